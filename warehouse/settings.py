@@ -1,0 +1,220 @@
+"""Every setting of an installation, read once, typed, with all problems listed at once.
+
+The variables and their meaning are listed in `.env.example`. A secret `X` may also be given as `X_FILE`, the path of a file
+that holds it. Values come from the environment, then from `.env` in the working directory.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from warehouse.errors import SettingsError
+
+PREFIX = "FACTORLOOM_"
+SECRETS = ("DATABASE_URL", "DAGSTER_DATABASE_URL", "FACTORLOOM_API_DATABASE_URL")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; see `.env.example` for each variable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    home: Path = Path(".factorloom")
+    artifacts: str | None = None
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    dagster_database_url: SecretStr | None = Field(default=None, validation_alias="DAGSTER_DATABASE_URL")
+    api_database_url: SecretStr | None = None
+
+    now: datetime | None = None
+    calendar: str = "XNYS"
+
+    source: Literal["simulated", "files"] = "simulated"
+    simulated_instruments: int = Field(default=500, ge=20, le=10_000)
+    simulated_first_session: date = date(2020, 12, 1)
+    simulated_last_session: date | None = None
+    simulated_seed: int = Field(default=1, ge=0)
+    simulated_alpha: float = Field(default=1.0, ge=0, le=5)
+    simulated_defect_rate: float = Field(default=0.0005, ge=0, le=0.2)
+    files_folder: Path | None = None
+    files_mapping: Path | None = None
+
+    threads: int = Field(default=2, ge=1, le=256)
+    intraday_minutes: int = Field(default=5, ge=1, le=60)
+
+    ui_port: int = Field(default=3000, ge=1, le=65_535)
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=1, le=65_535)
+    code_server_port: int = Field(default=4266, ge=1, le=65_535)
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: dict[str, Any]) -> dict[str, Any]:
+        given = values.get("webhook_allow")
+        if isinstance(given, str):
+            parts = tuple(part.strip() for part in given.split(",") if part.strip())
+            values = {**values, "webhook_allow": parts}
+        return values
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        problems = [
+            *self._clock_problems(),
+            *self._source_problems(),
+            *self._address_problems(),
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _clock_problems(self) -> list[str]:
+        if self.now is not None and self.now.tzinfo is None:
+            return [f"FACTORLOOM_NOW must carry a time zone; got {self.now.isoformat()}. Append Z for UTC"]
+        return []
+
+    def _source_problems(self) -> list[str]:
+        problems = []
+        if self.source == "files" and self.files_folder is None:
+            problems.append("FACTORLOOM_FILES_FOLDER must be set when FACTORLOOM_SOURCE=files")
+        if self.files_folder is not None and not self.files_folder.is_dir():
+            problems.append(f"FACTORLOOM_FILES_FOLDER must be a folder; got {self.files_folder}")
+        if self.files_mapping is not None and not self.files_mapping.is_file():
+            problems.append(f"FACTORLOOM_FILES_MAPPING must be a file; got {self.files_mapping}")
+        last = self.simulated_last_session
+        if last is not None and last <= self.simulated_first_session:
+            problems.append(
+                "FACTORLOOM_SIMULATED_LAST_SESSION must be after FACTORLOOM_SIMULATED_FIRST_SESSION; "
+                f"got {last} and {self.simulated_first_session}"
+            )
+        return problems
+
+    def _address_problems(self) -> list[str]:
+        problems = []
+        if self.webhook_allow and self.api_host not in LOOPBACK:
+            problems.append(
+                "FACTORLOOM_WEBHOOK_ALLOW may be set only while FACTORLOOM_API_HOST is a loopback address; "
+                f"got {self.api_host}"
+            )
+        for entry in self.webhook_allow:
+            host, _, port = entry.rpartition(":")
+            if not host or not port.isdigit():
+                problems.append(f"FACTORLOOM_WEBHOOK_ALLOW must list host:port; got {entry!r}")
+        urls = {
+            "DATABASE_URL": self.database_url,
+            "DAGSTER_DATABASE_URL": self.dagster_database_url,
+            "FACTORLOOM_API_DATABASE_URL": self.api_database_url,
+        }
+        for name, secret in urls.items():
+            if secret is not None and urlsplit(secret.get_secret_value()).scheme not in ("postgresql", "postgres"):
+                problems.append(f"{name} must begin with postgresql:// (the value is not shown)")
+        if self.database_url is not None and self.dagster_database_url is None:
+            problems.append("DAGSTER_DATABASE_URL must be set when DATABASE_URL is: Dagster keeps its own database")
+        return problems
+
+    @property
+    def is_embedded(self) -> bool:
+        """True when we run PostgreSQL ourselves, below `home`."""
+        return self.database_url is None
+
+    @property
+    def artifacts_uri(self) -> str:
+        """Folder or object store for model files and reports."""
+        return self.artifacts or str(self.home.resolve() / "artifacts")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before `.env`; nothing else."""
+        return init_settings, env_settings, dotenv_settings
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment and `.env`.
+
+    Raises
+    ------
+    SettingsError
+        With every problem that was found, not only the first.
+    """
+    problems = [*_unknown_variables(os.environ), *_secrets_from_files(os.environ)]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems += _sentences(error)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+@lru_cache(maxsize=1)
+def current_settings() -> Settings:
+    """Return the settings of this process; read at the first call."""
+    return read_settings()
+
+
+def variables() -> dict[str, str]:
+    """Return the variable of each field: {variable: field}."""
+    return {
+        str(field.validation_alias or f"{PREFIX}{name.upper()}"): name for name, field in Settings.model_fields.items()
+    }
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    known = {*variables(), *(f"{name}_FILE" for name in SECRETS)}
+    internal = (f"{PREFIX}DBT_", f"{PREFIX}DAGSTER_", f"{PREFIX}REAL_DATA", f"{PREFIX}TEST_")
+    return [
+        f"{name} is not a setting of Factorloom; see .env.example for those that are"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in known and not name.startswith(internal)
+    ]
+
+
+def _secrets_from_files(environment: Mapping[str, str]) -> list[str]:
+    """Put the content of each `X_FILE` into `X`, where `X` itself is not given."""
+    problems = []
+    for name in SECRETS:
+        path = environment.get(f"{name}_FILE")
+        if not path:
+            continue
+        if environment.get(name):
+            problems.append(f"{name} and {name}_FILE must not both be set")
+            continue
+        try:
+            os.environ[name] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            problems.append(f"{name}_FILE must name a readable file; got {path} ({error.strerror})")
+    return problems
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Say each problem with the variable's name; the values of secrets are left out."""
+    names = {field: variable for variable, field in variables().items()}
+    sentences = []
+    for problem in error.errors():
+        if not problem["loc"]:
+            sentences += str(problem["msg"]).removeprefix("Value error, ").splitlines()
+            continue
+        field = str(problem["loc"][0])
+        variable = names.get(field, field)
+        given = "" if variable in SECRETS else f"; got {problem.get('input')!r}"
+        sentences.append(f"{variable}: {problem['msg']}{given}")
+    return sentences
+
+
