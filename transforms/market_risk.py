@@ -1,0 +1,1 @@
+"""Rolling regressions of daily returns on the benchmark: beta and idiosyncratic volatility."""
