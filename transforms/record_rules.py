@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from transforms.bar_rules import (
@@ -18,8 +17,6 @@ from transforms.bar_rules import (
 from transforms.days import Days, as_days
 from transforms.refusals import Checked, Flags, Rule, key_codes, separate
 from transforms.statement_owners import owns_its_figures
-
-Numbers = npt.NDArray[np.float64]
 
 STATEMENTS = ("annual", "quarterly")
 FIGURES = (
@@ -197,8 +194,8 @@ def check_fundamentals(
             ("statement",),
         ),
         *currency_rules(statements, currency_code),
-        Rule("infinite_figure", np.isinf(figures).any(axis=1), "figures are finite", FIGURES),
-        Rule("no_figures", np.isnan(figures).all(axis=1), "one figure at least is given", needed),
+        Rule("infinite_figure", np.any(np.isinf(figures), axis=1), "figures are finite", FIGURES),
+        Rule("no_figures", np.all(np.isnan(figures), axis=1), "one figure at least is given", needed),
         _publication_rule(statements),
         _owner_rule(statements, companies or {}, stored),
     ]
@@ -242,12 +239,12 @@ def _positive_rules(records: pd.DataFrame, column: str) -> list[Rule]:
 def _given_price_rules(bars: pd.DataFrame) -> list[Rule]:
     """Check the prices that are there; comparisons with NaN are false."""
     first, high, low, close = (as_numbers(bars[name]) for name in PRICES)
-    lowest: Numbers = np.fmin(np.fmin(first, high), np.fmin(low, close))
-    top: Numbers = np.fmax(first, close) * (1 - ROUNDING)
-    bottom: Numbers = np.fmin(first, close) * (1 + ROUNDING)
+    lowest = np.fmin(np.fmin(first, high), np.fmin(low, close))
+    top = np.fmax(first, close) * (1 - ROUNDING)
+    bottom = np.fmin(first, close) * (1 + ROUNDING)
     contradicts = (high < top) | (low > bottom) | (low > high * (1 + ROUNDING))
     return [
-        Rule("non_positive_price", lowest <= 0, "prices are above 0", PRICES),
+        Rule("non_positive_price", np.less_equal(lowest, 0), "prices are above 0", PRICES),
         Rule("price_order", contradicts, "low <= open, close <= high", PRICES),
     ]
 

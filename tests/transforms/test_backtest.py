@@ -1,0 +1,341 @@
+"""The portfolio engine against hand-worked books, a plain loop and properties."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.backtest import Books, backtest
+from transforms.ledger import Execution
+from transforms.target_weights import quantile_weights, rebalance_rows
+
+FREE = Execution(cost_bps=0, slippage_bps=0)
+NAN = math.nan
+
+
+def prices(**columns: list[float]) -> pd.DataFrame:
+    n_days = len(next(iter(columns.values())))
+    return pd.DataFrame(columns, index=pd.bdate_range("2024-01-01", periods=n_days, name="trade_date"))
+
+
+def weights(close: pd.DataFrame, rows: dict[int, dict[str, float]]) -> pd.DataFrame:
+    frame = pd.DataFrame(list(rows.values()), index=close.index[list(rows)])
+    return frame.reindex(columns=close.columns).fillna(0.0)
+
+
+def after_costs(
+    wanted: dict[str, float],
+    held: dict[str, float],
+    tradable: set[str],
+    before: float,
+    rate: float,
+    long_only: bool,
+) -> dict[str, float]:
+    """Bisect for the equity after costs; give what to buy of each name."""
+    blocked = sum(value for name, value in held.items() if name not in tradable)
+    gross = sum(wanted[name] for name in tradable)
+    low, high, orders = 0.0, before, {}
+    for _ in range(200):
+        middle = (low + high) / 2
+        base = min(middle, (middle - blocked) / gross) if long_only and gross > 0 else middle
+        orders = {name: wanted[name] * base - held[name] for name in tradable}
+        if middle + rate * sum(abs(value) for value in orders.values()) < before:
+            low = middle
+        else:
+            high = middle
+    return orders
+
+
+def plain_loop(
+    close: pd.DataFrame,
+    targets: pd.DataFrame,
+    last_rows: dict[str, int],
+    execution: Execution,
+) -> tuple[list[float], list[float]]:
+    """Walk through the days with dictionaries and bisection: slow, and nothing like the engine."""
+    rate = (execution.cost_bps + execution.slippage_bps) / 1e4
+    shares: dict[str, float] = {}
+    cash, equity_path, cash_path = 1.0, [], []
+    last_price: dict[str, float] = {}
+    values = close.to_dict("records")
+    orders = {close.index.get_loc(day) + 1: row.to_dict() for day, row in targets.iterrows()}
+    for row, quoted in enumerate(values):
+        if row > 0:
+            cash *= 1 + execution.cash_return_1d
+        for name, price in quoted.items():
+            if not math.isnan(price):
+                last_price[name] = price
+        for name in [name for name in shares if last_rows.get(name, 10**9) < row]:
+            proceeds = shares.pop(name) * last_price[name] * (1 + execution.delisting_return)
+            cash += proceeds - rate * abs(proceeds)
+        if row in orders:
+            wanted = {name: weight for name, weight in orders[row].items() if weight or name in shares}
+            tradable = {n for n in wanted if not math.isnan(quoted[n]) and last_rows.get(n, 10**9) >= row}
+            held = {name: shares.get(name, 0.0) * last_price.get(name, 0.0) for name in wanted}
+            before = cash + sum(held.values())
+            orders_found = after_costs(wanted, held, tradable, before, rate, execution.long_only)
+            for name, value in orders_found.items():
+                shares[name] = (held[name] + value) / quoted[name]
+                cash -= value + rate * abs(value)
+                if abs(shares[name]) < 1e-14:
+                    del shares[name]
+        cash_path.append(cash)
+        equity_path.append(cash + sum(n * last_price[name] for name, n in shares.items()))
+    return equity_path, cash_path
+
+
+def assert_same_as_loop(
+    close: pd.DataFrame, targets: pd.DataFrame, last: "pd.Series | None", execution: Execution
+) -> Books:
+    books = backtest(close, targets, last_trade_dates=last, execution=execution)
+    last_rows = {} if last is None else {name: int(close.index.searchsorted(day)) for name, day in last.items()}
+    equity, cash = plain_loop(close, targets, last_rows, execution)
+    np.testing.assert_allclose(books.daily["equity"], equity, rtol=1e-9)
+    np.testing.assert_allclose(books.daily["cash"], cash, rtol=1e-9, atol=1e-12)
+    return books
+
+
+def random_market(seed: int, n_days: int = 90, n_names: int = 12) -> tuple[pd.DataFrame, pd.Series]:
+    """Prices with gaps, a late listing and three delistings."""
+    rng = np.random.default_rng(seed)
+    paths = 50 * np.exp(np.cumsum(rng.normal(0, 0.03, (n_days, n_names)), axis=0))
+    close = prices(**{f"n{name:02d}": paths[:, name].tolist() for name in range(n_names)})
+    close = close.mask(rng.random(close.shape) < 0.05)
+    close.iloc[:20, 0] = NAN
+    last_rows = rng.integers(n_days // 3, n_days - 10, size=3)
+    for name, row in enumerate(last_rows, start=1):
+        close.iloc[row + 1 :, name] = NAN
+    return close, pd.Series(close.index[last_rows], index=close.columns[1:4])
+
+
+def random_targets(close: pd.DataFrame, seed: int, *, long_only: bool) -> pd.DataFrame:
+    rng = np.random.default_rng(seed + 100)
+    rows = np.arange(3, len(close), 9)
+    raw = rng.random((len(rows), close.shape[1])) * (rng.random((len(rows), close.shape[1])) < 0.6)
+    raw = raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-9) * rng.uniform(0.8, 1.0, (len(rows), 1))
+    if not long_only:
+        raw = raw * rng.choice([-1, 1], raw.shape)
+    return pd.DataFrame(raw, index=close.index[rows], columns=close.columns)
+
+
+def test_a_signal_is_traded_at_the_next_close():
+    close = prices(A=[10.0, 20.0, 40.0])
+    books = backtest(close, weights(close, {0: {"A": 1.0}}), execution=FREE)
+    assert books.daily["equity"].tolist() == [1.0, 1.0, 2.0]
+    assert books.trades["trade_date"].tolist() == [close.index[1]]
+    assert books.trades["price_adj"].tolist() == [20.0]
+
+
+def test_a_signal_on_the_last_day_is_not_traded():
+    close = prices(A=[10.0, 20.0])
+    assert backtest(close, weights(close, {1: {"A": 1.0}})).trades.empty
+
+
+def test_weights_drift_until_the_next_rebalance():
+    close = prices(A=[1.0, 1.0, 3.0, 3.0], B=[1.0, 1.0, 1.0, 1.0])
+    half = {"A": 0.5, "B": 0.5}
+    trades = backtest(close, weights(close, {0: half, 2: half}), execution=FREE).trades
+    second = trades[trades["trade_date"] == close.index[3]].set_index("instrument_id")
+    # A tripled: 1.5 of 2.0. Half a unit goes from A to B.
+    assert second["weight_before"].to_dict() == {"A": 0.75, "B": 0.25}
+    assert second["traded_value"].to_dict() == {"A": -0.5, "B": 0.5}
+    assert second["weight_after"].to_dict() == {"A": 0.5, "B": 0.5}
+
+
+def test_a_full_investment_pays_its_costs_out_of_the_position():
+    close = prices(A=[10.0, 10.0])
+    execution = Execution(cost_bps=60, slippage_bps=40)
+    day = backtest(close, weights(close, {0: {"A": 1.0}}), execution=execution).daily.iloc[-1]
+    # x buys x of shares and 0.01 x of costs: x = 1 / 1.01.
+    assert day["equity"] == pytest.approx(1 / 1.01, abs=1e-15)
+    assert day["cost"] == pytest.approx(0.01 / 1.01, abs=1e-15)
+    assert day["turnover"] == pytest.approx(1 / 1.01, abs=1e-15)
+    assert day["cash"] == pytest.approx(0.0, abs=1e-15)
+
+
+def test_a_missing_price_carries_the_position_and_blocks_the_trade():
+    close = prices(A=[10.0, 10.0, NAN, 20.0, 20.0], B=[5.0] * 5)
+    targets = weights(close, {0: {"A": 0.5}, 1: {"B": 1.0}, 3: {"B": 1.0}})
+    books = backtest(close, targets, execution=FREE)
+    third = books.daily.iloc[2]
+    assert (third["equity"], third["n_positions"], third["n_unfilled"]) == (1.0, 2, 1)
+    # A could not be sold, so only half of the order for B had cash behind it.
+    assert third["cash"] == 0.0
+    assert books.daily["equity"].tolist() == [1.0, 1.0, 1.0, 1.5, 1.5]
+    assert books.daily["n_positions"].tolist()[-1] == 1
+
+
+def test_what_has_no_price_yet_is_not_bought():
+    close = prices(A=[NAN, NAN, 10.0])
+    books = backtest(close, weights(close, {0: {"A": 1.0}}), execution=FREE)
+    assert books.trades.empty
+    assert books.daily["n_unfilled"].tolist() == [0, 1, 0]
+
+
+def test_a_delisted_position_is_sold_the_session_after_its_last():
+    close = prices(A=[10.0, 10.0, 12.0, NAN, NAN])
+    last = pd.Series([close.index[2]], index=["A"])
+    execution = Execution(cost_bps=0, slippage_bps=0, delisting_return=-0.5)
+    books = backtest(close, weights(close, {0: {"A": 1.0}}), last_trade_dates=last, execution=execution)
+    np.testing.assert_allclose(books.daily["equity"], [1.0, 1.0, 1.2, 0.6, 0.6], rtol=1e-15)
+    np.testing.assert_allclose(books.daily["cash"], [1.0, 0.0, 0.0, 0.6, 0.6], rtol=1e-15)
+    sale = books.trades.iloc[-1]
+    assert (sale["trade_date"], sale["reason"], sale["price_adj"]) == (close.index[3], "delisting", 6.0)
+
+
+def test_a_delisting_that_leaves_nothing_is_still_a_trade():
+    close = prices(A=[10.0, 10.0, NAN])
+    last = pd.Series([close.index[1]], index=["A"])
+    books = backtest(
+        close,
+        weights(close, {0: {"A": 0.5}}),
+        last_trade_dates=last,
+        execution=Execution(delisting_return=-1.0),
+    )
+    assert books.trades["reason"].tolist() == ["rebalance", "delisting"]
+    assert books.daily["n_positions"].tolist() == [0, 1, 0]
+
+
+def test_nothing_is_bought_after_its_delisting():
+    close = prices(A=[10.0, 10.0, 10.0], B=[1.0, 1.0, 1.0])
+    last = pd.Series([close.index[0], pd.NaT], index=["A", "B"])
+    books = backtest(close, weights(close, {0: {"A": 1.0}}), last_trade_dates=last)
+    assert books.trades.empty
+
+
+def test_cash_earns_its_interest():
+    close = prices(A=[10.0] * 4)
+    execution = Execution(cost_bps=0, slippage_bps=0, cash_return_1d=0.01)
+    books = backtest(close, weights(close, {1: {"A": 0.5}}), execution=execution)
+    before_trade = 1.01**2
+    expected = [1.0, 1.01, before_trade, before_trade / 2 * 1.01 + before_trade / 2]
+    np.testing.assert_allclose(books.daily["equity"], expected, rtol=1e-15)
+
+
+def test_a_long_short_book_gains_when_its_short_falls():
+    close = prices(A=[10.0, 10.0, 11.0], B=[10.0, 10.0, 9.0])
+    execution = Execution(cost_bps=0, slippage_bps=0, long_only=False)
+    books = backtest(close, weights(close, {0: {"A": 0.5, "B": -0.5}}), execution=execution)
+    assert books.daily["equity"].iloc[-1] == pytest.approx(1.1, abs=1e-15)
+    assert books.daily["cash"].iloc[-1] == 1.0
+
+
+def test_drawdown_counts_a_loss_from_the_starting_capital():
+    close = prices(A=[10.0, 10.0, 8.0, 12.0])
+    books = backtest(close, weights(close, {0: {"A": 1.0}}), execution=FREE)
+    np.testing.assert_allclose(books.daily["drawdown"], [0.0, 0.0, -0.2, 0.0], atol=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("long_only", [True, False])
+def test_books_equal_those_of_a_plain_loop(seed: int, long_only: bool):
+    close, last = random_market(seed)
+    targets = random_targets(close, seed, long_only=long_only)
+    execution = Execution(
+        cost_bps=12, slippage_bps=8, long_only=long_only, delisting_return=-0.3, cash_return_1d=0.0001
+    )
+    books = assert_same_as_loop(close, targets, last, execution)
+    assert (books.trades["reason"] == "delisting").any()
+
+
+def test_books_on_real_prices_equal_those_of_a_plain_loop(real_bars: pd.DataFrame):
+    close = real_bars.pivot_table(index="trade_date", columns="source_symbol", values="close")
+    close = close.iloc[:, ::8].iloc[-600:]
+    last_rows = {name: close[name].last_valid_index() for name in close if close[name].isna().iloc[-1]}
+    last = pd.Series(last_rows, dtype="datetime64[us]")
+    rows = rebalance_rows(close.index.to_numpy().astype("datetime64[D]"))
+    momentum = close.ffill().pct_change(60, fill_method=None)
+    targets = quantile_weights(momentum.iloc[rows].rank(axis=1, ascending=False), quantile=0.2)
+    assert_same_as_loop(close, targets, last, Execution(cost_bps=5, slippage_bps=5))
+
+
+@given(seed=st.integers(0, 10_000), long_only=st.booleans(), cost_bps=st.floats(0, 100))
+@settings(max_examples=25, deadline=None)
+def test_the_books_balance(seed: int, long_only: bool, cost_bps: float):
+    close, last = random_market(seed, n_days=60, n_names=6)
+    targets = random_targets(close, seed, long_only=long_only)
+    execution = Execution(cost_bps=cost_bps, slippage_bps=0, long_only=long_only)
+    books = backtest(close, targets, last_trade_dates=last, execution=execution)
+    daily, trades = books.daily, books.trades
+    assert (daily["cash"] + daily["positions_value"] - daily["equity"]).abs().max() <= 1e-9
+    if long_only:
+        assert daily["cash"].min() >= -1e-9
+    spent = (trades["traded_value"] + trades["cost"]).groupby(trades["trade_date"]).sum()
+    flows = -daily["cash"].diff().fillna(0.0)
+    np.testing.assert_allclose(flows, spent.reindex(daily.index).fillna(0.0), atol=1e-12)
+    assert not trades.duplicated(["trade_date", "instrument_id"]).any()
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_costs_reduce_equity(seed: int):
+    close, _ = random_market(seed, n_days=40, n_names=6)
+    targets = random_targets(close, seed, long_only=True)
+    free = backtest(close, targets, execution=FREE).daily["equity"]
+    dear = backtest(close, targets, execution=Execution(cost_bps=50)).daily["equity"]
+    assert (dear <= free + 1e-12).all()
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_asking_for_the_weights_already_held_trades_nothing(seed: int):
+    rng = np.random.default_rng(seed)
+    close = prices(**{name: rng.uniform(5, 50, 6).tolist() for name in "ABC"})
+    shares = rng.random(3)
+    bought = shares * close.iloc[1].to_numpy()
+    drifted = shares * close.iloc[4].to_numpy()
+    cash = 0.2
+    total = bought.sum() + cash
+    targets = pd.DataFrame(
+        [bought / total, drifted / (drifted.sum() + cash)], index=close.index[[0, 3]], columns=close.columns
+    )
+    books = backtest(close, targets, execution=FREE)
+    assert set(books.trades["trade_date"]) == {close.index[1]}
+
+
+@pytest.mark.parametrize("n_rows", [30, 31, 47, 89])
+def test_cutting_the_future_off_changes_no_bit(n_rows: int):
+    close, last = random_market(3)
+    targets = random_targets(close, 3, long_only=True)
+    whole = backtest(close, targets, last_trade_dates=last)
+    cut = close.iloc[:n_rows]
+    part = backtest(cut, targets[targets.index <= cut.index[-1]], last_trade_dates=last)
+    pd.testing.assert_frame_equal(part.daily, whole.daily.iloc[:n_rows], check_exact=True, check_freq=False)
+    seen = whole.trades[whole.trades["trade_date"] <= cut.index[-1]]
+    pd.testing.assert_frame_equal(part.trades, seen, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"close": prices(A=[1.0, -1.0])}, "above 0 or NaN; got -1.0"),
+        ({"close": prices(A=[1.0, 1.0]).iloc[::-1]}, "trade_date must be ascending"),
+        ({"day": "2030-01-01"}, "2030-01-01"),
+        ({"weight": NAN}, "weights must be finite"),
+        ({"weight": 1.1}, "1.1"),
+        ({"weight": -0.1}, "-0.1"),
+        ({"name": "B"}, "B"),
+    ],
+)
+def test_what_cannot_be_simulated_says_why(change: dict[str, object], text: str):
+    close = change.get("close", prices(A=[1.0, 1.0]))
+    day = pd.Timestamp(str(change.get("day", "2024-01-01")))
+    targets = pd.DataFrame({change.get("name", "A"): [change.get("weight", 1.0)]}, index=[day])
+    with pytest.raises(ValueError, match=text):
+        backtest(close, targets)
+
+
+def test_a_ruined_book_cannot_be_rebalanced():
+    close = prices(A=[1.0, 1.0, 5.0, 5.0])
+    targets = weights(close, {0: {"A": -1.0}, 2: {"A": -1.0}})
+    with pytest.raises(ValueError, match="equity must be above 0"):
+        backtest(close, targets, execution=Execution(long_only=False))
+
+
+@pytest.mark.parametrize("wrong", [{"cost_bps": -1.0}, {"cost_bps": 2000.0}, {"delisting_return": -1.5}])
+def test_execution_states_its_limits(wrong: dict[str, float]):
+    with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
+        Execution(**wrong)
