@@ -1,0 +1,166 @@
+"""Which forecasters there are: the lines of models.yaml, and other packages' entry points."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import msgspec
+
+from models.errors import (
+    NotAForecaster,
+    RegistryError,
+    UnknownForecasterType,
+    UnknownModel,
+    UnknownParameter,
+)
+from models.features import FEATURE_SETS
+from models.forecaster import Forecaster, Setting, parameter_names
+
+ENTRY_POINT_GROUP = "factorloom.forecasters"
+DEFAULT_PATH = Path(__file__).with_name("models.yaml")
+
+# Named, not imported: LightGBM takes a second to load, which a command that only lists models
+# should not pay.
+_OWN_TYPES: Mapping[str, str] = {
+    "gradient_boosting": "models.gradient_boosting:GradientBoostingForecaster",
+    "momentum_12_1": "models.momentum:MomentumForecaster",
+}
+
+
+class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of the registry."""
+
+    id: str
+    type: str
+    features: str
+    enabled: bool = True
+    weight: float = 1.0
+    parameters: dict[str, Setting] = {}
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    models: list[ModelEntry]
+
+
+class Registry(msgspec.Struct, frozen=True):
+    """All forecasters known to this installation, in the order of the file."""
+
+    entries: tuple[ModelEntry, ...]
+
+    def enabled(self) -> list[ModelEntry]:
+        """List the entries that are trained and shown."""
+        return [entry for entry in self.entries if entry.enabled]
+
+    def entry(self, model_id: str) -> ModelEntry:
+        """Look one entry up.
+
+        Raises
+        ------
+        UnknownModel
+            If there is none of that id.
+        """
+        for entry in self.entries:
+            if entry.id == model_id:
+                return entry
+        raise UnknownModel(model_id, known=[entry.id for entry in self.entries])
+
+    def feature_names(self, model_id: str) -> tuple[str, ...]:
+        """List the columns that the forecaster learns from, in order."""
+        return FEATURE_SETS[self.entry(model_id).features]
+
+    def create(self, model_id: str) -> Forecaster:
+        """Make an unfitted forecaster with the parameters of its line.
+
+        Raises
+        ------
+        UnknownModel, UnknownForecasterType, UnknownParameter, NotAForecaster
+        """
+        entry = self.entry(model_id)
+        forecaster_class = resolve_type(entry.type)
+        known = parameter_names(forecaster_class)
+        unknown = set(entry.parameters) - set(known)
+        if unknown:
+            raise UnknownParameter(model_id, unknown=unknown, known=known)
+        return forecaster_class(**entry.parameters)
+
+
+def load_registry(path: Path | None = None) -> Registry:
+    """Read the registry; `None` reads the file that comes with the project.
+
+    An entry point that no line uses becomes an entry under its own name, enabled, with weight 1 and
+    the feature set that the class names in ``feature_set`` (default ``technical``).
+
+    Raises
+    ------
+    RegistryError
+        If the file cannot be read as a registry, an id occurs twice, or a type or feature set is
+        not known.
+    """
+    source = path or DEFAULT_PATH
+    try:
+        parsed = msgspec.yaml.decode(source.read_bytes(), type=_File)
+    except (OSError, msgspec.MsgspecError) as exc:
+        raise RegistryError(
+            f"registry: {source.name} must be a list of models; got {exc}. Compare it with models/models.yaml."
+        ) from exc
+    used = {entry.type for entry in parsed.models}
+    entries = [
+        *parsed.models,
+        *(_unlisted(name) for name in sorted(_entry_points()) if name not in used),
+    ]
+    _check(entries)
+    return Registry(entries=tuple(entries))
+
+
+def resolve_type(forecaster_type: str) -> type[Forecaster]:
+    """Find the class of a type.
+
+    Raises
+    ------
+    UnknownForecasterType
+        If nobody has registered it.
+    NotAForecaster
+        If what is registered lacks `fit` or `predict`, or its `name` is not the type.
+    """
+    others = _entry_points()
+    if forecaster_type in _OWN_TYPES:
+        found = pkgutil.resolve_name(_OWN_TYPES[forecaster_type])
+    elif forecaster_type in others:
+        found = others[forecaster_type].load()
+    else:
+        raise UnknownForecasterType(forecaster_type, known=[*_OWN_TYPES, *others])
+    missing = [part for part in ("fit", "predict") if not callable(getattr(found, part, None))]
+    # The saved form of a forecaster names its type by `name`, so both must be the same.
+    if getattr(found, "name", None) != forecaster_type:
+        missing.append("name")
+    if missing or not isinstance(found, type):
+        raise NotAForecaster(forecaster_type, missing=missing)
+    return found
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in _OWN_TYPES}
+
+
+def _unlisted(forecaster_type: str) -> ModelEntry:
+    features = getattr(resolve_type(forecaster_type), "feature_set", "technical")
+    return ModelEntry(id=forecaster_type, type=forecaster_type, features=features)
+
+
+def _check(entries: list[ModelEntry]) -> None:
+    ids = [entry.id for entry in entries]
+    twice = sorted({model_id for model_id in ids if ids.count(model_id) > 1})
+    if twice:
+        raise RegistryError(f"registry: every model id must be unique; got {twice} more than once. Rename one.")
+    types = {*_OWN_TYPES, *_entry_points()}
+    for entry in entries:
+        if entry.type not in types:
+            raise UnknownForecasterType(entry.type, known=types)
+        if entry.features not in FEATURE_SETS:
+            raise RegistryError(
+                f"registry: features of {entry.id!r} must be one of {sorted(FEATURE_SETS)}; "
+                f"got {entry.features!r}. Correct its line, or add the set to models/features.py."
+            )
