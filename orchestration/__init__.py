@@ -1,1 +1,4 @@
-"""WHEN things run: Dagster definitions, and the doors to the outside in `sources` and `delivery`. No maths here."""
+"""WHEN things run: Dagster definitions, and the doors to the outside (`sources`, `delivery`).
+
+An asset reads, calls one function of `transforms` or `models`, writes and reports; what computes belongs there.
+"""

@@ -167,6 +167,13 @@ class HomeCalendar:
             raise self._outside(day)
         return self._schedule.sessions[position - 1]
 
+    def session_at(self, session: dt.date, offset: int) -> dt.date:
+        """Session some sessions after another one (before it, if the offset is negative)."""
+        position = self._position(session) + offset
+        if not 0 <= position < len(self._schedule.sessions):
+            raise self._outside(session)
+        return self._schedule.sessions[position]
+
     def last_closed_session(self, now: dt.datetime) -> dt.date:
         """Newest session whose close is not after an instant (timezone-aware)."""
         self._require_known(now.astimezone(self.timezone).date())

@@ -6,7 +6,7 @@ window no longer holds. The table's row in `app.dataset_versions` moves with it.
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import adbc_driver_postgresql.dbapi as adbc
 import msgspec
@@ -22,21 +22,18 @@ Rows = pa.Table | pa.RecordBatchReader
 
 
 class MergeResult(msgspec.Struct, frozen=True):
-    """What a merge did, in rows."""
+    """What a merge did, in rows, and the oldest day that it inserted or updated (where the key has a day)."""
 
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    first_changed_date: dt.date | None = None
 
     @property
     def changed(self) -> int:
         """Rows written or deleted."""
         return self.inserted + self.updated + self.deleted
-
-    def __add__(self, other: Self) -> "MergeResult":
-        """Add up two merges of the same table."""
-        return MergeResult(*(mine + theirs for mine, theirs in zip(_counts(self), _counts(other), strict=True)))
 
 
 class Window(NamedTuple):
@@ -59,6 +56,10 @@ class _Target(NamedTuple):
     name: str
     types: dict[str, str]
     key: list[str]
+
+    @property
+    def date_column(self) -> str | None:
+        return next((column for column in self.key if column.endswith("_date")), None)
 
     def row_hash(self, alias: str, columns: Sequence[str]) -> str:
         listed = ", ".join(f"{alias}.{column}" for column in sorted(columns))
@@ -101,7 +102,7 @@ def _insert_all(cursor: adbc.Cursor, target: _Target, columns: list[str], receiv
     """Fill an empty table: nothing to compare with."""
     _write(cursor, target, f"insert into {target.name} ({', '.join(columns)}) select {_cast(target, columns)} from incoming as i")
     digest = _scalar(cursor, f"select coalesce(sum({target.row_hash('t', columns)}), 0) from {target.name} as t")
-    result = MergeResult(inserted=received)
+    result = MergeResult(inserted=received, first_changed_date=_first_date(cursor, target, target.name))
     _move_version(cursor, target, digest, result)
     return result
 
@@ -132,7 +133,8 @@ def _merge_delta(
         assignments = ", ".join([f"{column} = i.{column}" for column in values] + stamps)
         _write(cursor, target, f"update {target.name} as t set {assignments} from delta as i where {same_key} and not i.is_new")
     deleted, deleted_digest = _delete_missing(cursor, target, columns, window) if window else (0, 0)
-    result = MergeResult(inserted, updated, received - inserted - updated, deleted)
+    first_changed_date = _first_date(cursor, target, "delta")
+    result = MergeResult(inserted, updated, received - inserted - updated, deleted, first_changed_date)
     _move_version(cursor, target, digest - deleted_digest, result)
     return result
 
@@ -151,8 +153,7 @@ def _delete_missing(cursor: adbc.Cursor, target: _Target, columns: list[str], wi
 def _move_version(cursor: adbc.Cursor, target: _Target, digest_change: int, result: MergeResult) -> None:
     if result.changed == 0:
         return
-    date_column = next((column for column in target.key if column.endswith("_date")), None)
-    newest = f"(select max({date_column}) from {target.name})" if date_column else "null"
+    newest = f"(select max({target.date_column}) from {target.name})" if target.date_column else "null"
     cursor.execute(
         "insert into app.dataset_versions as v (dataset, version, content_digest, as_of_date, n_rows)"
         f" values ('{target.name}', md5(({digest_change})::text), {digest_change}, {newest}, {result.inserted - result.deleted})"
@@ -203,12 +204,16 @@ def _write(cursor: adbc.Cursor, target: _Target, statement: str) -> None:
         ) from error
 
 
+def _first_date(cursor: adbc.Cursor, target: _Target, relation: str) -> dt.date | None:
+    if target.date_column is None:
+        return None
+    cursor.execute(f"select min({target.date_column}) from {relation}")
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
 def _scalar(cursor: adbc.Cursor, query: str) -> int:
     # As text: ADBC has no Arrow type for numeric.
     cursor.execute(f"select ({query})::text")
     row = cursor.fetchone()
     return int(row[0]) if row else 0
-
-
-def _counts(result: MergeResult) -> tuple[int, int, int, int]:
-    return result.inserted, result.updated, result.unchanged, result.deleted

@@ -132,6 +132,7 @@ create table research.evaluation_days (
     top_decile_return double precision,
     bottom_decile_return double precision,
     top_decile_turnover double precision,
+    decile_returns double precision[] not null,
     computed_at timestamptz not null default now(),
     primary key (model_id, as_of_date)
 );
@@ -143,6 +144,7 @@ comment on column research.evaluation_days.n_instruments is 'Instruments with fo
 comment on column research.evaluation_days.top_decile_return is 'Mean label of the best tenth by forecast. Unit fraction per 22 sessions.';
 comment on column research.evaluation_days.bottom_decile_return is 'Mean label of the worst tenth by forecast. Unit fraction per 22 sessions.';
 comment on column research.evaluation_days.top_decile_turnover is 'Share of the top tenth that was not in it 22 sessions before. Unit fraction.';
+comment on column research.evaluation_days.decile_returns is 'Mean label of each tenth by forecast, worst first. Unit fraction per 22 sessions.';
 comment on column research.evaluation_days.computed_at is 'When we wrote or last changed the row.';
 
 create table research.evaluations (

@@ -1,0 +1,75 @@
+# The front door. `make help` lists the commands; CI runs `make check` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras --quiet
+.DEFAULT_GOAL := help
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## Install the locked dependencies into .venv
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; got $$($(PYTHON) --version). Set PYTHON=python3.11 or similar."; exit 1; }
+	@echo "Installing the locked dependencies into $(VENV) (once; about two minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@echo "Installing the tools for checks and tests"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+dev: $(VENV)/.installed-dev ## Install the tools for checks and tests as well
+
+run: install ## Run the whole pipeline once, from market data to ranking and backtest
+	@$(BIN)/factorloom refresh
+
+up: install ## Dagster UI on 127.0.0.1:3000 and API on 127.0.0.1:8000, until Ctrl-C
+	@$(BIN)/factorloom up
+
+doctor: install ## Say what is wrong with this installation and what to do
+	@$(BIN)/factorloom doctor
+
+check: dev ## Format, lint, types, import contracts, SQL lint, definitions load, docs are current
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+	$(BIN)/python -m pytest -q tests/test_definitions.py tests/test_documents.py
+
+test: dev ## Everything, offline, with coverage
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --durations=15
+	$(BIN)/python -m coverage report --skip-covered --fail-under=85
+	$(BIN)/python -m coverage report --include='warehouse/*' --fail-under=95
+
+test-fast: dev ## The tests that need neither a daemon nor a whole pipeline
+	$(BIN)/python -m pytest -q -m "not slow" -n 2
+
+faults: dev ## Kill the pipeline at 20 random moments and compare what is left
+	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/test_killed_runs.py
+
+bench: dev ## Measure the pipeline and its kernels
+	$(BIN)/python -m benchmarks.pipeline
+
+format: dev ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+manifest: install ## Parse the dbt project
+	@$(BIN)/python -m orchestration.dbt
+
+lock: dev ## Resolve the dependencies anew into the lock files, without addresses
+	$(COMPILE) --extra build -o requirements.lock
+	$(COMPILE) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what this installation has stored (asks first)
+	@read -p "Remove .factorloom with everything in it? [y/N] " answer && [ "$$answer" = y ] && $(BIN)/factorloom db stop; rm -rf .factorloom
+
+.PHONY: help install dev run up doctor check test test-fast faults bench format manifest lock clean

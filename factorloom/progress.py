@@ -1,0 +1,73 @@
+"""What a person sees while a run goes on: one line per run, its steps as they come and go."""
+
+import logging
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from dagster import DagsterEvent, EventLogEntry
+
+
+class RunProgress:
+    """Shows the steps of one run while it goes on, and keeps how long each took.
+
+    Attributes
+    ----------
+    seconds_by_step
+        Of each step that ended, seconds.
+    first_failure
+        First line of the first error; None while there is none.
+    """
+
+    def __init__(
+        self, console: Console, instance: "dg.DagsterInstance", run_id: str, label: str, *, steps: int
+    ) -> None:
+        self.seconds_by_step: dict[str, float] = {}
+        self.first_failure: str | None = None
+        self._label = label
+        self._started: dict[str, float] = {}
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}"), BarColumn(bar_width=20),
+            MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("[dim]{task.fields[step]}"), console=console,
+        )  # fmt: skip
+        self._task = self._progress.add_task(label, total=steps, step="")
+        instance.add_event_listener(run_id, self._on_event)
+
+    def __enter__(self) -> Self:
+        """Show the line; Dagster's own log lines keep quiet meanwhile (they are in the UI)."""
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the line as it stands."""
+        self._progress.update(self._task, step="")
+        self._progress.stop()
+
+    def _on_event(self, entry: "EventLogEntry") -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        step = event.step_key
+        if event.event_type_value == "STEP_START":
+            self._started[step] = time.monotonic()
+            self._progress.update(self._task, step=step.replace("__", "."))
+        elif event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE"):
+            self.seconds_by_step[step] = time.monotonic() - self._started.get(step, time.monotonic())
+            self._progress.advance(self._task)
+        if event.event_type_value == "STEP_FAILURE" and self.first_failure is None:
+            self.first_failure = f"{step}: {_innermost_reason(event)}"
+
+
+def _innermost_reason(event: "DagsterEvent") -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "no reason given"

@@ -1,0 +1,120 @@
+"""`factorloom refresh`: bring every table up to the last session, as real Dagster runs in the instance that the UI shows."""
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+
+from factorloom.dead_runs import fail_dead_runs
+from factorloom.environment import apply_environment
+from factorloom.errors import RefreshFailed
+from factorloom.progress import RunProgress
+from warehouse.migrate import prepare
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from orchestration.installation import Installation
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One run: a job, and the partitions that it is asked for."""
+
+    job: str
+    label: str
+    first: dt.date | None = None
+    last: dt.date | None = None
+
+
+class StageResult(msgspec.Struct, frozen=True):
+    """How long a stage took, and each of its steps."""
+
+    stage: Stage
+    run_id: str
+    seconds: float
+    seconds_by_step: dict[str, float]
+
+
+def refresh(
+    settings: Settings, *, console: Console | None = None, full: bool = False, first_date: dt.date | None = None
+) -> list[StageResult]:
+    """Run the whole pipeline up to the last session that has closed.
+
+    Parameters
+    ----------
+    settings
+        Of this installation.
+    console
+        Where to show progress.
+    full
+        Run every partition again, not only the missing ones.
+    first_date
+        Run the partitions from this day on again.
+
+    Raises
+    ------
+    RefreshFailed
+        When a run fails; names the run and its first error.
+    """
+    console = console or Console()
+    apply_environment(settings)
+    with console.status("Starting PostgreSQL and preparing the tables"):
+        prepare(settings)
+        instance, definitions, installation = _load()
+        fail_dead_runs(instance, clock=installation.clock)
+    results = []
+    for stage in stages(instance, installation, full=full, first_date=first_date):
+        results.append(_run(instance, definitions, stage, console))
+    return results
+
+
+def stages(
+    instance: "dg.DagsterInstance", installation: "Installation", *, full: bool, first_date: dt.date | None
+) -> Iterator[Stage]:
+    """Say which runs are needed, in order. Later ones are worked out when the earlier ones are done."""
+    from orchestration.catch_up import missing_quarters, missing_sessions
+
+    last = installation.last_session()
+    first = installation.first_session if full else first_date
+    begin = first or missing_sessions(instance, installation, "market_data") or last
+    yield Stage("refresh_market_data_and_factors", "market data, factors, indicators", begin, last)
+    quarters = missing_quarters(instance, installation, again_from=first)
+    if quarters is not None:
+        yield Stage("train", "walk-forward training", *quarters)
+    begin = first or missing_sessions(instance, installation, "rankings") or last
+    yield Stage("rank", "forecasts, evaluation, rankings", begin, last)
+    yield Stage("default_backtests", "backtests")
+
+
+def _load() -> "tuple[dg.DagsterInstance, dg.Definitions, Installation]":
+    import dagster as dg
+
+    from orchestration.dbt import prepare_manifest
+    from orchestration.installation import current_installation
+
+    prepare_manifest()
+    from orchestration.definitions import build_defs
+
+    return dg.DagsterInstance.get(), build_defs(), current_installation()
+
+
+def _run(instance: "dg.DagsterInstance", definitions: "dg.Definitions", stage: Stage, console: Console) -> StageResult:
+    from dagster._core.utils import make_new_run_id
+
+    from orchestration.partitions import range_tags
+
+    job = definitions.resolve_job_def(stage.job)
+    run_id = make_new_run_id()
+    tags = {"factorloom/trigger": "factorloom refresh"}
+    if stage.first and stage.last:
+        tags |= range_tags(stage.first, stage.last)
+    started = time.monotonic()
+    with RunProgress(console, instance, run_id, stage.label, steps=len(job.nodes)) as progress:
+        result = job.execute_in_process(instance=instance, run_id=run_id, tags=tags, raise_on_error=False)
+    if not result.success:
+        raise RefreshFailed(job=stage.job, run_id=run_id, reason=progress.first_failure or "no step said why")
+    return StageResult(stage, run_id, time.monotonic() - started, progress.seconds_by_step)

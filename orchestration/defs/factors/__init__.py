@@ -1,0 +1,1 @@
+"""The dbt tables: staging, marts, factors; and the rolling regressions they read."""

@@ -1,0 +1,95 @@
+"""The dbt tables, and the rolling regressions that one of them reads."""
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+
+from orchestration.automation import FOLLOW_INPUTS
+from orchestration.dbt import dbt_project, manifest
+from orchestration.metadata import OWNER, merge_metadata
+from orchestration.partitions import sessions_partitions, window_of
+from orchestration.resources import MarketData, Warehouse
+from transforms.market_risk import rolling_market_risk_rows
+from warehouse.merge import Window
+from warehouse.queries import factors as queries
+
+
+class Translator(DagsterDbtTranslator):
+    """Keys are schema and table; groups are the layers."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return [schema, table]: one name everywhere."""
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+        """Add group, owner, kinds, and the table's name."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        schema, name = spec.key.path
+        return spec.replace_attributes(group_name=schema, owners=[OWNER], kinds={"dbt", "postgres"}, automation_condition=FOLLOW_INPUTS).merge_attributes(
+            metadata={"dagster/table_name": f"{schema}.{name}"}
+        )
+
+
+TRANSLATOR = Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+WINDOW_SESSIONS = 252
+# Regressions on the market stand in research.rolling_measures, which one factor reads as a source: dbt runs before and after.
+BEFORE_REGRESSIONS = "path:models/staging path:models/intermediate path:models/marts"
+AFTER_REGRESSIONS = "path:models/factors"
+
+
+def build(context: dg.AssetExecutionContext, dbt: DbtCliResource, market_data: MarketData) -> Iterator[Any]:
+    """Build the selected tables for the window of the run, tests included."""
+    first, last = window_of(context)
+    variables = {
+        "window_first_date": first.isoformat(),
+        "window_last_date": last.isoformat(),
+        "source_priority": [market_data.installation.source.name],
+        "session_timezone": market_data.installation.calendar.timezone.key,
+    }
+    arguments = ["build", "--vars", json.dumps(variables)]
+    yield from dbt.cli(arguments, context=context).stream().fetch_column_metadata().fetch_row_counts()
+
+
+@dbt_assets(
+    manifest=manifest(), project=dbt_project(), select=BEFORE_REGRESSIONS, dagster_dbt_translator=TRANSLATOR,
+    partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), pool="dbt", name="marts",
+)  # fmt: skip
+def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, market_data: MarketData) -> Iterator[Any]:
+    """Staging views, instruments, prices and fundamentals."""
+    yield from build(context, dbt, market_data)
+
+
+@dg.asset(
+    key=["research", "rolling_measures"], deps=[["marts", "fct_daily_prices"], ["marts", "dim_benchmark_prices"]],
+    partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name="factors",
+    kinds={"python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+)  # fmt: skip
+def rolling_measures(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
+) -> dg.MaterializeResult:
+    """One row per instrument and as_of_date: rolling regressions on the benchmark."""
+    first, last = window_of(context)
+    sessions = market_data.installation.sessions(None, last)
+    # One window before the first day is all that its row depends on.
+    oldest = sessions[max(bisect_left(sessions, first) - WINDOW_SESSIONS, 0)]
+    returns = warehouse.read_frame(queries.RETURNS_BEFORE, [oldest, last])
+    benchmark = warehouse.read_frame(queries.BENCHMARK_RETURNS_BEFORE, [oldest, last])
+    measures = rolling_market_risk_rows(returns, benchmark, first_date=pd.Timestamp(first))
+    written = warehouse.merge("research.rolling_measures", measures, window=Window("as_of_date", first, last))
+    return dg.MaterializeResult(
+        metadata={**merge_metadata(written), "dagster/table_name": "research.rolling_measures"}
+    )
+
+
+@dbt_assets(
+    manifest=manifest(), project=dbt_project(), select=AFTER_REGRESSIONS, dagster_dbt_translator=TRANSLATOR,
+    partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), pool="dbt", name="factors",
+)  # fmt: skip
+def factors(context: dg.AssetExecutionContext, dbt: DbtCliResource, market_data: MarketData) -> Iterator[Any]:
+    """One row per instrument and as_of_date: universe, factors, exposures."""
+    yield from build(context, dbt, market_data)

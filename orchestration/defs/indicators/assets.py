@@ -1,0 +1,34 @@
+"""Technical indicators of every instrument."""
+
+import dagster as dg
+
+from orchestration.automation import FOLLOW_INPUTS
+from orchestration.metadata import OWNER, merge_metadata
+from orchestration.partitions import sessions_partitions, window_of
+from orchestration.resources import Warehouse
+from transforms.indicators import indicator_rows
+from warehouse.merge import Window
+from warehouse.queries import research as queries
+
+
+@dg.asset(
+    key=["research", "indicators"], deps=[["marts", "fct_daily_prices"]], partitions_def=sessions_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(), group_name="indicators", kinds={"python", "postgres"},
+    owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+)  # fmt: skip
+def indicators(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """One row per instrument and as_of_date: technical indicators on adjusted prices.
+
+    Computed from full history, since exponential averages never forget; only differences within the window are written.
+    """
+    first, last = window_of(context)
+    prices = warehouse.read_frame(queries.ADJUSTED_BARS_UNTIL, [last])
+    rows = indicator_rows(prices, first_date=first)
+    written = warehouse.merge("research.indicators", rows, window=Window("as_of_date", first, last))
+    return dg.MaterializeResult(
+        metadata={
+            **merge_metadata(written),
+            "instruments": int(rows["instrument_id"].nunique()),
+            "dagster/table_name": "research.indicators",
+        }
+    )

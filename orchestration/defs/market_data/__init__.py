@@ -1,0 +1,1 @@
+"""Instruments, bars, dividends, splits, quotes, and the verdicts on bars."""

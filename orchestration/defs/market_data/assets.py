@@ -1,0 +1,185 @@
+"""Market data as the source said it, in schema raw."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from orchestration.defs.market_data.entities import (
+    benchmark_bars_entity,
+    daily_bars_entity,
+    dividends_entity,
+    instruments_entity,
+    splits_entity,
+)
+from orchestration.ingestion import Entity, ingest
+from orchestration.installation import Installation
+from orchestration.metadata import OWNER, merge_metadata, table
+from orchestration.partitions import sessions_partitions, window_of
+from orchestration.resources import MarketData, Warehouse, as_arrow
+from orchestration.sources.protocols import capabilities
+from orchestration.sources.records import Batch
+from transforms.bar_verdicts import bar_verdicts as judge_bars
+from warehouse.merge import merge
+from warehouse.queries import market_data as queries
+
+GROUP = "market_data"
+KINDS = {"python", "postgres"}
+# A vendor that does not answer is asked again; what we compute ourselves is not retried.
+RETRIES = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+ACCOUNTING = "every_record_is_accounted_for"
+BEGINNING = dt.date(1900, 1, 1)
+
+
+def accounting(table_name: str) -> list[dg.AssetCheckSpec]:
+    """Return the blocking check that no record was lost."""
+    return [
+        dg.AssetCheckSpec(
+            ACCOUNTING,
+            asset=dg.AssetKey(["raw", table_name]),
+            blocking=True,
+            description="received = inserted + updated + unchanged + quarantined + exact duplicates",
+            partitions_def=None,
+        )
+    ]
+
+
+def ingest_window(
+    warehouse: Warehouse, installation: Installation, entity: Entity, batches: Iterator[Batch]
+) -> dg.MaterializeResult:
+    """Ingest and report: the body of every asset that takes records in."""
+    ingested = ingest(warehouse, installation.source.name, entity, batches)
+    return dg.MaterializeResult(
+        metadata={**ingested.metadata(), "source": installation.source.name, "dagster/table_name": entity.table},
+        check_results=[ingested.accounting_check()],
+    )
+
+
+def received(installation: Installation, entity: str, *window: dt.date) -> Iterator[Batch]:
+    """Return what the source has of an entity; nothing where it lacks the capability."""
+    if entity not in capabilities(installation.source):
+        return iter(())
+    batches: Iterator[Batch] = getattr(installation.source, entity)(*window)
+    return batches
+
+
+@dg.asset(
+    key=["raw", "instruments"], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
+    retry_policy=RETRIES, check_specs=accounting("instruments"),
+)  # fmt: skip
+def instruments(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+    """One row per source and symbol: the instruments as the source describes them today."""
+    installation = market_data.installation
+    known = warehouse.read(queries.KNOWN_INSTRUMENT_IDS, [installation.source.name]).to_pylist()
+    ids = {row["source_symbol"]: row["instrument_id"] for row in known}
+    entity = instruments_entity(installation, ids)
+    return ingest_window(warehouse, installation, entity, received(installation, "instruments"))
+
+
+@dg.asset(
+    key=["raw", "instrument_aliases"], deps=[instruments], group_name=GROUP, kinds=KINDS, owners=[OWNER]
+)  # fmt: skip
+def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+    """One row per source, symbol and period of validity: which instrument a symbol meant on a day."""
+    rows = warehouse.read_frame(queries.INSTRUMENTS_OF_SOURCE, [market_data.installation.source.name])
+    # One symbol, one instrument, since ever: sources that rename say so in their own entity.
+    aliases = rows.assign(valid_from_date=pd.Timestamp(BEGINNING).as_unit("s"))
+    aliases["valid_from_date"] = aliases["valid_from_date"].dt.date
+    written = warehouse.merge("raw.instrument_aliases", aliases)
+    return dg.MaterializeResult(metadata={**merge_metadata(written), "dagster/table_name": "raw.instrument_aliases"})
+
+
+@dg.asset(
+    key=["raw", "daily_bars"], deps=[instruments], partitions_def=sessions_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
+    retry_policy=RETRIES, check_specs=accounting("daily_bars"),
+)  # fmt: skip
+def daily_bars(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
+) -> dg.MaterializeResult:
+    """One row per source, symbol and session; a re-run changes only what the source changed."""
+    installation, (first, last) = market_data.installation, window_of(context)
+    entity = daily_bars_entity(installation, first, last)
+    return ingest_window(warehouse, installation, entity, received(installation, "daily_bars", first, last))
+
+
+@dg.asset(
+    key=["raw", "benchmark_bars"], partitions_def=sessions_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
+    retry_policy=RETRIES, check_specs=accounting("benchmark_bars"),
+)  # fmt: skip
+def benchmark_bars(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
+) -> dg.MaterializeResult:
+    """One row per source, index symbol and session: the market index that returns are compared with."""
+    installation, (first, last) = market_data.installation, window_of(context)
+    entity = benchmark_bars_entity(installation, first, last)
+    return ingest_window(warehouse, installation, entity, received(installation, "benchmark_bars", first, last))
+
+
+@dg.asset(
+    key=["raw", "dividends"], deps=[instruments], partitions_def=sessions_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
+    retry_policy=RETRIES, check_specs=accounting("dividends"),
+)  # fmt: skip
+def dividends(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+    """One row per source, symbol and ex-date: cash dividends as declared."""
+    installation, window = market_data.installation, window_of(context)
+    return ingest_window(warehouse, installation, dividends_entity(), received(installation, "dividends", *window))
+
+
+@dg.asset(
+    key=["raw", "splits"], deps=[instruments], partitions_def=sessions_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
+    retry_policy=RETRIES, check_specs=accounting("splits"),
+)  # fmt: skip
+def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+    """One row per source, symbol and ex-date: share splits."""
+    installation, window = market_data.installation, window_of(context)
+    return ingest_window(warehouse, installation, splits_entity(), received(installation, "splits", *window))
+
+
+@dg.asset(
+    key=["raw", "bar_verdicts"], deps=[daily_bars, splits], partitions_def=sessions_partitions(),
+    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER],
+)  # fmt: skip
+def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+    """One row per bar and soft rule: bars that cannot be trusted, or were suspected and proved consistent.
+
+    Judged over the whole history, since a wrong-day bar shows only when the other day is known; only differences are written.
+    """
+    source = market_data.installation.source.name
+    bars = warehouse.read_frame(queries.BARS_OF_SOURCE, [source])
+    split_days = warehouse.read_frame(queries.SPLITS_OF_SOURCE, [source])
+    verdicts = judge_bars(bars, splits=split_days).assign(source=source)
+    with warehouse.transaction() as connection:
+        written = merge(connection, "raw.bar_verdicts", as_arrow(verdicts))
+    counts = verdicts.groupby(["rule", "verdict"]).size().reset_index(name="bars")
+    return dg.MaterializeResult(
+        metadata={
+            **merge_metadata(written),
+            "suspect_bars": int((verdicts["verdict"] == "suspect").sum()),
+            "by_rule": table(counts),
+            "sample": table(verdicts.drop(columns="source").head(10)),
+            "dagster/table_name": "raw.bar_verdicts",
+        }
+    )
+
+
+@dg.asset(
+    key=["raw", "quotes"], deps=[instruments], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)  # fmt: skip
+def quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+    """One row per source, symbol and instant: prices during the session; kept 30 days."""
+    installation = market_data.installation
+    if "quotes" not in capabilities(installation.source):
+        return dg.MaterializeResult(metadata={"received": 0})
+    rows = installation.source.quotes(None, installation.clock())  # type: ignore[attr-defined] # the capability was asked for
+    frame = pd.DataFrame([{name: getattr(row, name) for name in row.__struct_fields__} for row in rows])
+    if frame.empty:
+        return dg.MaterializeResult(metadata={"received": 0})
+    frame["volume"] = frame["volume"].astype("Int64")
+    written = warehouse.merge("raw.quotes", frame.assign(source=installation.source.name))
+    return dg.MaterializeResult(metadata={**merge_metadata(written), "received": len(rows), "dagster/table_name": "raw.quotes"})

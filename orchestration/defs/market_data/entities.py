@@ -1,0 +1,94 @@
+"""How the records of market data come in: their rules, and what their tables want beyond the record."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from orchestration.ingestion import Entity
+from orchestration.installation import Installation
+from orchestration.sources.records import BenchmarkBar, DailyBar, Dividend, Instrument, Split
+from transforms.bar_rules import check_bars
+from transforms.record_rules import check_benchmark_bars, check_dividends, check_instruments, check_splits
+
+# Exchanges that keep the hours of a calendar under another code.
+EXCHANGES_OF_CALENDAR: Mapping[str, tuple[str, ...]] = {
+    "XNYS": ("XNYS", "XNAS", "ARCX", "BATS", "XASE", "IEXG"),
+}
+
+
+def instruments_entity(installation: Installation, known_ids: Mapping[str, str]) -> Entity:
+    """Instruments; `known_ids` maps source symbols to the ids that they have had so far, which they keep."""
+    code = installation.calendar.code
+
+    def complete(records: pd.DataFrame) -> pd.DataFrame:
+        first = records["listed_date"].astype("string").fillna("")
+        stable = records["stable_id"].fillna(records["source_symbol"])
+        ids = [
+            known_ids.get(symbol) or instrument_id(installation.source.name, str(name), day)
+            for symbol, name, day in zip(records["source_symbol"], stable, first, strict=True)
+        ]
+        return records.drop(columns="stable_id").assign(instrument_id=pd.Series(ids, index=records.index, dtype="string"))
+
+    return Entity(
+        table="raw.instruments",
+        record=Instrument,
+        key=("source_symbol",),
+        check=lambda records: check_instruments(
+            records, exchange_codes=EXCHANGES_OF_CALENDAR.get(code, (code,))
+        ),
+        complete=complete,
+    )
+
+
+def instrument_id(source: str, stable_id: str, first_date: str) -> str:
+    """Return our id of an instrument: a content hash, so that two installations that see the same source agree."""
+    digest = hashlib.blake2b(f"{source}|{stable_id}|{first_date}".encode(), digest_size=8).hexdigest()
+    return f"i{digest}"
+
+
+def daily_bars_entity(installation: Installation, first: dt.date, last: dt.date) -> Entity:
+    """Daily bars of a window."""
+    sessions = _sessions(installation, first, last)
+    return Entity(
+        table="raw.daily_bars",
+        record=DailyBar,
+        key=("source_symbol", "trade_date"),
+        check=lambda records: check_bars(records, sessions=sessions),
+        complete=_whole_volume,
+    )
+
+
+def benchmark_bars_entity(installation: Installation, first: dt.date, last: dt.date) -> Entity:
+    """Bars of the market index of a window."""
+    sessions = _sessions(installation, first, last)
+    return Entity(
+        table="raw.benchmark_bars",
+        record=BenchmarkBar,
+        key=("source_symbol", "trade_date"),
+        check=lambda records: check_benchmark_bars(records, sessions=sessions),
+        complete=_whole_volume,
+    )
+
+
+def dividends_entity() -> Entity:
+    """Cash dividends."""
+    return Entity(table="raw.dividends", record=Dividend, key=("source_symbol", "ex_date"), check=check_dividends)
+
+
+def splits_entity() -> Entity:
+    """Share splits."""
+    return Entity(table="raw.splits", record=Split, key=("source_symbol", "ex_date"), check=check_splits)
+
+
+def _sessions(installation: Installation, first: dt.date, last: dt.date) -> np.ndarray:
+    # A window's ends carry what is older and younger than the source's sessions, so the calendar reaches a little further.
+    margin = dt.timedelta(days=10)
+    return np.array(installation.calendar.sessions(first - margin, last + margin), dtype="datetime64[D]")
+
+
+def _whole_volume(records: pd.DataFrame) -> pd.DataFrame:
+    """Return volume as whole shares; a column with nulls has come as floats."""
+    return records.assign(volume=records["volume"].astype("Int64"))

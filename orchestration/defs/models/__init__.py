@@ -1,0 +1,1 @@
+"""Training, forecasts and their evaluation."""

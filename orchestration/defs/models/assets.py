@@ -1,0 +1,140 @@
+"""Training by quarter, forecasts by day, and what they were worth."""
+
+import datetime as dt
+import json
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from models.artifacts import load, save
+from models.registry import load_registry
+from models.training import TrainedVersion, forecast, train
+from orchestration.automation import FOLLOW_INPUTS, TRAIN_ONCE_A_QUARTER
+from orchestration.defs.indicators.assets import indicators
+from orchestration.defs.models.panels import read_features, read_labels
+from orchestration.metadata import OWNER, merge_metadata, table
+from orchestration.partitions import folds_of, quarters_partitions, sessions_partitions, window_of
+from orchestration.resources import Artifacts, MarketData, Warehouse
+from warehouse.merge import Window
+from warehouse.queries import research as queries
+
+GROUP = "models"
+EXPOSURES = dg.AssetKey(["factors", "fct_factor_exposures"])
+PRICES = dg.AssetKey(["marts", "fct_daily_prices"])
+# A version learns from the quarters before its own; the nearest of them must be there.
+QUARTER_BEFORE = dg.TimeWindowPartitionMapping(
+    start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
+)
+OWN_QUARTER = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+
+
+@dg.asset(
+    key=["research", "model_versions"],
+    deps=[dg.AssetDep(key, partition_mapping=QUARTER_BEFORE) for key in (EXPOSURES, PRICES, indicators.key)],
+    partitions_def=quarters_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
+    kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], pool="ml_train",
+    automation_condition=TRAIN_ONCE_A_QUARTER,
+)  # fmt: skip
+def model_versions(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
+) -> dg.MaterializeResult:
+    """One row per forecaster and retraining date: what was learnt, from what, and where it lies."""
+    installation = market_data.installation
+    wanted = {dt.date.fromisoformat(key) for key in context.partition_keys}
+    # The last session's day may be the first of a quarter whose own sessions are still to come: the calendar knows them.
+    horizon = max(wanted) + dt.timedelta(days=14)
+    folds = [
+        fold
+        for fold in folds_of(installation.calendar.sessions(installation.first_session, horizon))
+        if fold.valid_from_date in wanted
+    ]
+    last_label = max(fold.last_label_date for fold in folds)
+    sessions = installation.sessions(None, last_label)
+    features = read_features(warehouse, sessions[0], last_label)
+    labels = read_labels(warehouse, sessions, features.index)["label_rank"]
+    registry = load_registry()
+    rows = []
+    for entry in registry.enabled:
+        chosen = features[list(registry.feature_names(entry.id))]
+        for fold in folds:
+            trained = train(fold, chosen, labels, registry.create(entry.id), model_id=entry.id)
+            rows.append(_version_row(trained, artifacts))
+    written = warehouse.merge("research.model_versions", pd.DataFrame(rows))
+    shown = pd.DataFrame(rows)[["model_id", "valid_from_date", "train_first_date", "train_last_date", "n_rows"]]
+    return dg.MaterializeResult(
+        metadata={
+            **merge_metadata(written),
+            "versions": table(shown.tail(12)),
+            "most_important_features": table(_importances(rows)),
+            "dagster/table_name": "research.model_versions",
+        }
+    )
+
+
+@dg.asset(
+    key=["research", "forecasts"],
+    deps=[
+        dg.AssetDep(model_versions, partition_mapping=OWN_QUARTER), EXPOSURES, PRICES, indicators,
+    ],
+    partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
+    kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+)  # fmt: skip
+def forecasts(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts
+) -> dg.MaterializeResult:
+    """One row per forecaster, as_of_date and member of the universe, by the version of the day's quarter."""
+    first, last = window_of(context)
+    versions = warehouse.read(queries.VERSIONS_BETWEEN, [first, last]).to_pylist()
+    made = []
+    if versions:
+        begin = max(first, min(row["valid_from_date"] for row in versions))
+        features = read_features(warehouse, begin, last)
+        days = features.index.get_level_values("as_of_date")
+        for row in versions:
+            trained = load(artifacts.read(row["artifact_uri"]))
+            chosen = features[list(trained.version.features)]
+            own = chosen[(days >= pd.Timestamp(row["valid_from_date"])) & (days <= pd.Timestamp(row["valid_to_date"]))]
+            if len(own):
+                answer = forecast(trained, own).reset_index()
+                made.append(answer.assign(model_id=row["model_id"], model_version_id=row["model_version_id"]))
+    rows = pd.concat(made) if made else _no_forecasts()
+    written = warehouse.merge("research.forecasts", rows, window=Window("as_of_date", first, last))
+    per_model = rows.groupby("model_id").agg(rows=("forecast", "size"), last_day=("as_of_date", "max")).reset_index()
+    return dg.MaterializeResult(
+        metadata={**merge_metadata(written), "by_model": table(per_model), "dagster/table_name": "research.forecasts"}
+    )
+
+
+def _version_row(trained: TrainedVersion, artifacts: Artifacts) -> dict[str, object]:
+    version = trained.version
+    name = f"models/{version.model_id}/{version.valid_from_date}-{version.model_version_id}.json"
+    row: dict[str, object] = {field: getattr(version, field) for field in version.__struct_fields__}
+    for column in ("parameters", "library_versions", "metrics"):
+        row[column] = json.dumps(row[column], sort_keys=True)
+    row["features"] = list(version.features)
+    row["artifact_uri"] = artifacts.write(name, save(trained))
+    return row
+
+
+def _importances(rows: list[dict[str, object]]) -> pd.DataFrame:
+    newest = json.loads(str(rows[-1]["metrics"])) if rows else {}
+    shares = next(
+        (json.loads(str(row["metrics"]))["feature_importances"] for row in reversed(rows) if "feature_importances" in str(row["metrics"])),
+        newest.get("feature_importances", {}),
+    )
+    best = sorted(shares.items(), key=lambda item: -item[1])[:10]
+    return pd.DataFrame(best, columns=["feature", "share of the gain"])
+
+
+def _no_forecasts() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model_id": pd.Series(dtype="string"),
+            "model_version_id": pd.Series(dtype="string"),
+            "instrument_id": pd.Series(dtype="string"),
+            "as_of_date": pd.Series(dtype="datetime64[s]"),
+            "forecast": pd.Series(dtype=np.float64),
+            "forecast_rank": pd.Series(dtype=np.float64),
+        }
+    )

@@ -1,0 +1,1 @@
+"""What keeps the installation itself in order."""

@@ -1,0 +1,222 @@
+"""How records come in: every one received is stored, counted as an exact duplicate, or quarantined with its reason."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from orchestration.metadata import merge_metadata
+from orchestration.resources import Warehouse
+from orchestration.sources.records import Batch, Refused, arrow_schema
+from transforms.refusals import Checked
+from warehouse.merge import MergeResult, merge
+
+SAMPLE_ROWS = 10
+Check = Callable[[pd.DataFrame], Checked]
+Complete = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+class Entity(msgspec.Struct, frozen=True):
+    """A table of `raw` and how its records come in."""
+
+    table: str
+    record: type[msgspec.Struct]
+    key: tuple[str, ...]
+    check: Check
+    # Turns accepted records into rows of the table, where the table wants more than the record has.
+    complete: Complete = lambda records: records
+
+
+class Ingested(msgspec.Struct, frozen=True):
+    """What became of the records of one run."""
+
+    written: MergeResult
+    n_received: int
+    n_quarantined: int
+    n_exact_duplicates: int
+    refused_by_rule: dict[str, int]
+    sample: list[dict[str, str]]
+
+    @property
+    def is_accounted_for(self) -> bool:
+        """Whether received = inserted + updated + unchanged + quarantined + exact duplicates."""
+        stored = self.written.inserted + self.written.updated + self.written.unchanged
+        return self.n_received == stored + self.n_quarantined + self.n_exact_duplicates
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the counts as Dagster metadata; numbers are plotted over time."""
+        return {
+            **merge_metadata(self.written),
+            "received": self.n_received,
+            "quarantined": self.n_quarantined,
+            "exact_duplicates": self.n_exact_duplicates,
+            "quarantined_by_rule": dg.MetadataValue.json(self.refused_by_rule),
+        }
+
+    def accounting_check(self) -> dg.AssetCheckResult:
+        """Return the blocking check that no record was lost, with a sample of what was refused."""
+        lines = ["| key | rule | detail |", "|--|--|--|"]
+        lines += [f"| {row['record_key']} | {row['rule']} | {row['detail']} |" for row in self.sample]
+        return dg.AssetCheckResult(
+            check_name="every_record_is_accounted_for",
+            passed=self.is_accounted_for,
+            metadata={**self.metadata(), "quarantined_sample": dg.MetadataValue.md("\n".join(lines))},
+            description="received = inserted + updated + unchanged + quarantined + exact duplicates",
+        )
+
+
+def ingest(warehouse: Warehouse, source: str, entity: Entity, batches: Iterator[Batch]) -> Ingested:
+    """Check and store the records of a source in one transaction: bad ones go to `raw.quarantine`.
+
+    Parameters
+    ----------
+    warehouse
+        Where to.
+    source
+        Name of the source, for the column `source`.
+    entity
+        Which table, and its rules.
+    batches
+        Records as received; streamed, so that a long history needs no more memory than its largest batch.
+    """
+    door = _Door(source, entity)
+    with warehouse.transaction() as connection:
+        reader = door.reader(batches)
+        written = merge(connection, entity.table, reader)
+        if door.quarantine:
+            merge(connection, "raw.quarantine", pa.Table.from_pylist(door.quarantine))
+    return Ingested(
+        written=written,
+        n_received=door.n_received,
+        n_quarantined=door.n_quarantined,
+        n_exact_duplicates=door.n_exact_duplicates,
+        refused_by_rule=dict(sorted(door.refused_by_rule.items())),
+        sample=[{name: str(row[name]) for name in ("record_key", "rule", "detail")} for row in door.quarantine[:SAMPLE_ROWS]],
+    )
+
+
+class _Door:
+    """Counts and sorts while the records stream through."""
+
+    def __init__(self, source: str, entity: Entity) -> None:
+        self._source = source
+        self._entity = entity
+        self._seen = _SeenRecords(entity.key)
+        self._quarantined: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.n_received = 0
+        self.n_quarantined = 0
+        self.n_exact_duplicates = 0
+        self.refused_by_rule: dict[str, int] = {}
+
+    @property
+    def quarantine(self) -> list[dict[str, Any]]:
+        return list(self._quarantined.values())
+
+    def reader(self, batches: Iterator[Batch]) -> pa.RecordBatchReader:
+        """Return the accepted rows as a stream; the schema is known from the first batch's own."""
+        empty = arrow_schema(self._entity.record).empty_table().to_pandas(date_as_object=False)
+        schema = self._rows(empty).schema
+        return pa.RecordBatchReader.from_batches(schema, self._accepted(batches, schema))
+
+    def _accepted(self, batches: Iterator[Batch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.n_received += batch.n_received
+            for refused in batch.refused:
+                self._refuse(refused)
+            records = pa.Table.from_batches([batch.rows]).to_pandas(date_as_object=False)
+            checked = self._entity.check(records)
+            self.n_exact_duplicates += checked.n_exact_duplicates
+            self._refuse_rows(checked.refused)
+            fresh = self._without_seen(checked.accepted)
+            yield from self._rows(fresh).cast(schema).to_batches()
+
+    def _rows(self, records: pd.DataFrame) -> pa.Table:
+        rows = self._entity.complete(records)
+        return pa.Table.from_pandas(rows, preserve_index=False).append_column(
+            "source", pa.array([self._source] * len(rows), pa.string())
+        ).replace_schema_metadata()
+
+    def _without_seen(self, accepted: pd.DataFrame) -> pd.DataFrame:
+        """Leave out what an earlier batch has brought: equal records are duplicates, others conflict with it."""
+        same_key, same_record = self._seen.split(accepted)
+        self.n_exact_duplicates += int(same_record.sum())
+        conflicting = accepted[same_key & ~same_record]
+        if len(conflicting):
+            self._refuse_rows(
+                conflicting.assign(
+                    rule="conflicting_duplicate",
+                    detail=f"one record per {', '.join(self._entity.key)}; an earlier batch brought another one.",
+                )
+            )
+        return accepted[~same_key]
+
+    def _refuse_rows(self, refused: pd.DataFrame) -> None:
+        reasons = ("rule", "detail")
+        for row in refused.to_dict("records"):
+            payload = {str(name): _plain(value) for name, value in row.items() if name not in reasons}
+            key = "|".join(str(payload.get(part)) for part in self._entity.key)
+            self._refuse(
+                Refused(
+                    entity=self._entity.table.removeprefix("raw."),
+                    record_key=key,
+                    rule=row["rule"],
+                    detail=row["detail"],
+                    payload=payload,
+                    trade_date=_day(row.get("trade_date")),
+                )
+            )
+
+    def _refuse(self, refused: Refused) -> None:
+        payload = json.dumps(refused.payload, sort_keys=True, default=str)
+        digest = hashlib.blake2b(payload.encode(), digest_size=16).hexdigest()
+        self.n_quarantined += 1
+        self.refused_by_rule[refused.rule] = self.refused_by_rule.get(refused.rule, 0) + 1
+        self._quarantined[(refused.record_key, refused.rule, digest)] = {
+            "source": self._source,
+            "entity": refused.entity,
+            "record_key": refused.record_key,
+            "rule": refused.rule,
+            "payload_hash": digest,
+            "trade_date": refused.trade_date,
+            "detail": refused.detail,
+            "payload": payload,
+        }
+
+
+class _SeenRecords:
+    """Remembers the records of earlier batches by hash: 16 bytes each."""
+
+    def __init__(self, key: Sequence[str]) -> None:
+        self._key = list(key)
+        self._keys = np.empty(0, dtype=np.uint64)
+        self._records = np.empty(0, dtype=np.uint64)
+
+    def split(self, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return which records have a key, and which are equal to a record, of an earlier batch; then remember these."""
+        keys = pd.util.hash_pandas_object(records[self._key], index=False).to_numpy()
+        whole = pd.util.hash_pandas_object(records.astype({"metadata": str}) if "metadata" in records else records, index=False).to_numpy()
+        same_key = np.isin(keys, self._keys)
+        same_record = same_key & np.isin(whole, self._records)
+        self._keys = np.concatenate([self._keys, keys[~same_key]])
+        self._records = np.concatenate([self._records, whole[~same_key]])
+        return same_key, same_record
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if value is None or (not isinstance(value, (dict, list)) and pd.isna(value)):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat() if value.tz is None else value.isoformat()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _day(value: Any) -> dt.date | None:
+    return None if value is None or pd.isna(value) else pd.Timestamp(value).date()

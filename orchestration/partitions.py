@@ -1,0 +1,83 @@
+"""Which slices of time the tables come in: exchange days, and quarters for training."""
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import lru_cache
+
+import dagster as dg
+
+from models.walk_forward import Fold, next_quarter_start, quarterly_folds
+from orchestration.installation import Installation, current_installation
+
+UNIVERSE_SESSIONS = 252
+# A year for the universe, two to learn from, a month of labels, and the wait for a quarter: four years hold them.
+FIRST_FOLD_WITHIN_DAYS = 4 * 366
+QUARTERS = "0 0 1 1,4,7,10 *"
+WEEKENDS = "0 0 * * 0,6"
+
+
+@lru_cache(maxsize=1)
+def sessions_partitions() -> dg.DailyPartitionsDefinition:
+    """One partition per session of the source; D can be asked for as soon as D's day zone day is over, see `Installation`."""
+    installation = current_installation()
+    first, last = installation.first_session, installation.final_session()
+    return dg.DailyPartitionsDefinition(
+        start_date=f"{first:%Y-%m-%d}",
+        # The end is exclusive; a live source has none.
+        end_date=None if last is None else f"{last + dt.timedelta(days=1):%Y-%m-%d}",
+        timezone=installation.day_zone,
+        exclusions=[WEEKENDS, *_holidays(installation)],
+    )
+
+
+@lru_cache(maxsize=1)
+def quarters_partitions() -> dg.TimeWindowPartitionsDefinition:
+    """One partition per quarter that a forecaster can be trained for; the key is the quarter's first day."""
+    installation = current_installation()
+    last = installation.final_session()
+    return dg.TimeWindowPartitionsDefinition(
+        start=f"{first_trainable_quarter(installation):%Y-%m-%d}",
+        end=None if last is None else f"{next_quarter_start(last):%Y-%m-%d}",
+        fmt="%Y-%m-%d",
+        cron_schedule=QUARTERS,
+        timezone=installation.day_zone,
+        # A quarter's forecaster is trained when the quarter begins, not when it is over.
+        end_offset=1 if last is None else 0,
+    )
+
+
+def first_trainable_quarter(installation: Installation) -> dt.date:
+    """First day of the first quarter with enough history before it, whether or not it has come."""
+    horizon = installation.first_session + dt.timedelta(days=FIRST_FOLD_WITHIN_DAYS)
+    sessions = installation.calendar.sessions(installation.first_session, horizon)
+    return folds_of(sessions)[0].valid_from_date
+
+
+def folds_of(sessions: Sequence[dt.date]) -> list[Fold]:
+    """Retrainings on the sessions of a source: the universe wants a year of history before its first day."""
+    return quarterly_folds(sessions, warm_up_sessions=UNIVERSE_SESSIONS)
+
+
+def window_of(context: dg.AssetExecutionContext) -> tuple[dt.date, dt.date]:
+    """First and last session of the partitions of a run, both included."""
+    keys = context.partition_key_range
+    return dt.date.fromisoformat(keys.start), dt.date.fromisoformat(keys.end)
+
+
+def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
+    """Tags that make one run of a whole range of partitions."""
+    return {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }
+
+
+def _holidays(installation: Installation) -> list[dt.datetime]:
+    """Weekdays without a session, as the partitions' windows begin."""
+    first = installation.first_session
+    last = min(installation.calendar.last_known_session, first + dt.timedelta(days=366 * 30))
+    trading = set(installation.calendar.sessions(first, last))
+    days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
+    return [
+        dt.datetime.combine(day, dt.time()) for day in days if day.weekday() < 5 and day not in trading  # noqa: DTZ001 - in the partitions' zone
+    ]

@@ -1,0 +1,96 @@
+"""What assets are given: the warehouse, the source, and the store of artifacts. All read their settings when a run begins."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import adbc_driver_postgresql.dbapi as adbc
+import dagster as dg
+import pandas as pd
+import psutil
+import psycopg
+import pyarrow as pa
+from upath import UPath
+
+from orchestration.installation import Installation, current_installation
+from warehouse.connect import arrow_connection, connect, read_arrow, writer_url
+from warehouse.merge import MergeResult, Rows, Window, merge
+
+PID_TAG = "factorloom/pid"
+PROCESS_STARTED_TAG = "factorloom/process_started_at"
+
+
+class Warehouse(dg.ConfigurableResource):
+    """The PostgreSQL that keeps everything, reached as `factorloom_writer`. Its address is in DATABASE_URL or embedded."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Leave a mark of this process on the run: a later start can tell whether the run is dead."""
+        if context.run_id and context.instance and context.instance.has_run(context.run_id):
+            process = psutil.Process(os.getpid())
+            tags = {PID_TAG: str(process.pid), PROCESS_STARTED_TAG: f"{process.create_time():.2f}"}
+            context.instance.add_run_tags(context.run_id, tags)
+
+    @property
+    def url(self) -> str:
+        """Address for pipelines."""
+        return writer_url(current_installation().settings)
+
+    def read(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """Read the answer of a query; parameters are `$1`, `$2`, ..."""
+        return read_arrow(self.url, sql, parameters)
+
+    def read_frame(self, sql: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
+        """Read the answer of a query as a frame; dates are datetime64, text is Arrow-backed."""
+        return self.read(sql, parameters).to_pandas(date_as_object=False)
+
+    def merge(self, table: str, rows: Rows | pd.DataFrame, *, window: Window | None = None) -> MergeResult:
+        """Merge rows into a table in a transaction of its own."""
+        with self.transaction() as connection:
+            return merge(connection, table, as_arrow(rows), window=window)
+
+    @contextmanager
+    def transaction(self) -> Iterator[adbc.Connection]:
+        """Open a connection for whole tables; commits at the end, unless an error leaves it."""
+        with arrow_connection(self.url) as connection:
+            yield connection
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """Open a connection for single rows; commits at the end, unless an error leaves it."""
+        with connect(self.url) as connection:
+            yield connection
+
+
+class MarketData(dg.ConfigurableResource):
+    """The source of market data that FACTORLOOM_SOURCE names, and the home calendar."""
+
+    @property
+    def installation(self) -> Installation:
+        """Source, calendar and clock."""
+        return current_installation()
+
+
+class Artifacts(dg.ConfigurableResource):
+    """Where model files and reports lie: FACTORLOOM_ARTIFACTS, a folder or an object store."""
+
+    def write(self, name: str, content: bytes) -> str:
+        """Write a file and return its address."""
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return str(path)
+
+    def read(self, uri: str) -> bytes:
+        """Read a file by its address."""
+        return UPath(uri).read_bytes()
+
+    @property
+    def _root(self) -> UPath:
+        return UPath(current_installation().settings.artifacts_uri)
+
+
+def as_arrow(rows: Rows | pd.DataFrame) -> Rows:
+    """Return rows as Arrow; NaN and NaT become null."""
+    if isinstance(rows, pd.DataFrame):
+        return pa.Table.from_pandas(rows, preserve_index=False)
+    return rows

@@ -1,0 +1,53 @@
+"""What pipelines read of schema raw. Parameters: $1 the source."""
+
+KNOWN_INSTRUMENT_IDS = """
+select source_symbol, instrument_id from raw.instruments where source = $1
+"""
+
+INSTRUMENTS_OF_SOURCE = """
+select source, source_symbol, instrument_id, ticker from raw.instruments where source = $1 order by source_symbol
+"""
+
+BARS_OF_SOURCE = """
+select source_symbol, trade_date, open, high, low, close, volume, adjustment
+from raw.daily_bars
+where source = $1
+order by source_symbol, trade_date
+"""
+
+SPLITS_OF_SOURCE = """
+select source_symbol, ex_date, shares_new, shares_old from raw.splits where source = $1 order by source_symbol, ex_date
+"""
+
+NEWEST_BAR = """
+select max(trade_date) as trade_date from raw.daily_bars where source = $1
+"""
+
+BARS_WITHOUT_INSTRUMENT = """
+select b.source_symbol, count(*) as bars, min(b.trade_date) as first_date
+from raw.daily_bars as b
+where
+    b.source = $1 and b.trade_date between $2 and $3
+    and not exists (
+        select from raw.instrument_aliases as a
+        where a.source = b.source and a.source_symbol = b.source_symbol and b.trade_date >= a.valid_from_date
+    )
+group by b.source_symbol
+order by b.source_symbol
+"""
+
+COVERAGE = """
+with listed as (
+    select count(*) as n_listed
+    from raw.instruments
+    where source = $1 and coalesce(listed_date, $2) <= $2 and coalesce(delisted_date, $2) >= $2
+),
+
+present as (select count(*) as n_present from raw.daily_bars where source = $1 and trade_date = $2)
+
+select n_listed, n_present from listed cross join present
+"""
+
+DELETE_OLD_QUOTES = """
+delete from raw.quotes where quoted_at < %(before)s
+"""
