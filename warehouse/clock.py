@@ -15,3 +15,8 @@ def clock_of(settings: Settings) -> Clock:
         moment = frozen.astimezone(UTC)
         return lambda: moment
     return lambda: datetime.now(UTC)
+
+
+def machine_clock() -> datetime:
+    """Tell the machine's time in UTC, frozen or not. For processes and connections, never for data."""
+    return datetime.now(UTC)

