@@ -50,6 +50,7 @@ class Registry(msgspec.Struct, frozen=True):
 
     entries: tuple[ModelEntry, ...]
 
+    @property
     def enabled(self) -> list[ModelEntry]:
         """List the entries that are trained and shown."""
         return [entry for entry in self.entries if entry.enabled]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -158,44 +158,56 @@ def forecast(trained: TrainedVersion, features: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"forecast": values, "forecast_rank": ranks}, index=index)
 
 
-def walk_forward(
+def train_folds(
     registry: Registry,
     model_id: str,
-    folds: Iterable[Fold],
+    folds: Sequence[Fold],
     features: pd.DataFrame,
     labels: pd.Series,
     *,
     n_workers: int = 1,
-) -> Iterator[tuple[TrainedVersion, pd.DataFrame]]:
-    """Train fold after fold and forecast the days of each, one pair per fold.
+) -> Iterator[TrainedVersion]:
+    """Train one version per fold, in the order of `folds`.
 
     Parameters
     ----------
     registry : Registry
     model_id : str
-    folds : iterable of Fold
+    folds : sequence of Fold
     features : DataFrame of shape (n_rows, n_features), float32
         Panel with at least the columns of the model's feature set.
     labels : Series of shape (n_rows,), fraction
         As in `train`.
     n_workers : int, threads
-        Folds trained side by side; they share nothing, so the number changes no result.
-
-    Yields
-    ------
-    (TrainedVersion, DataFrame)
-        The version and its forecasts, as `forecast` gives them, in the order of `folds`.
+        Folds trained side by side. They share nothing, so the number changes no result; with it, versions are made
+        ahead of the one asked for.
     """
     chosen = features[list(registry.feature_names(model_id))]
-    index = _panel_index(chosen)
 
-    def one(fold: Fold) -> tuple[TrainedVersion, pd.DataFrame]:
-        trained = train(fold, chosen, labels, registry.create(model_id), model_id=model_id)
-        rows = rows_between(index, fold.valid_from_date, fold.valid_to_date)
-        return trained, forecast(trained, chosen.iloc[rows])
+    def one(fold: Fold) -> TrainedVersion:
+        return train(fold, chosen, labels, registry.create(model_id), model_id=model_id)
 
     with ThreadPoolExecutor(max_workers=n_workers) as pool:
         yield from pool.map(one, folds)
+
+
+def walk_forward(
+    registry: Registry,
+    model_id: str,
+    folds: Sequence[Fold],
+    features: pd.DataFrame,
+    labels: pd.Series,
+    *,
+    n_workers: int = 1,
+) -> Iterator[tuple[TrainedVersion, pd.DataFrame]]:
+    """Train fold after fold and forecast the days of each: pairs of version and forecasts, as `forecast` gives them.
+
+    Parameters are those of `train_folds`; a panel that ends earlier gives the same pairs for the days that it has.
+    """
+    index = _panel_index(features)
+    for trained in train_folds(registry, model_id, folds, features, labels, n_workers=n_workers):
+        rows = rows_between(index, trained.version.valid_from_date, trained.version.valid_to_date)
+        yield trained, forecast(trained, features.iloc[rows])
 
 
 def _describe(

@@ -1,0 +1,126 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.features import (
+    EXPOSURE_COLUMNS,
+    FEATURE_SETS,
+    INDICATOR_COLUMNS,
+    TECHNICAL_FEATURES,
+    features_hash,
+    technical_panel,
+)
+
+DAY = pd.Timestamp("2024-01-02")
+
+
+def frames(n_instruments=3, days=(DAY,)):
+    """Instruments a, b, c …: every factor rank, indicator and close rises with the letter."""
+    keys = [(day, chr(97 + number), number) for day in days for number in range(n_instruments)]
+    as_of_date, instrument_id, number = (list(part) for part in zip(*keys, strict=True))
+    size = np.array(number, dtype=float)
+    exposures = pd.DataFrame({"instrument_id": instrument_id, "as_of_date": as_of_date})
+    exposures = exposures.assign(**{name: size / (n_instruments - 1) for name in EXPOSURE_COLUMNS})
+    indicators = exposures[["instrument_id", "as_of_date"]].assign(**{name: size + 1.0 for name in INDICATOR_COLUMNS})
+    prices = pd.DataFrame({"instrument_id": instrument_id, "trade_date": as_of_date, "close_adj": 10.0})
+    return exposures, indicators, prices
+
+
+def test_features_are_centred_ranks_of_the_day_in_single_precision():
+    panel = technical_panel(*frames())
+    assert list(panel.columns) == list(TECHNICAL_FEATURES)
+    assert set(panel.dtypes) == {np.dtype(np.float32)}
+    assert panel["momentum_252d_21d_centred_rank"].tolist() == [-0.5, 0.0, 0.5]
+    assert panel["rsi_14d_centred_rank"].tolist() == [-0.5, 0.0, 0.5]
+
+
+def test_an_indicator_in_currency_is_ranked_relative_to_the_price():
+    exposures, indicators, prices = frames()
+    indicators["atr_14d"] = [1.0, 2.0, 3.0]
+    prices["close_adj"] = [5.0, 40.0, 100.0]  # ranges of 20, 5 and 3 per cent
+    panel = technical_panel(exposures, indicators, prices)
+    assert panel["atr_to_close_centred_rank"].tolist() == [0.5, 0.0, -0.5]
+
+
+def test_the_place_in_the_bollinger_band_is_ranked():
+    exposures, indicators, prices = frames()
+    indicators["bollinger_lower_20d"] = 10.0
+    indicators["bollinger_upper_20d"] = [20.0, 12.0, 14.0]
+    prices["close_adj"] = [12.0, 11.8, 12.0]  # 0.2, 0.9 and 0.5 of the way up
+    panel = technical_panel(exposures, indicators, prices)
+    assert panel["bollinger_position_centred_rank"].tolist() == [-0.5, 0.5, 0.0]
+
+
+def test_the_close_is_ranked_relative_to_its_average():
+    exposures, indicators, prices = frames()
+    indicators["sma_200d"] = [10.0, 10.0, 10.0]
+    prices["close_adj"] = [11.0, 9.0, 10.0]
+    panel = technical_panel(exposures, indicators, prices)
+    assert panel["close_to_sma_200d_centred_rank"].tolist() == [0.5, -0.5, 0.0]
+
+
+def test_a_price_multiplied_changes_no_feature():
+    exposures, indicators, prices = frames()
+    scaled = [name for name in INDICATOR_COLUMNS if name not in ("rsi_14d", "adx_14d") and "stochastic" not in name]
+    scale = np.array([1.0, 8.0, 0.25])
+    before = technical_panel(exposures, indicators, prices)
+    indicators[scaled] = indicators[scaled].mul(scale, axis=0)
+    after = technical_panel(exposures, indicators, prices.assign(close_adj=10.0 * scale))
+    pd.testing.assert_frame_equal(after, before)
+
+
+def test_missing_values_stay_missing_and_take_no_place():
+    exposures, indicators, prices = frames()
+    exposures.loc[0, "beta_252d_rank"] = None
+    panel = technical_panel(exposures, indicators.iloc[1:], prices)
+    np.testing.assert_array_equal(panel["beta_252d_centred_rank"], [np.nan, 0.0, 0.5])
+    np.testing.assert_array_equal(panel["rsi_14d_centred_rank"], [np.nan, -0.5, 0.5])
+
+
+def test_a_band_of_no_width_has_no_position():
+    exposures, indicators, prices = frames()
+    panel = technical_panel(exposures, indicators, prices)  # upper equals lower throughout
+    assert panel["bollinger_position_centred_rank"].isna().all()
+
+
+def test_only_members_of_the_universe_are_ranked():
+    exposures, indicators, prices = frames()
+    panel = technical_panel(exposures.iloc[:2], indicators, prices)
+    assert panel.index.get_level_values("instrument_id").tolist() == ["a", "b"]
+    assert panel["rsi_14d_centred_rank"].tolist() == [-0.5, 0.5]
+
+
+def test_the_order_of_the_rows_read_changes_nothing():
+    given = frames(4, days=(DAY, DAY + pd.Timedelta(days=1)))
+    shuffled = [frame.sample(frac=1.0, random_state=3) for frame in given]
+    pd.testing.assert_frame_equal(technical_panel(*shuffled), technical_panel(*given))
+
+
+def test_cutting_the_future_off_changes_no_earlier_feature():
+    exposures, indicators, prices = frames(4, days=(DAY, DAY + pd.Timedelta(days=1)))
+    noise = np.random.default_rng(1).random((8, len(INDICATOR_COLUMNS)))
+    indicators[list(INDICATOR_COLUMNS)] = noise
+    full = technical_panel(exposures, indicators, prices)
+    cut = technical_panel(exposures.iloc[:4], indicators.iloc[:4], prices.iloc[:4])
+    np.testing.assert_array_equal(full.iloc[:4].to_numpy(), cut.to_numpy())
+
+
+def test_no_members_give_an_empty_panel():
+    exposures, indicators, prices = frames()
+    panel = technical_panel(exposures.iloc[:0], indicators.iloc[:0], prices.iloc[:0])
+    assert panel.shape == (0, len(TECHNICAL_FEATURES))
+
+
+def test_a_missing_column_is_named():
+    exposures, indicators, prices = frames()
+    with pytest.raises(KeyError, match="adx_14d"):
+        technical_panel(exposures, indicators.drop(columns="adx_14d"), prices)
+
+
+def test_every_feature_set_is_a_part_of_the_panel():
+    assert all(set(names) <= set(TECHNICAL_FEATURES) for names in FEATURE_SETS.values())
+
+
+def test_the_hash_depends_on_names_and_order():
+    assert features_hash(["a", "b"]) == features_hash(("a", "b"))
+    assert len({features_hash(names) for names in (["a", "b"], ["b", "a"], ["ab"], ["a"])}) == 4

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from models.errors import NotAForecaster, RegistryError, UnknownForecasterType, UnknownModel, UnknownParameter
+from models.registry import ModelEntry, Registry, load_registry, resolve_type
+
+LINE = "{id: x, type: %s, features: technical, parameters: {%s}}"
+
+THIRD_PARTY = """
+from models.momentum import MomentumForecaster
+
+class Contrarian(MomentumForecaster):
+    name = "contrarian"
+    feature_set = "momentum_12_1"
+
+    def predict(self, features):
+        return -super().predict(features)
+
+class Nameless(Contrarian):
+    name = "other"
+
+def not_a_class(): ...
+"""
+
+
+def write(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "models.yaml"
+    path.write_text("models:\n" + "".join(f"  - {line}\n" for line in lines))
+    return path
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Install a package of another party, as pip would: a module and its entry points."""
+
+    def install(**points: str) -> None:
+        folder = tmp_path / "site"
+        (folder / "thirdparty-1.0.dist-info").mkdir(parents=True)
+        (folder / "thirdparty_forecasters.py").write_text(THIRD_PARTY)
+        named = "".join(f"{name} = thirdparty_forecasters:{target}\n" for name, target in points.items())
+        (folder / "thirdparty-1.0.dist-info" / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: thirdparty\nVersion: 1.0\n"
+        )
+        (folder / "thirdparty-1.0.dist-info" / "entry_points.txt").write_text(f"[factorloom.forecasters]\n{named}")
+        monkeypatch.syspath_prepend(folder)
+
+    return install
+
+
+def test_the_shipped_registry_has_the_technical_model_and_the_baseline():
+    registry = load_registry()
+    assert [entry.id for entry in registry.enabled][:2] == ["technical", "momentum_12_1"]
+    assert registry.entry("momentum_12_1").weight == 0.0
+    assert registry.feature_names("momentum_12_1") == ("momentum_252d_21d_centred_rank",)
+
+
+def test_parameters_of_the_line_reach_the_constructor(tmp_path):
+    registry = load_registry(write(tmp_path, LINE % ("gradient_boosting", "n_trees: 3")))
+    assert registry.create("x").n_trees == 3
+    assert registry.create("x") is not registry.create("x")
+
+
+def test_a_disabled_model_is_known_but_not_enabled(tmp_path):
+    registry = load_registry(write(tmp_path, "{id: x, type: momentum_12_1, features: technical, enabled: false}"))
+    assert registry.enabled == []
+    assert registry.entry("x").type == "momentum_12_1"
+
+
+def test_unknown_model_is_named_with_those_known():
+    with pytest.raises(UnknownModel, match=r"must be one of \['momentum_12_1', 'technical'\]; got 'astrology'"):
+        load_registry().create("astrology")
+
+
+def test_unknown_type_is_named_with_those_known(tmp_path):
+    with pytest.raises(UnknownForecasterType, match=r"'gradient_boosting', 'momentum_12_1'.*got 'astrology'"):
+        load_registry(write(tmp_path, LINE % ("astrology", "")))
+
+
+def test_unknown_parameter_is_named_with_those_known(tmp_path):
+    registry = load_registry(write(tmp_path, LINE % ("gradient_boosting", "n_tres: 3")))
+    with pytest.raises(UnknownParameter, match=r"'n_trees'.*got \['n_tres'\]"):
+        registry.create("x")
+
+
+def test_unknown_feature_set_is_named_with_those_known(tmp_path):
+    with pytest.raises(RegistryError, match=r"features of 'x' must be one of \[.*'technical'\]; got 'stars'"):
+        load_registry(write(tmp_path, "{id: x, type: momentum_12_1, features: stars}"))
+
+
+def test_the_same_id_twice_is_refused(tmp_path):
+    line = LINE % ("momentum_12_1", "")
+    with pytest.raises(RegistryError, match=r"got \['x'\] more than once"):
+        load_registry(write(tmp_path, line, line))
+
+
+@pytest.mark.parametrize("line", ["{id: x, type: t, features: f, colour: red}", "{id: x}", "12", "{id: x, type: ["])
+def test_a_file_of_another_shape_is_refused(tmp_path, line):
+    with pytest.raises(RegistryError, match=r"models\.yaml must be a list of models"):
+        load_registry(write(tmp_path, line))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(RegistryError, match="No such file"):
+        load_registry(tmp_path / "absent.yaml")
+
+
+def test_an_entry_point_is_a_model_without_a_line(installed, tmp_path, panel):
+    installed(contrarian="Contrarian")
+    registry = load_registry(write(tmp_path, LINE % ("momentum_12_1", "")))
+    assert [entry.id for entry in registry.enabled] == ["x", "contrarian"]
+    features = panel(registry.feature_names("contrarian"), n_days=2, n_instruments=3)
+    guesses = registry.create("contrarian").fit(features, features.iloc[:, 0]).predict(features)
+    assert guesses.tolist() == (-features.iloc[:, 0]).astype(float).tolist()
+
+
+def test_an_entry_point_with_a_line_takes_the_line(installed, tmp_path):
+    installed(contrarian="Contrarian")
+    registry = load_registry(write(tmp_path, "{id: y, type: contrarian, features: technical, weight: 0.5}"))
+    assert [(entry.id, entry.weight) for entry in registry.entries] == [("y", 0.5)]
+
+
+@pytest.mark.parametrize(("target", "missing"), [("Nameless", "name"), ("not_a_class", "fit")])
+def test_an_entry_point_that_is_no_forecaster_is_refused(installed, target, missing):
+    installed(contrarian=target)
+    with pytest.raises(NotAForecaster, match=missing):
+        resolve_type("contrarian")
+
+
+def test_another_package_cannot_replace_a_type_of_ours(installed):
+    installed(momentum_12_1="Contrarian")
+    assert resolve_type("momentum_12_1").__module__ == "models.momentum"
+
+
+def test_a_registry_can_be_made_by_hand():
+    registry = Registry(entries=(ModelEntry(id="x", type="momentum_12_1", features="technical"),))
+    assert registry.create("x").name == "momentum_12_1"
