@@ -1,5 +1,7 @@
 """Technical indicators of all instruments at once, computed by TA-Lib."""
 
+import datetime as dt
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -80,6 +82,24 @@ def indicators(bars: pd.DataFrame) -> pd.DataFrame:
     frame.insert(0, "as_of_date", bars["trade_date"])
     frame.insert(0, "instrument_id", bars["instrument_id"])
     return frame
+
+
+def indicator_rows(bars: pd.DataFrame, *, first_date: dt.date) -> pd.DataFrame:
+    """Give the rows of `research.indicators` from `first_date` on.
+
+    Parameters
+    ----------
+    bars : DataFrame of shape (n_bars, n_columns)
+        As for `indicators`: the full history, also before `first_date`.
+    first_date : date
+        First `as_of_date` to give.
+
+    Returns
+    -------
+    DataFrame of shape (n_bars from first_date, 19)
+    """
+    is_wanted = as_days(bars["trade_date"]) >= np.datetime64(first_date, "D")
+    return indicators(bars)[is_wanted].reset_index(drop=True)
 
 
 def _fill(out: Array, high: Array, low: Array, close: Array, volume: Array) -> None:

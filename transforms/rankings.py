@@ -1,13 +1,12 @@
 """Scores, ranks and signals of the risk profiles, from factor exposures and a forecast."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transforms.profiles import GROUPS, PROFILES, Profile
+from transforms.profiles import GROUPS, Profile
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -34,21 +33,21 @@ class _Days:
     code: Codes
 
 
-def rankings(exposures: pd.DataFrame, *, profiles: Sequence[Profile] = tuple(PROFILES.values())) -> pd.DataFrame:
-    """Score and rank the members of the universe, all days and profiles at once.
+def rankings(exposures: pd.DataFrame, *, profile: Profile) -> pd.DataFrame:
+    """Score and rank the members of the universe, all days at once.
 
     Parameters
     ----------
     exposures : DataFrame of shape (n_rows, n_columns)
         One row per instrument_id and as_of_date; the `<factor>_z` columns of
-        `factors.fct_factor_exposures` (standard deviations), the columns that the profiles' limits
+        `factors.fct_factor_exposures` (standard deviations), the columns that the profile's limits
         name, and `forecast` (any unit; NaN or absent where there is none).
-    profiles : sequence of Profile
+    profile : Profile
         Weights of the groups and risk limits.
 
     Returns
     -------
-    DataFrame of shape (n_profiles * n_rows, 15), by profile, as_of_date and instrument_id
+    DataFrame of shape (n_rows, 15), ordered by as_of_date and instrument_id
         profile, as_of_date, instrument_id, rank (places, 1 best, null where not ranked), score
         (points 0 to 100), signal, breached_limit (null where none is), contribution_<group>
         (points), missing_groups (tuple of group names). The index labels are those of `exposures`.
@@ -75,11 +74,6 @@ def rankings(exposures: pd.DataFrame, *, profiles: Sequence[Profile] = tuple(PRO
     days = _days(exposures)
     frame = exposures.iloc[days.order]
     z = _group_z(frame, days)
-    return pd.concat([_ranking(frame, z, days, profile) for profile in profiles])
-
-
-def _ranking(frame: pd.DataFrame, z: Array, days: _Days, profile: Profile) -> pd.DataFrame:
-    """Rank for one profile; the rows of `frame` are ordered by day and instrument."""
     weights = _shared_out(np.array([profile.weights[group] for group in GROUPS]), ~np.isnan(z))
     # Adding 0 turns the -0.0 of a group without weight into 0.0.
     contributions = POINTS_PER_Z * weights * np.nan_to_num(z) + 0.0

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transforms.indicators import COLUMNS, indicators
+from transforms.indicators import COLUMNS, indicator_rows, indicators
 
 NAN = float("nan")
 
@@ -178,6 +178,14 @@ def test_a_price_that_never_moves_has_no_infinite_indicator():
     found = indicators(frame).iloc[-1]
     assert found["bollinger_upper_20d"] == found["bollinger_lower_20d"] == 5.0
     assert np.isfinite(found[list(COLUMNS)].astype(float)).all()
+
+
+def test_rows_from_a_day_on_are_those_of_the_full_history():
+    frame = pd.concat([bars(60, 1, "A"), bars(60, 2, "B")], ignore_index=True)
+    first = frame["trade_date"].iloc[50]
+    whole = indicators(frame)
+    expected = whole[whole["as_of_date"] >= first].reset_index(drop=True)
+    pd.testing.assert_frame_equal(indicator_rows(frame, first_date=first.date()), expected, check_exact=True)
 
 
 def test_no_bars_give_no_rows():
