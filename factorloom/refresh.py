@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.console import Console
 
 from factorloom.dead_runs import fail_dead_runs
 from factorloom.environment import apply_environment
 from factorloom.errors import RefreshFailed
 from factorloom.progress import RunProgress
+from factorloom.stages import Stage, StageResult
+from factorloom.summary import print_summary
 from warehouse.migrate import prepare
 from warehouse.settings import Settings
 
@@ -19,24 +20,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from orchestration.installation import Installation
-
-
-class Stage(msgspec.Struct, frozen=True):
-    """One run: a job, and the partitions that it is asked for."""
-
-    job: str
-    label: str
-    first: dt.date | None = None
-    last: dt.date | None = None
-
-
-class StageResult(msgspec.Struct, frozen=True):
-    """How long a stage took, and each of its steps."""
-
-    stage: Stage
-    run_id: str
-    seconds: float
-    seconds_by_step: dict[str, float]
 
 
 def refresh(
@@ -69,6 +52,7 @@ def refresh(
     results = []
     for stage in stages(instance, installation, full=full, first_date=first_date):
         results.append(_run(instance, definitions, stage, console))
+    print_summary(settings, results, console, label=installation.source.label)
     return results
 
 

@@ -47,7 +47,3 @@ present as (select count(*) as n_present from raw.daily_bars where source = $1 a
 
 select n_listed, n_present from listed cross join present
 """
-
-DELETE_OLD_QUOTES = """
-delete from raw.quotes where quoted_at < %(before)s
-"""

@@ -27,7 +27,7 @@ where as_of_date between $1 and $2 and model_id = $3
 """
 
 EVALUATION_DAYS = """
-select model_id, as_of_date, rank_ic, top_decile_return, bottom_decile_return, top_decile_turnover, decile_returns
+select model_id, as_of_date, rank_ic, n_instruments, top_decile_return, bottom_decile_return, top_decile_turnover, decile_returns
 from research.evaluation_days
 order by model_id, as_of_date
 """
@@ -58,4 +58,42 @@ select instrument_id, trade_date, open_adj, high_adj, low_adj, close_adj, volume
 from marts.fct_daily_prices
 where trade_date <= $1 and not is_suspect
 order by instrument_id, trade_date
+"""
+
+ADJUSTED_BARS_BETWEEN = """
+select instrument_id, trade_date, open_adj, high_adj, low_adj, close_adj, volume_adj, price_segment
+from marts.fct_daily_prices
+where trade_date between $1 and $2 and not is_suspect
+order by instrument_id, trade_date
+"""
+
+# $1 today. The newest quote of each instrument as today's bar, scaled by the adjustment of its newest close.
+LIVE_BARS = """
+with newest as (
+    select distinct on (a.instrument_id)
+        a.instrument_id, q.price, q.open, q.high, q.low, q.volume
+    from raw.quotes as q
+    inner join raw.instrument_aliases as a
+        on q.source = a.source and q.source_symbol = a.source_symbol and a.valid_to_date is null
+    where q.quoted_at >= $1::date
+    order by a.instrument_id, q.quoted_at desc
+)
+
+select
+    newest.instrument_id,
+    $1::date as trade_date,
+    newest.open * last_bar.adjustment_factor as open_adj,
+    newest.high * last_bar.adjustment_factor as high_adj,
+    newest.low * last_bar.adjustment_factor as low_adj,
+    newest.price * last_bar.adjustment_factor as close_adj,
+    newest.volume * last_bar.volume_adj / nullif(last_bar.volume_shares, 0) as volume_adj,
+    last_bar.price_segment
+from newest
+cross join lateral (
+    select p.adjustment_factor, p.volume_adj, p.volume_shares, p.price_segment
+    from marts.fct_daily_prices as p
+    where p.instrument_id = newest.instrument_id and p.trade_date < $1::date and not p.is_suspect
+    order by p.trade_date desc
+    limit 1
+) as last_bar
 """

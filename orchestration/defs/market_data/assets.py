@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
+import msgspec
 import pandas as pd
 
 from orchestration.defs.market_data.entities import (
@@ -18,7 +19,7 @@ from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, table
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse, as_arrow
-from orchestration.sources.protocols import capabilities
+from orchestration.sources.protocols import HasQuotes, capabilities
 from orchestration.sources.records import Batch
 from transforms.bar_verdicts import bar_verdicts as judge_bars
 from warehouse.merge import merge
@@ -173,13 +174,18 @@ def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.Materializ
 )  # fmt: skip
 def quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
     """One row per source, symbol and instant: prices during the session; kept 30 days."""
+    return take_quotes(warehouse, market_data)
+
+
+def take_quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+    """Store the newest quote of every instrument, and say how many."""
     installation = market_data.installation
-    if "quotes" not in capabilities(installation.source):
+    source = installation.source
+    rows = source.quotes(None, installation.clock()) if isinstance(source, HasQuotes) else []
+    if not rows:
         return dg.MaterializeResult(metadata={"received": 0})
-    rows = installation.source.quotes(None, installation.clock())  # type: ignore[attr-defined] # the capability was asked for
-    frame = pd.DataFrame([{name: getattr(row, name) for name in row.__struct_fields__} for row in rows])
-    if frame.empty:
-        return dg.MaterializeResult(metadata={"received": 0})
-    frame["volume"] = frame["volume"].astype("Int64")
-    written = warehouse.merge("raw.quotes", frame.assign(source=installation.source.name))
-    return dg.MaterializeResult(metadata={**merge_metadata(written), "received": len(rows), "dagster/table_name": "raw.quotes"})
+    frame = pd.DataFrame([msgspec.structs.asdict(row) for row in rows]).astype({"volume": "Int64"})
+    written = warehouse.merge("raw.quotes", frame.assign(source=source.name))
+    return dg.MaterializeResult(
+        metadata={**merge_metadata(written), "received": len(rows), "dagster/table_name": "raw.quotes"}
+    )

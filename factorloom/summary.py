@@ -1,0 +1,114 @@
+"""What `factorloom refresh` says at its end: what the data is, what came in, the ranking, the backtest, and where to look."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from factorloom.stages import StageResult
+from warehouse.connect import connect, writer_url
+from warehouse.queries import summary as queries
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+PROFILE = "balanced"
+METRICS = ("cagr", "volatility", "sharpe", "sortino", "max_drawdown", "beta", "turnover", "hit_rate")
+SLOWEST_STEPS = 12
+
+
+def print_summary(settings: Settings, results: Sequence[StageResult], console: Console, *, label: str) -> None:
+    """Print the end of a refresh.
+
+    Parameters
+    ----------
+    settings
+        Of this installation.
+    results
+        What was run.
+    console
+        Where to.
+    label
+        The source's sentence about itself.
+    """
+    with connect(writer_url(settings)) as connection:
+        console.print()
+        console.print(f"[bold]{label}[/]")
+        if settings.source == "simulated":
+            console.print("Nothing in it is real. To use your own files, see docs/your-own-data.md.")
+        console.print(_counts(connection, settings.source))
+        console.print(_ranking(connection))
+        console.print(_backtest(connection))
+        console.print(_skill(connection))
+    console.print(_durations(results))
+    console.print(_where_next(settings))
+
+
+def _counts(connection: "psycopg.Connection", source: str) -> Table:
+    shown = Table("table", "stored", "quarantined", title="What came in", title_justify="left")
+    for entity, stored, quarantined in connection.execute(queries.COUNTS, {"source": source}):
+        shown.add_row(f"raw.{entity}", f"{stored:,}", f"{quarantined:,}")
+    suspect, cleared = connection.execute(queries.VERDICTS, {"source": source}).fetchone() or (0, 0)
+    shown.caption = f"{suspect:,} bars are suspect and stay out of the factors; {cleared:,} were suspected and cleared."
+    shown.caption_justify = "left"
+    return shown
+
+
+def _ranking(connection: "psycopg.Connection") -> Table:
+    rows = connection.execute(queries.TOP_OF_RANKING, {"profile": PROFILE}).fetchall()
+    day = f" of {rows[0][0]}" if rows else ""
+    shown = Table(
+        "rank", "ticker", "name", "score", "signal", title=f"Ranking{day}, profile {PROFILE}", title_justify="left"
+    )
+    for _, rank, ticker, name, score, signal in rows:
+        shown.add_row(str(rank), ticker, name or "", f"{score:.1f}", signal.replace("_", " "))
+    return shown
+
+
+def _backtest(connection: "psycopg.Connection") -> Table:
+    rows = connection.execute(queries.BACKTEST_FIGURES, {"profile": PROFILE, "metrics": list(METRICS)}).fetchall()
+    shown = Table("figure", "book", "benchmark", title="No backtest yet", title_justify="left")
+    if rows:
+        first, last, n_trials = rows[0][:3]
+        shown.title = f"Backtest {first} to {last}, profile {PROFILE}, out of sample, after costs"
+        shown.caption = f"{n_trials} trials are on record: the more one tries, the less the best one means."
+        shown.caption_justify = "left"
+    order = {metric: place for place, metric in enumerate(METRICS)}
+    for *_, metric, value, benchmark, unit in sorted(rows, key=lambda row: order[row[3]]):
+        shown.add_row(metric.replace("_", " "), _figure(value, unit), _figure(benchmark, unit))
+    return shown
+
+
+def _skill(connection: "psycopg.Connection") -> Table:
+    shown = Table(
+        "forecaster", "mean rank IC", "Newey-West t", "days", title="Skill, out of sample", title_justify="left"
+    )
+    for model_id, mean, t, days in connection.execute(queries.SKILL):
+        shown.add_row(model_id, f"{mean:+.4f}", f"{t:+.2f}", f"{days:.0f}")
+    return shown
+
+
+def _durations(results: Sequence[StageResult]) -> Table:
+    shown = Table("step", "seconds", title="How long it took", title_justify="left")
+    steps = [(step, seconds) for result in results for step, seconds in result.seconds_by_step.items()]
+    for step, seconds in sorted(steps, key=lambda item: -item[1])[:SLOWEST_STEPS]:
+        shown.add_row(step.replace("__", "."), f"{seconds:.1f}")
+    shown.add_section()
+    shown.add_row("all runs", f"{sum(result.seconds for result in results):.1f}")
+    return shown
+
+
+def _where_next(settings: Settings) -> str:
+    ui, api = f"http://127.0.0.1:{settings.ui_port}", f"http://{settings.api_host}:{settings.api_port}"
+    return (
+        f"Next: `make up`, then look at {ui} (lineage, plots, checks) and {api}/docs (API).\n"
+        f"  curl '{api}/v1/rankings?profile={PROFILE}&limit=5'"
+    )
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:+.1%}" if unit.startswith("fraction") else f"{value:.2f}"

@@ -1,0 +1,1 @@
+"""Evaluation of rules and delivery of what they announce."""

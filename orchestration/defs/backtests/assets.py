@@ -1,0 +1,141 @@
+"""Backtests of the rankings: each is one trial, and the same trial is the same row."""
+
+from enum import Enum
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from orchestration.backtesting import BacktestOptions, Outcome, run_backtest
+from orchestration.defs.rankings.assets import rankings
+from orchestration.metadata import OWNER, merge_metadata, picture, table
+from orchestration.plots import equity_figure
+from orchestration.resources import MarketData, Warehouse, as_arrow
+from warehouse.merge import MergeResult, Window, merge
+
+TABLES = ("backtests", "backtest_equity", "backtest_trades", "backtest_metrics")
+
+
+class RiskProfile(Enum):
+    """Risk profiles that have rankings."""
+
+    conservative = "conservative"
+    balanced = "balanced"
+    aggressive = "aggressive"
+
+
+class Rebalance(Enum):
+    """How often the book is brought back to its targets."""
+
+    weekly = "weekly"
+    monthly = "monthly"
+    quarterly = "quarterly"
+
+
+class BacktestConfig(dg.Config):
+    """A backtest: what is held, how often it changes, what it costs."""
+
+    profiles: list[RiskProfile] = Field(
+        default=list(RiskProfile), description="Risk profiles whose rankings are traded, one backtest each."
+    )
+    quantile: float = Field(
+        default=0.1, gt=0, le=0.5, description="Share of the ranked instruments that is held (fraction; 0.1 = best tenth)."
+    )
+    rebalance: Rebalance = Field(
+        default=Rebalance.monthly, description="How often to rebalance; the signal of a close is traded at the next."
+    )
+    cost_bps: float = Field(default=5.0, ge=0, le=500, description="Fees, basis points of the traded value.")
+    slippage_bps: float = Field(
+        default=5.0, ge=0, le=500, description="Half spread and impact, basis points of the traded value."
+    )
+    long_only: bool = Field(
+        default=True, description="True: hold the best quantile. False: also short the worst one with the same weight."
+    )
+    first_date: str | None = Field(
+        default=None, description="First day of a signal, YYYY-MM-DD; the first out-of-sample forecast by default."
+    )
+    last_date: str | None = Field(default=None, description="Last session, YYYY-MM-DD; the newest by default.")
+
+
+@dg.multi_asset(
+    name="backtests",
+    specs=[
+        dg.AssetSpec(
+            ["research", name], deps=[rankings, ["marts", "fct_daily_prices"], ["marts", "dim_benchmark_prices"]],
+            group_name="backtests", kinds={"python", "postgres"}, owners=[OWNER], description=description,
+            metadata={"dagster/table_name": f"research.{name}"},
+        )
+        for name, description in zip(
+            TABLES,
+            (
+                "One row per backtest, which is one trial: configuration, data and dates.",
+                "One row per backtest and session: the books at the close.",
+                "One row per backtest, session and instrument traded.",
+                "One row per backtest and figure, the benchmark's beside it.",
+            ),
+            strict=True,
+        )
+    ],
+)  # fmt: skip
+def backtests(config: BacktestConfig, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:  # type: ignore[misc]
+    """Backtest the rankings of the risk profiles, out of sample and after costs."""
+    outcomes = [run_backtest(warehouse, market_data.installation, options) for options in _options(config)]
+    written = dict.fromkeys(TABLES, MergeResult())
+    for outcome in outcomes:
+        for name, result in write_outcome(warehouse, outcome).items():
+            written[name] = _sum(written[name], result)
+    shown = _report(outcomes)
+    for name in TABLES:
+        metadata = merge_metadata(written[name])
+        yield dg.MaterializeResult(
+            asset_key=["research", name], metadata={**metadata, **(shown if name == "backtests" else {})}
+        )
+
+
+def write_outcome(warehouse: Warehouse, outcome: Outcome) -> dict[str, MergeResult]:
+    """Write a backtest in one transaction."""
+    only = f"t.backtest_id = '{outcome.backtest_id}'"
+    window = Window("trade_date", outcome.first_date, outcome.last_date, only)
+    with warehouse.transaction() as connection:
+        return {
+            "backtests": merge(connection, "research.backtests", as_arrow(outcome.row())),
+            "backtest_equity": merge(connection, "research.backtest_equity", as_arrow(outcome.equity), window=window),
+            "backtest_trades": merge(connection, "research.backtest_trades", as_arrow(outcome.trades), window=window),
+            "backtest_metrics": merge(connection, "research.backtest_metrics", as_arrow(outcome.metrics)),
+        }
+
+
+def _options(config: BacktestConfig) -> list[BacktestOptions]:
+    return [
+        BacktestOptions(
+            profile=profile.value,
+            quantile=config.quantile,
+            rebalance=config.rebalance.value,
+            cost_bps=config.cost_bps,
+            slippage_bps=config.slippage_bps,
+            long_only=config.long_only,
+            first_date=config.first_date,
+            last_date=config.last_date,
+        )
+        for profile in config.profiles
+    ]
+
+
+def _report(outcomes: list[Outcome]) -> dict[str, object]:
+    if not outcomes:
+        return {}
+    figures = [
+        outcome.metrics.assign(profile=outcome.options.profile)[["profile", "metric", "value", "benchmark_value", "unit"]]
+        for outcome in outcomes
+    ]
+    return {
+        "figures": table(pd.concat(figures)),
+        "equity": picture(equity_figure({outcome.options.profile: outcome.equity for outcome in outcomes})),
+        **{f"sharpe_{outcome.options.profile}": outcome.figure("sharpe") for outcome in outcomes},
+    }
+
+
+def _sum(one: MergeResult, other: MergeResult) -> MergeResult:
+    return MergeResult(
+        one.inserted + other.inserted, one.updated + other.updated, one.unchanged + other.unchanged, one.deleted + other.deleted
+    )

@@ -1,0 +1,83 @@
+"""Jobs that keep the installation small and honest: retention, and a full run of the dbt tests."""
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+from pydantic import Field
+
+from orchestration.installation import current_installation
+from orchestration.metadata import OWNER
+from orchestration.resources import MarketData, Warehouse
+from orchestration.retention import delete_compute_logs, delete_runs, runs_to_delete
+from warehouse.queries import platform as queries
+
+ZONE = current_installation().calendar.timezone.key
+
+
+class RetentionConfig(dg.Config):
+    """What is kept, and for how long."""
+
+    keep_runs_days: int = Field(
+        default=60, ge=1, description="Runs and their events, except the newest success of each asset and partition."
+    )
+    keep_quotes_days: int = Field(default=30, ge=1, description="Intraday quotes and intraday rankings.")
+    keep_events_days: int = Field(default=30, ge=1, description="Rows of app.events.")
+    keep_logs_days: int = Field(default=14, ge=1, description="What steps have printed.")
+    dry_run: bool = Field(default=False, description="Count what would go, delete nothing.")
+
+
+@dg.op(description="Delete what is older than it should be.")
+def delete_old(
+    context: dg.OpExecutionContext, config: RetentionConfig, warehouse: Warehouse, market_data: MarketData
+) -> None:
+    """Delete old runs, logs, quotes and events, and say how much."""
+    now = market_data.installation.clock()
+    runs = runs_to_delete(context.instance, before=now - dt.timedelta(days=config.keep_runs_days))
+    counts: dict[str, Any] = {"runs": len(runs)}
+    if not config.dry_run:
+        delete_runs(context.instance, runs)
+        logs = Path(os.environ.get("FACTORLOOM_DAGSTER_COMPUTE_LOGS", ""))
+        counts["logs"] = delete_compute_logs(logs, before=now - dt.timedelta(days=config.keep_logs_days)) if logs.name else 0
+        with warehouse.connection() as connection:
+            quotes_before = now - dt.timedelta(days=config.keep_quotes_days)
+            counts["quotes"] = connection.execute(queries.DELETE_OLD_QUOTES, {"before": quotes_before}).rowcount
+            counts["intraday_rankings"] = connection.execute(
+                queries.DELETE_OLD_INTRADAY_RANKINGS, {"before": quotes_before.date()}
+            ).rowcount
+            events_before = now - dt.timedelta(days=config.keep_events_days)
+            counts["events"] = connection.execute(queries.DELETE_OLD_EVENTS, {"before": events_before}).rowcount
+    context.add_output_metadata(counts)
+
+
+@dg.job(description="Delete old runs, logs, quotes and events.", owners=[OWNER])
+def retention() -> None:
+    """Keep the installation small."""
+    delete_old()
+
+
+@dg.op(description="Run every dbt test on whole tables, not only on the window that a run has built.")
+def test_all_tables(dbt: DbtCliResource) -> None:
+    """Run all dbt tests on everything."""
+    variables = json.dumps({"test_everything": True})
+    dbt.cli(["test", "--vars", variables]).wait()
+
+
+@dg.job(description="Run every dbt test on whole tables.", owners=[OWNER])
+def full_tests() -> None:
+    """Test everything once a week."""
+    test_all_tables()
+
+
+daily_retention = dg.ScheduleDefinition(
+    name="daily_retention", job=retention, cron_schedule="30 3 * * *", execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING, description="Each night: delete what is older than it should be.",
+)  # fmt: skip
+weekly_full_tests = dg.ScheduleDefinition(
+    name="weekly_full_tests", job=full_tests, cron_schedule="0 5 * * 6", execution_timezone=ZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING, description="Each Saturday: all dbt tests on whole tables.",
+)  # fmt: skip

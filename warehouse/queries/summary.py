@@ -1,0 +1,66 @@
+"""What the end of a refresh shows."""
+
+COUNTS = """
+with stored as (
+    select 'instruments' as entity, count(*) as n from raw.instruments where source = %(source)s
+    union all
+    select 'daily_bars', count(*) from raw.daily_bars where source = %(source)s
+    union all
+    select 'benchmark_bars', count(*) from raw.benchmark_bars where source = %(source)s
+    union all
+    select 'dividends', count(*) from raw.dividends where source = %(source)s
+    union all
+    select 'splits', count(*) from raw.splits where source = %(source)s
+    union all
+    select 'fundamentals', count(*) from raw.fundamentals where source = %(source)s
+),
+
+refused as (select entity, count(*) as n from raw.quarantine where source = %(source)s group by entity)
+
+select stored.entity, stored.n, coalesce(refused.n, 0)
+from stored
+left join refused on stored.entity = refused.entity
+"""
+
+VERDICTS = """
+select count(*) filter (where verdict = 'suspect'), count(*) filter (where verdict = 'cleared')
+from raw.bar_verdicts
+where source = %(source)s
+"""
+
+TOP_OF_RANKING = """
+select r.as_of_date, r.rank, i.ticker, i.name, r.score, r.signal
+from research.rankings as r
+inner join marts.dim_instruments as i on r.instrument_id = i.instrument_id
+where
+    r.profile = %(profile)s and not r.is_intraday and r.rank <= 10
+    and r.as_of_date = (select max(as_of_date) from research.rankings where profile = %(profile)s and not is_intraday)
+order by r.rank
+"""
+
+BACKTEST_FIGURES = """
+with newest as (
+    select backtest_id, first_date, last_date, (select count(*) from research.backtests) as n_trials
+    from research.backtests
+    where profile = %(profile)s
+    order by computed_at desc
+    limit 1
+)
+
+select newest.first_date, newest.last_date, newest.n_trials, m.metric, m.value, m.benchmark_value, m.unit
+from newest
+inner join research.backtest_metrics as m on newest.backtest_id = m.backtest_id
+where m.metric = any(%(metrics)s)
+"""
+
+SKILL = """
+select
+    model_id,
+    max(value) filter (where metric = 'rank_ic_mean'),
+    max(value) filter (where metric = 'rank_ic_t'),
+    max(value) filter (where metric = 'n_days')
+from research.evaluations
+group by model_id
+having max(value) filter (where metric = 'rank_ic_t') is not null
+order by model_id
+"""
