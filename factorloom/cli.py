@@ -12,6 +12,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 
+OUR_FOLDERS = ("api", "factorloom", "models", "orchestration", "transforms", "warehouse")
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 commands = typer.Typer(
@@ -39,20 +40,15 @@ def app() -> None:
 
 def explanation(error: Exception) -> str | None:
     """Return what to tell the user about an error, None for one that nobody foresaw."""
-    from factorloom.errors import FrontError
-    from warehouse.errors import WarehouseError
-
-    if isinstance(error, FrontError | WarehouseError):
+    # Each error class of ours is built for people; a ValueError of the maths, by contrast, is a defect.
+    if type(error).__module__.partition(".")[0] in OUR_FOLDERS:
         return str(error)
-    # Only a command that has loaded these can raise their errors.
-    psycopg, sources = sys.modules.get("psycopg"), sys.modules.get("orchestration.sources.errors")
+    psycopg = sys.modules.get("psycopg")  # only a command that has loaded it can raise its errors
     if psycopg is not None and isinstance(error, psycopg.OperationalError):
         return (
             f"warehouse: the database must be reachable; it said: {str(error).strip()}. "
             "Run `factorloom doctor` for what to do."
         )
-    if sources is not None and isinstance(error, sources.SourceError):
-        return str(error)
     return None
 
 
@@ -151,6 +147,21 @@ def upgrade() -> None:
     prepare_databases(settings, print)
 
 
+@db.command()
+def stop() -> None:
+    """Stop the embedded PostgreSQL; refused while `factorloom up` keeps it."""
+    from factorloom.errors import AlreadyRunning
+    from factorloom.home_lock import running_supervisor
+    from warehouse.connect import embedded_server
+
+    settings = _settings()
+    supervisor = running_supervisor(settings.home.resolve())
+    if supervisor is not None:
+        raise AlreadyRunning(settings.home.resolve(), supervisor)
+    if settings.is_embedded:
+        embedded_server(settings).stop()
+
+
 @db.command(context_settings=PASS_THROUGH)
 def psql(context: typer.Context) -> None:
     """Open the warehouse in psql; everything after it is passed on, for example `db psql -c 'select 1'`."""
@@ -185,13 +196,12 @@ def restore(
     clean: Annotated[bool, typer.Option("--clean", help="Replace a warehouse that holds data.")] = False,
 ) -> None:
     """Fill a fresh database from a file and put it in the warehouse's place; a failure changes nothing."""
+    from warehouse.connect import owner_url
     from warehouse.dump import restore as read
     from warehouse.migrate import upgrade as migrate
 
     settings = _settings()
     read(settings, file, clean=clean)
-    from warehouse.connect import owner_url
-
     migrate(owner_url(settings))
     print(f"Restored {file}.")
 

