@@ -50,7 +50,7 @@ def quantile_weights(
     Parameters
     ----------
     ranks : DataFrame of shape (n_rebalances, n_instruments), places
-        1 is the best; NaN where an instrument is not ranked. Ranks of a row differ from each other.
+        1 is the best; null where an instrument is not ranked. Ranks of a row differ from each other.
     quantile : float, fraction
         Share of the ranked instruments to hold, above 0 and at most 0.5; one at least is held.
     long_only : bool
@@ -67,9 +67,9 @@ def quantile_weights(
         raise ValueError(
             f"quantile_weights: quantile must be above 0 and at most 0.5; got {quantile=}. 0.1 holds the best tenth."
         )
-    places = ranks.to_numpy(dtype=np.float64)
+    places = ranks.to_numpy(dtype=np.float64, na_value=np.nan)
     # Places may have holes where instruments were left out after ranking.
-    order = ranks.rank(axis=1).to_numpy(dtype=np.float64)
+    order = pd.DataFrame(places).rank(axis=1).to_numpy(dtype=np.float64)
     n_ranked = np.sum(~np.isnan(places), axis=1, keepdims=True)
     n_held = np.maximum(np.floor(n_ranked * quantile + 1e-9), 1)
     weights = np.where(order <= n_held, invested / n_held, 0.0)

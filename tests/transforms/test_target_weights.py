@@ -43,6 +43,10 @@ def test_the_best_quantile_is_held_in_equal_weights():
     assert held.to_numpy().tolist() == [[0.5, 0.5, 0, 0, 0], [0.0] * 5, [0, 0.5, 0, 0, 0.5]]
 
 
+def test_ranks_may_be_nullable_integers():
+    pd.testing.assert_frame_equal(quantile_weights(RANKS.astype("Int64")), quantile_weights(RANKS))
+
+
 def test_a_long_short_book_shorts_the_worst_quantile():
     held = quantile_weights(RANKS, quantile=0.25, long_only=False)
     assert held.to_numpy().tolist() == [[1, 0, 0, -1, 0], [0.0] * 5, [-1, 0, 0, 0, 1]]
