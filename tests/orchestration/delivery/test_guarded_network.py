@@ -100,7 +100,7 @@ def test_a_socket_of_this_machine_is_refused() -> None:
 
 def test_a_listed_host_is_connected_to_and_the_next_address_tried_when_one_is_dead(silent_port: int) -> None:
     network = GuardedNetwork(
-        allow=frozenset({("hook.local", silent_port)}), resolver=Answers(["::2", "127.0.0.1"]), timeout_seconds=5
+        allow=frozenset({("hook.local", silent_port)}), resolver=Answers(["127.0.0.2", "127.0.0.1"]), timeout_seconds=5
     )
     stream = network.connect_tcp("HOOK.local", silent_port)
     assert stream.read(1) == b"x"
