@@ -1,0 +1,129 @@
+"""What a source can do: one small protocol per capability, and `Source`, which all have.
+
+Windows are days, both included, cut at sessions. Over adjacent windows every record comes exactly once; the
+window that holds the first session also carries what is older, the window that holds the last one what is younger.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from orchestration.sources.records import Batch, Quote
+
+
+class Source(Protocol):
+    """What every source says about itself."""
+
+    @property
+    def name(self) -> str:
+        """Name in the registry and in the column `source`."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """One sentence for people on what this data is."""
+        ...
+
+    @property
+    def first_session(self) -> dt.date:
+        """First session that the source has."""
+        ...
+
+    @property
+    def last_session(self) -> dt.date | None:
+        """Last session that the source has; None if it is live."""
+        ...
+
+    @property
+    def benchmark_symbol(self) -> str | None:
+        """Symbol of the market index; None if the source has none."""
+        ...
+
+    @property
+    def is_simulated(self) -> bool:
+        """True if nothing of it is real."""
+        ...
+
+
+@runtime_checkable
+class HasInstruments(Protocol):
+    """Knows the instruments."""
+
+    def instruments(self) -> Iterator[Batch]:
+        """Batches of `records.Instrument`, as of now."""
+        ...
+
+
+@runtime_checkable
+class HasDailyBars(Protocol):
+    """Knows daily prices."""
+
+    def daily_bars(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Batches of `records.DailyBar` by `trade_date`."""
+        ...
+
+
+@runtime_checkable
+class HasBenchmarkBars(Protocol):
+    """Knows the market index."""
+
+    def benchmark_bars(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Batches of `records.BenchmarkBar` by `trade_date`."""
+        ...
+
+
+@runtime_checkable
+class HasDividends(Protocol):
+    """Knows cash dividends."""
+
+    def dividends(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Batches of `records.Dividend` by `ex_date`."""
+        ...
+
+
+@runtime_checkable
+class HasSplits(Protocol):
+    """Knows share splits."""
+
+    def splits(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Batches of `records.Split` by `ex_date`."""
+        ...
+
+
+@runtime_checkable
+class HasFundamentals(Protocol):
+    """Knows company statements."""
+
+    def fundamentals(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Batches of `records.Fundamental` by day of publication."""
+        ...
+
+
+@runtime_checkable
+class HasQuotes(Protocol):
+    """Knows prices during the session."""
+
+    def quotes(self, symbols: Sequence[str] | None, now: dt.datetime) -> list[Quote]:
+        """Prices at an instant, of some symbols or of all (None)."""
+        ...
+
+
+_CAPABILITIES: dict[str, type] = {
+    "instruments": HasInstruments,
+    "daily_bars": HasDailyBars,
+    "benchmark_bars": HasBenchmarkBars,
+    "dividends": HasDividends,
+    "splits": HasSplits,
+    "fundamentals": HasFundamentals,
+    "quotes": HasQuotes,
+}
+
+
+def capabilities(source: object) -> frozenset[str]:
+    """Names of the entities that a source has, for example ``{"daily_bars", "quotes"}``.
+
+    A source whose class can do more than this one was given (a folder without dividends) narrows the answer by
+    an attribute `entities`.
+    """
+    able = frozenset(name for name, has in _CAPABILITIES.items() if isinstance(source, has))
+    return able & frozenset(getattr(source, "entities", able))
