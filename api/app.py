@@ -1,0 +1,114 @@
+"""The application: routes, what they are handed, and the wrapper around it all."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ControllerRouterHandler
+
+from api import description, problems
+from api.cursors import Cursors
+from api.database import Database
+from api.errors import ApiProblem
+from api.exchange import content_hash
+from api.keys import read_or_make_key
+from api.outermost import Outermost
+from api.questions import examine
+from api.readiness import Watch
+from api.routes import (
+    backtests,
+    datasets,
+    docs,
+    fundamentals,
+    health,
+    history,
+    indicators,
+    instruments,
+    quotes,
+    rankings,
+    root,
+)
+from api.routes import problems as problem_pages
+from api.tickers import provide_instrument
+from api.versions import Versions
+from warehouse.clock import clock_of
+from warehouse.connect import api_url
+from warehouse.settings import Settings
+
+VERSIONED = [
+    instruments.list_instruments,
+    quotes.list_quotes,
+    quotes.get_quote,
+    history.list_history,
+    fundamentals.list_fundamentals,
+    rankings.list_rankings,
+    indicators.list_indicators,
+    backtests.list_backtests,
+    backtests.get_backtest,
+    datasets.list_datasets,
+]
+UNVERSIONED = [
+    root.welcome,
+    health.livez,
+    health.readyz,
+    health.health,
+    problem_pages.list_problems,
+    problem_pages.get_problem,
+    docs.docs,
+    docs.docs_asset,
+    docs.openapi,
+]
+
+
+def create_app(settings: Settings) -> Outermost:
+    """Return the ASGI application of an installation. Nothing is connected to before it starts."""
+    database = Database(api_url(settings))
+    versions = Versions(database)
+    schema = description.describe(_routes(), _dependencies(None, None, None, None))
+    document = docs.Document(msgspec.json.encode(schema))
+    cursors = Cursors(read_or_make_key(Path(settings.home) / "keys", "cursor"))
+    watch = Watch(settings, clock_of(settings))
+
+    @asynccontextmanager
+    async def connected(_: Litestar) -> AsyncIterator[None]:
+        await database.open()
+        yield
+        await database.close()
+
+    app = Litestar(
+        _routes(),
+        openapi_config=None,
+        logging_config=None,
+        lifespan=[connected],
+        before_request=examine(description.query_parameters(schema), versions, content_hash(document.body.decode())),
+        dependencies=_dependencies(database, cursors, watch, document),
+        exception_handlers={
+            ApiProblem: problems.on_api_problem,
+            ValidationException: problems.on_validation,
+            HTTPException: problems.on_http_exception,
+            Exception: problems.on_failure,
+        },
+    )
+    return Outermost(app)
+
+
+def _routes() -> list[ControllerRouterHandler]:
+    return [Router("/v1", route_handlers=VERSIONED), *UNVERSIONED]
+
+
+def _dependencies(database: Any, cursors: Any, watch: Any, document: Any) -> dict[str, Provide]:
+    """Return what handlers may ask for by name."""
+    shared = {"reader": database, "cursors": cursors, "watch": watch, "document": document}
+    return {name: _always(thing) for name, thing in shared.items()} | {"instrument": Provide(provide_instrument)}
+
+
+def _always(thing: Any) -> Provide:
+    def provide() -> Any:
+        return thing
+
+    return Provide(provide, sync_to_thread=False)

@@ -1,0 +1,143 @@
+"""The OpenAPI document: what Litestar derives from handlers, and what it leaves out: problems, headers, examples."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Contact, License, Tag
+from litestar.types import ControllerRouterHandler
+from msgspec import json
+
+from api.problems import MEDIA_TYPE, Problem
+from api.routes.root import WELCOME
+
+API_VERSION = "1.0.0"
+EVERYWHERE = (400, 405, 500, 503)
+MEANINGS = {
+    307: "The ticker has a successor; Location leads there.",
+    400: "The request cannot be read: a parameter is unknown, repeated or malformed, or the cursor is not for it.",
+    404: "There is no such thing, or not on that day.",
+    405: "The address does not take this method.",
+    410: "The data has changed since the cursor was handed out.",
+    422: "Each part can be read, but together they ask for nothing.",
+    500: "Something broke on our side.",
+    503: "It cannot be answered now; Retry-After says when to try again.",
+}
+HEADERS = {
+    "X-Request-Id": "Id of this request; send one of 8 to 64 letters, digits and hyphens to set it.",
+    "Server-Timing": "Milliseconds in the database (db) and elsewhere (app).",
+    "X-Process-Time": "Seconds that the answer took.",
+}
+DESCRIPTION = f"""{WELCOME.description}
+
+* Rates, returns and weights are fractions: 0.05 is five per cent. `_date` is a calendar day, `_at` an instant in UTC.
+* Lists come as `data`, `meta` and `next`; send `next` back as `cursor` for the page after.
+* Nothing is ignored: an unknown parameter, ticker or value is refused, and the answer says what is known.
+* Errors are `application/problem+json`; `/problems` lists their kinds.
+* Answers with an `ETag` can be asked for again with `If-None-Match`.
+"""
+
+Json = dict[str, Any]
+_GENERIC = re.compile(r"\b(Page|One)_[\w.]*?(\w+)_(?![\w.])")
+
+_IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "Entity tags that the client has; a match is answered by 304 without a body.",
+    "required": False,
+    "schema": {"type": "string"},
+}
+
+
+def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[str, Provide]) -> Json:
+    """Return the OpenAPI document of these routes; of the dependencies only their parameters count."""
+    config = OpenAPIConfig(
+        title="Factorloom API",
+        version=API_VERSION,
+        description=DESCRIPTION,
+        use_handler_docstrings=True,
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        contact=Contact(name="The operator of this installation"),
+        tags=[
+            Tag(name="Market data", description="What the market did, and what companies reported."),
+            Tag(name="Research", description="What was computed from it."),
+            Tag(name="Service", description="The service itself."),
+        ],
+    )
+    app = Litestar(list(routes), openapi_config=config, logging_config=None, dependencies=dict(dependencies))
+    schema = _with_plain_names(app.openapi_schema.to_schema())
+    handlers = {handler.operation_id: handler for route in app.routes for handler in _handlers(route)}
+    _add_problem_schema(schema)
+    for operation in _operations(schema):
+        _complete(operation, handlers[operation["operationId"]])
+    return schema
+
+
+def query_parameters(schema: Json) -> dict[str, frozenset[str]]:
+    """Return the query parameters of each operation, by its id: what is documented is what is taken."""
+    return {
+        operation["operationId"]: frozenset(
+            parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"
+        )
+        for operation in _operations(schema)
+    }
+
+
+def _with_plain_names(schema: Json) -> Json:
+    """Call `Page_warehouse.queries.prices.Bar_` what a person would: `PageOfBar`."""
+    text = _GENERIC.sub(r"\1Of\2", json.encode(schema).decode())
+    return json.decode(text, type=Json)
+
+
+def _complete(operation: Json, handler: HTTPRouteHandler) -> None:
+    """Add to one operation what Litestar does not know of it."""
+    ok = operation["responses"]["200"]
+    ok["description"] = operation["summary"]
+    ok["headers"] = {name: _header(text) for name, text in HEADERS.items()}
+    ok["content"]["application/json"]["example"] = handler.opt["example"]
+    responses = {"200": ok}
+    if handler.opt["datasets"]:
+        ok["headers"]["ETag"] = _header("Entity tag: changes with the version of the data, and with the question.")
+        responses["304"] = {"description": "The client has this answer already (If-None-Match)."}
+        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+    for status in sorted({*EVERYWHERE, *handler.opt["problems"]}):
+        responses[str(status)] = _problem_response(status)
+    operation["responses"] = responses
+
+
+def _problem_response(status: int) -> Json:
+    response: Json = {
+        "description": MEANINGS[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if status == 307:
+        response["headers"] = {"Location": _header("Address of the successor.")}
+    if status == 405:
+        response["headers"] = {"Allow": _header("Methods that the address takes.")}
+    if status == 503:
+        response["headers"] = {"Retry-After": _header("Seconds to wait.")}
+    return response
+
+
+def _add_problem_schema(schema: Json) -> None:
+    _, components = json.schema_components([Problem], ref_template="#/components/schemas/{name}")
+    schema.setdefault("components", {}).setdefault("schemas", {}).update(components)
+
+
+def _header(description: str) -> Json:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _operations(schema: Json) -> Iterator[Json]:
+    for path in schema["paths"].values():
+        yield from (operation for method, operation in path.items() if method in ("get", "post", "put", "delete"))
+
+
+def _handlers(route: Any) -> Iterator[HTTPRouteHandler]:
+    for handler, _ in getattr(route, "route_handler_map", {}).values():
+        if handler.operation_id:
+            yield handler

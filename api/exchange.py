@@ -1,0 +1,47 @@
+"""What is known of the request being answered, for those that log, time and sign it."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+_ACCEPTED_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer."""
+
+    request_id: str
+    database_seconds: float = 0.0
+    operation_id: str | None = None
+    filter_hash: str = ""
+    version: str | None = None
+    etag: str | None = None
+    cache_control: str = "no-store"
+
+    @property
+    def instance(self) -> str:
+        """URI of this exchange, for problem documents."""
+        try:
+            return f"urn:uuid:{uuid.UUID(self.request_id)}"
+        except ValueError:
+            return f"urn:factorloom:request:{self.request_id}"
+
+
+current: ContextVar[Exchange] = ContextVar("exchange")
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the client's `X-Request-Id` where it is 8 to 64 letters, digits and hyphens, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _ACCEPTED_ID.fullmatch(value):
+            return value.decode("ascii")
+    return str(uuid.uuid4())
+
+
+def content_hash(*parts: str) -> str:
+    """Return 32 hexadecimal digits that stand for these texts."""
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()

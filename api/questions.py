@@ -1,0 +1,74 @@
+"""What is looked at before any handler: whether the question is well put, and whether the client has its answer."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar import Request, Response
+
+from api import exchange
+from api.errors import ParameterRepeated, ParameterUnknown, TextInvalid
+from api.versions import Versions
+
+NOT_FILTERS = frozenset({"cursor", "limit"})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_TAG = re.compile(r'"[^"]*"')
+
+Hook = Callable[[Request[Any, Any, Any]], Awaitable[Response[None] | None]]
+
+
+def examine(known: Mapping[str, frozenset[str]], versions: Versions, revision: str) -> Hook:
+    """Return the hook that runs before each handler.
+
+    Parameters
+    ----------
+    known
+        Query parameters of each operation.
+    versions
+        Versions of the tables, for the entity tag.
+    revision
+        Changes when answers change their form, so that old tags stop to match.
+    """
+
+    async def before_request(request: Request[Any, Any, Any]) -> Response[None] | None:
+        handler = request.route_handler
+        operation_id = str(getattr(handler, "operation_id", None) or "")
+        pairs = _well_put(request, known.get(operation_id, frozenset()))
+        now = exchange.current.get()
+        now.operation_id = operation_id
+        now.filter_hash = _hash(request.scope["path"], [pair for pair in pairs if pair[0] not in NOT_FILTERS])
+        datasets = handler.opt.get("datasets", ())
+        now.version = await versions.of(datasets) if datasets else None
+        if now.version is None:
+            return None
+        now.etag = f'"{exchange.content_hash(revision, now.version, _hash(request.scope["path"], pairs))}"'
+        now.cache_control = handler.opt["cache_control"]
+        if now.etag in _TAG.findall(request.headers.get("if-none-match", "")):
+            return Response(None, status_code=304)
+        return None
+
+    return before_request
+
+
+def _well_put(request: Request[Any, Any, Any], known: frozenset[str]) -> list[tuple[str, str]]:
+    """Return the query's pairs, each parameter known and given once, each text a text."""
+    raw: bytes = request.scope["query_string"]
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise TextInvalid("query") from error
+    if any(_CONTROL.search(text) for pair in pairs for text in pair):
+        raise TextInvalid("query")
+    if _CONTROL.search(request.scope["path"]):
+        raise TextInvalid("path")
+    names = [name for name, _ in pairs]
+    if unknown := sorted(set(names) - known):
+        raise ParameterUnknown(unknown, sorted(known))
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ParameterRepeated(repeated)
+    return pairs
+
+
+def _hash(path: str, pairs: list[tuple[str, str]]) -> str:
+    return exchange.content_hash(path.rstrip("/"), *(text for pair in sorted(pairs) for text in pair))

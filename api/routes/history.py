@@ -1,0 +1,121 @@
+"""GET /v1/history/{ticker}: daily, weekly and monthly bars."""
+
+import calendar
+import datetime as dt
+from typing import Annotated, Literal
+
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import QueryParameter
+
+from api import answers, operations
+from api.answers import Page
+from api.errors import AsTradedUnavailable, NothingInRange, ParameterConflict, PriceMissing
+from api.parameters import End, Start
+from warehouse.queries import prices
+from warehouse.queries.instruments import Instrument
+from warehouse.queries.prices import Bar, Basis, Interval
+from warehouse.queries.reader import Reader
+
+Period = Literal["1m", "3m", "6m", "1y", "3y", "5y", "max"]
+MONTHS = {"1m": 1, "3m": 3, "6m": 6, "1y": 12, "3y": 36, "5y": 60}
+DEFAULT_PERIOD: Period = "1y"
+EXAMPLE = Page(
+    [Bar(dt.date(2024, 6, 28), 50.2, 51.9, 50.1, 51.5, 1_204_300, 1, False)],
+    answers.Meta(
+        dataset_version="9e107d9d372bb6826bd81d3542a419d6",
+        as_of_date=dt.date(2024, 6, 28),
+        ticker="ACME",
+        instrument_id="i_5f0c2a9b7d1e4c38",
+        start=dt.date(2024, 6, 28),
+        end=dt.date(2024, 6, 28),
+        interval="1d",
+        adjustment="splits_dividends",
+        currency_code="USD",
+        source="simulated",
+    ),
+)
+
+
+@operations.read(
+    "/history/{ticker:str}",
+    operation_id="list_history",
+    summary="List the bars of one instrument",
+    tag="Market data",
+    datasets=["marts.fct_daily_prices", "marts.dim_instruments"],
+    cache_control=operations.DAILY,
+    problems=[307, 404, 422],
+    example=EXAMPLE,
+)
+async def list_history(
+    reader: NamedDependency[Reader],
+    instrument: NamedDependency[Instrument],
+    period: Annotated[
+        Period | None,
+        QueryParameter(
+            description="How far back from the instrument's last session; one year unless start or end is given.",
+            examples=[Example(value="1y")],
+        ),
+    ] = None,
+    start: Start = None,
+    end: End = None,
+    interval: Annotated[
+        Interval, QueryParameter(description="Length of a bar.", examples=[Example(value="1d")])
+    ] = "1d",
+    adjusted: Annotated[
+        bool,
+        QueryParameter(description="Adjusted for splits and dividends, in terms of the latest share; else as traded."),
+    ] = True,
+) -> Page[Bar]:
+    """Bars, oldest first, both ends included. Adjusted ones end at the price that was traded last."""
+    basis = await prices.basis(reader, instrument.instrument_id)
+    if basis is None:
+        raise PriceMissing(instrument.ticker)
+    if not adjusted and not basis.has_as_traded:
+        raise AsTradedUnavailable(instrument.ticker, basis.adjustment)
+    first, last = _range(period, start, end, basis.last_trade_date)
+    rows = await prices.bars(
+        reader, instrument.instrument_id, basis, start=first, end=last, interval=interval, adjusted=adjusted
+    )
+    if not rows:
+        raise NothingInRange(f"bars of {instrument.ticker}", start=first, end=last)
+    about = answers.meta(
+        instrument=instrument,
+        basis=basis,
+        as_of_date=rows[-1].trade_date,
+        start=first,
+        end=last,
+        interval=interval,
+        adjustment=adjustment_of(basis) if adjusted else "none",
+    )
+    return Page(rows, about)
+
+
+def adjustment_of(basis: Basis) -> str:
+    """Return what adjusted prices are adjusted for: where the source adjusts nothing, we adjust for both."""
+    return "splits_dividends" if basis.adjustment == "none" else basis.adjustment
+
+
+def _range(
+    period: Period | None, start: dt.date | None, end: dt.date | None, last_trade_date: dt.date
+) -> tuple[dt.date, dt.date]:
+    """Return the first and last day that are asked for."""
+    if period is not None and (start is not None or end is not None):
+        raise ParameterConflict("period: must stand without start and end; got both. Leave one out.")
+    if start is not None and end is not None and start > end:
+        raise ParameterConflict(f"start: must not be after end; got {start} and {end}. Exchange them.")
+    last = end or last_trade_date
+    if start is not None:
+        return start, max(last, start)
+    months = MONTHS.get(period or ("max" if end is not None else DEFAULT_PERIOD))
+    return (dt.date.min if months is None else months_before(last, months)), last
+
+
+def months_before(day: dt.date, months: int) -> dt.date:
+    """Return the same day of an earlier month, or that month's last.
+
+    >>> months_before(dt.date(2024, 3, 31), 1)
+    datetime.date(2024, 2, 29)
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

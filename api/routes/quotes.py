@@ -1,0 +1,117 @@
+"""GET /v1/quotes: prices now."""
+
+import datetime as dt
+import re
+from typing import Annotated
+
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import QueryParameter
+
+from api import answers, operations
+from api.answers import One, Page
+from api.cursors import Cursors
+from api.errors import ParameterError, ParameterInvalid, PriceMissing, TickerUnknown
+from api.parameters import TICKER_PATTERN, Cursor, Limit, SectorFilter
+from api.routes.instruments import ACME
+from api.tickers import require_known
+from warehouse.queries import quotes
+from warehouse.queries.instruments import Instrument
+from warehouse.queries.quotes import Quote
+from warehouse.queries.reader import Reader
+
+MAX_TICKERS = 100
+DATASETS = ["raw.quotes", "marts.fct_daily_prices", "marts.dim_instruments"]
+QUOTE = Quote(
+    ticker=ACME.ticker,
+    name=ACME.name,
+    instrument_id=ACME.instrument_id,
+    sector=ACME.sector,
+    price=51.5,
+    open=50.2,
+    high=51.9,
+    low=50.1,
+    previous_close=50.0,
+    change=0.03,
+    volume_shares=1_204_300,
+    currency_code="USD",
+    basis="live",
+    quoted_at=dt.datetime(2024, 6, 28, 18, 30, tzinfo=dt.UTC),
+    trade_date=None,
+    adjustment="none",
+    source="simulated",
+)
+TickersFilter = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=MAX_TICKERS * 17,
+        description=f"Up to {MAX_TICKERS} tickers, separated by commas. All that trade by default.",
+        examples=[Example(value="ACME,ZETA")],
+    ),
+]
+
+
+@operations.read(
+    "/quotes",
+    operation_id="list_quotes",
+    summary="List the newest prices",
+    tag="Market data",
+    datasets=DATASETS,
+    cache_control=operations.LIVE,
+    problems=[404, 410, 422],
+    example=Page([QUOTE], answers.Meta(dataset_version="7d793037a0760186574b0282f2f435e7")),
+)
+async def list_quotes(
+    reader: NamedDependency[Reader],
+    cursors: NamedDependency[Cursors],
+    tickers: TickersFilter = None,
+    sector: SectorFilter = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[Quote]:
+    """The newest price of each instrument by ticker: a live quote, else the last close; `basis` says which."""
+    wanted = _split(tickers) if tickers is not None else None
+    after = cursors.read(cursor, tuple[str])[0] if cursor else ""
+    rows = await quotes.latest(reader, tickers=wanted, sector=sector, after_ticker=after, limit=limit + 1)
+    if not rows:
+        await require_known(reader, sector=sector)
+    shown, last = answers.first_page(rows, limit=limit)
+    if wanted and not cursor and sector is None and last is None:
+        _require_all(wanted, shown)
+    return Page(shown, answers.meta(), cursors.after(last.ticker) if last else None)
+
+
+@operations.read(
+    "/quotes/{ticker:str}",
+    operation_id="get_quote",
+    summary="Get the newest price of one instrument",
+    tag="Market data",
+    datasets=DATASETS,
+    cache_control=operations.LIVE,
+    problems=[307, 404],
+    example=One(QUOTE, answers.Meta(dataset_version="7d793037a0760186574b0282f2f435e7", ticker="ACME")),
+)
+async def get_quote(reader: NamedDependency[Reader], instrument: NamedDependency[Instrument]) -> One[Quote]:
+    """The newest price: a live quote, else the last close; `basis` says which."""
+    rows = await quotes.latest(reader, tickers=[instrument.ticker], limit=1)
+    if not rows:
+        raise PriceMissing(instrument.ticker)
+    quote = rows[0]
+    return One(quote, answers.meta(instrument=instrument))
+
+
+def _split(tickers: str) -> list[str]:
+    """Return the tickers of a list, in upper case."""
+    wanted = [ticker.strip().upper() for ticker in tickers.split(",")]
+    odd = [ticker for ticker in wanted if not re.fullmatch(TICKER_PATTERN, ticker)]
+    if odd or len(wanted) > MAX_TICKERS:
+        message = f"must be at most {MAX_TICKERS} tickers between commas; got {len(wanted)}, {len(odd)} of them none"
+        raise ParameterInvalid([ParameterError("tickers", "invalid", message)])
+    return wanted
+
+
+def _require_all(wanted: list[str], shown: list[Quote]) -> None:
+    """Refuse to leave out silently what was asked for by name."""
+    found = {quote.ticker for quote in shown}
+    if missing := [ticker for ticker in wanted if ticker not in found]:
+        raise TickerUnknown(missing)

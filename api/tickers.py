@@ -1,0 +1,53 @@
+"""What the ticker in an address means: the instrument of today, a successor to go to, or nothing."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Request
+from litestar.di import NamedDependency
+
+from api.errors import TickerRenamed, TickerUnknown, ValueUnknown
+from api.parameters import Ticker
+from warehouse.queries import instruments
+from warehouse.queries.instruments import Instrument
+from warehouse.queries.reader import Reader
+
+
+async def provide_instrument(
+    request: Request[Any, Any, Any], reader: NamedDependency[Reader], ticker: Ticker
+) -> Instrument:
+    """Return the instrument that the ticker of this address means today.
+
+    Raises
+    ------
+    TickerRenamed
+        When the ticker was given up: the answer is at its successor's address.
+    TickerUnknown
+        When no instrument has or had it.
+    """
+    wanted = ticker.upper()
+    found = await instruments.by_ticker(reader, wanted)
+    if found is not None:
+        return found
+    renamed = await instruments.by_former_ticker(reader, wanted)
+    if renamed is None:
+        raise TickerUnknown([wanted])
+    query = request.scope["query_string"].decode()
+    path = request.scope["path"].rstrip("/").removesuffix(ticker) + renamed.ticker
+    raise TickerRenamed(wanted, renamed.ticker, f"{path}?{query}" if query else path)
+
+
+async def require_known(reader: Reader, *, sector: str | None, market: str | None = None) -> None:
+    """Refuse a filter that names a sector or market that does not exist; asked only when nothing was found."""
+    await _require("sector", sector, reader, instruments.known_sectors)
+    await _require("market", market, reader, instruments.known_markets)
+
+
+async def _require(
+    parameter: str, value: str | None, reader: Reader, read_known: Callable[[Reader], Awaitable[list[str]]]
+) -> None:
+    if value is None:
+        return
+    known = await read_known(reader)
+    if value not in known:
+        raise ValueUnknown(parameter, value, known)

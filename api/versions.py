@@ -1,0 +1,49 @@
+"""Which version of each table stands, held for two seconds, so that a 304 costs no read of a table."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from api.exchange import content_hash
+from warehouse.queries import datasets
+from warehouse.queries.reader import Reader
+
+REFRESH_SECONDS = 2.0
+# A raw table gets its version with its first row, so one without a version holds nothing.
+EMPTY = "empty"
+
+
+class Versions:
+    """The versions of all tables.
+
+    A version is always read before the rows that it labels, and a pipeline moves it no earlier than the rows, so rows
+    may be newer than the version beside them, never older: an answer with an old tag is only asked for once more.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._known: dict[str, str] = {}
+        self._read_at: float | None = None
+        self._lock = asyncio.Lock()
+
+    async def of(self, names: Sequence[str]) -> str | None:
+        """Return one version for several tables together, None while one of them has none."""
+        known = await self._current()
+        versions = [known.get(name, EMPTY if name.startswith("raw.") else None) for name in names]
+        found = [version for version in versions if version is not None]
+        if not names or len(found) < len(names):
+            return None
+        return found[0] if len(found) == 1 else content_hash(*found)
+
+    async def _current(self) -> dict[str, str]:
+        if self._is_fresh():
+            return self._known
+        async with self._lock:
+            if not self._is_fresh():
+                rows = await datasets.versions(self._reader)
+                self._known = {row.dataset: row.version for row in rows}
+                self._read_at = time.monotonic()
+        return self._known
+
+    def _is_fresh(self) -> bool:
+        return self._read_at is not None and time.monotonic() - self._read_at < REFRESH_SECONDS

@@ -1,0 +1,116 @@
+"""What the API reads of prices now: the live quote where there is one, else the last close that may be trusted."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from warehouse.queries import columns
+from warehouse.queries.reader import Reader
+
+# A session's bar is made after its last quote, so a bar of the quote's day or later is the newer word.
+# `limit 1` keeps each look-up inside its lateral join, one descent of an index per instrument.
+LATEST = """
+with owners as (
+    select distinct on (ticker) instrument_id, ticker, name, sector, currency_code
+    from marts.dim_instruments
+    where
+        (case when %(tickers)s::text[] is null then is_active else ticker = any(%(tickers)s) end)
+        and (%(sector)s::text is null or sector = %(sector)s)
+        and ticker > %(after_ticker)s
+    order by ticker, is_active desc, last_trade_date desc nulls last
+),
+
+chosen as (
+    select * from owners order by ticker limit %(limit)s
+),
+
+closes as (
+    select
+        chosen.*, bar.trade_date, bar.adjustment, bar.volume_shares, bar.source,
+        case when bar.close_raw is null then bar.open_adj else bar.open_raw end as open,
+        case when bar.close_raw is null then bar.high_adj else bar.high_raw end as high,
+        case when bar.close_raw is null then bar.low_adj else bar.low_raw end as low,
+        coalesce(bar.close_raw, bar.close_adj) as close,
+        bar.return_1d
+    from chosen
+    left join lateral (
+        select *
+        from marts.fct_daily_prices as p
+        where p.instrument_id = chosen.instrument_id and not p.is_suspect
+        order by p.trade_date desc
+        limit 1
+    ) as bar on true
+)
+
+select
+    c.ticker, c.name, c.instrument_id, c.sector,
+    coalesce(q.price, c.close)::float8,
+    (case when q.price is null then c.open else q.open end)::float8,
+    (case when q.price is null then c.high else q.high end)::float8,
+    (case when q.price is null then c.low else q.low end)::float8,
+    (case when q.price is null then c.close / (1 + nullif(c.return_1d, -1)) else q.previous_close end)::float8,
+    (case when q.price is null then c.return_1d else q.change end)::float8,
+    (case when q.price is null then c.volume_shares else q.volume_shares end)::bigint,
+    coalesce(q.currency_code, c.currency_code),
+    case when q.price is null then 'close' else 'live' end,
+    q.quoted_at,
+    case when q.price is null then c.trade_date end,
+    case when q.price is null then c.adjustment else 'none' end,
+    coalesce(q.source, c.source)
+from closes as c
+left join lateral (
+    select *
+    from research.latest_quotes as v
+    where v.instrument_id = c.instrument_id
+    limit 1
+) as q on c.trade_date is null or (q.quoted_at at time zone 'UTC')::date > c.trade_date
+where q.price is not null or c.close is not null
+order by c.ticker
+"""
+
+
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """The newest price of one instrument."""
+
+    ticker: columns.Ticker
+    name: columns.Name
+    instrument_id: columns.InstrumentId
+    sector: columns.Sector
+    price: Annotated[float, Meta(description="Last price, as traded where known. Unit currency per share.")]
+    open: Annotated[float | None, Meta(description="First price of the session. Unit currency per share.")]
+    high: Annotated[float | None, Meta(description="Highest price of the session. Unit currency per share.")]
+    low: Annotated[float | None, Meta(description="Lowest price of the session. Unit currency per share.")]
+    previous_close: Annotated[
+        float | None,
+        Meta(
+            description="Close of the session before; under basis `close` in today's share terms, dividends taken off."
+            " Unit currency per share."
+        ),
+    ]
+    change: Annotated[float | None, Meta(description="Price over previous_close - 1. Unit fraction (0.05 is 5%).")]
+    volume_shares: Annotated[int | None, Meta(description="Volume of the session. Unit shares.")]
+    currency_code: columns.CurrencyCode
+    basis: Annotated[Literal["live", "close"], Meta(description="live: a quote; close: the last daily bar.")]
+    quoted_at: Annotated[dt.datetime | None, Meta(description="Instant of the quote, UTC; null under basis `close`.")]
+    trade_date: Annotated[dt.date | None, Meta(description="Session of the close; null under basis `live`.")]
+    adjustment: Annotated[str | None, Meta(description="What prices are adjusted for: none, splits, splits_dividends.")]
+    source: columns.Source
+
+
+async def latest(
+    reader: Reader,
+    *,
+    tickers: Sequence[str] | None = None,
+    sector: str | None = None,
+    after_ticker: str = "",
+    limit: int,
+) -> list[Quote]:
+    """Return quotes by ticker: of those named, or of all that trade."""
+    parameters = {
+        "tickers": None if tickers is None else list(tickers),
+        "sector": sector, "after_ticker": after_ticker, "limit": limit,
+    }  # fmt: skip
+    return await reader.rows(Quote, LATEST, parameters)

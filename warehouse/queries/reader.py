@@ -1,0 +1,17 @@
+"""How the API's reads reach Postgres: the door is passed in, so that SQL stays here and connections stay there."""
+
+from collections.abc import Mapping
+from typing import Protocol, TypeVar, runtime_checkable
+
+import msgspec
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Something that answers a query with rows."""
+
+    async def rows(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Return the rows of a query, each as `shape`, whose fields stand in the order of the selected columns."""
+        ...
