@@ -1,0 +1,28 @@
+"""What can be wrong with a record that somebody hands in.
+
+::
+
+    RecordRefused
+    ├── RuleRefused         the body of an alert rule does not hold
+    └── EndpointRefused     nothing may be sent to this address
+"""
+
+
+class RecordRefused(ValueError):
+    """A record that was handed in does not hold; the text can be shown to whoever sent it."""
+
+
+class RuleRefused(RecordRefused):
+    """The body of an alert rule does not hold."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"alert rule: the body must be as its JSON schema says; {problem}. Correct it and send it again."
+        )
+
+
+class EndpointRefused(RecordRefused):
+    """Nothing may be sent to this address."""
+
+    def __init__(self, url: str, *, must: str) -> None:
+        super().__init__(f"webhook endpoint: the address must {must}; got {url!r}. Give a public https address.")
