@@ -1,0 +1,430 @@
+"""Soft rules for daily bars.
+
+The quiet instrument closes 1 % higher every day and opens 0.2 % above the close before; its volume grows by one share a
+day, so that no two of its bars are equal. Bars ten days apart lie 10 % apart, far more than it ever moves overnight.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from transforms.bar_verdicts import bar_verdicts
+
+DAYS = pd.bdate_range("2024-01-01", periods=80, unit="s")
+PRICES = ["open", "high", "low", "close"]
+BAR = [*PRICES, "volume"]
+NO_EVENTS = pd.DataFrame({"source_symbol": pd.Series(dtype="str"), "ex_date": pd.Series(dtype="datetime64[s]")})
+
+
+def quiet(symbol: str = "A", n_days: int = 80, adjustment: str = "none") -> pd.DataFrame:
+    close = 100 * 1.01 ** np.arange(n_days)
+    opened = close / 1.01 * 1.002
+    return pd.DataFrame(
+        {
+            "source_symbol": symbol,
+            "trade_date": DAYS[:n_days],
+            "open": opened,
+            "high": close * 1.003,
+            "low": opened * 0.997,
+            "close": close,
+            "volume": 10_000 + np.arange(n_days),
+            "adjustment": adjustment,
+        }
+    )
+
+
+def with_copy(bars: pd.DataFrame, *, source: int, target: int) -> pd.DataFrame:
+    """The bar of one day handed out for another one as well."""
+    bars.loc[target, BAR] = bars.loc[source, BAR].to_numpy()
+    return bars
+
+
+def from_day(bars: pd.DataFrame, day: int, *, price: float, volume: float = 1.0) -> pd.DataFrame:
+    """Prices, and volume, times a factor from a day on."""
+    bars.loc[day:, PRICES] *= price
+    bars.loc[day:, "volume"] = (bars.loc[day:, "volume"] * volume).astype(np.int64)
+    return bars
+
+
+def event(symbol: str, day: pd.Timestamp, **columns: float) -> pd.DataFrame:
+    return pd.DataFrame({"source_symbol": [symbol], "ex_date": [day], **columns})
+
+
+def found(bars: pd.DataFrame, **options: object) -> list[tuple[int, str, str, int | None, int]]:
+    """Verdicts as (day, rule, verdict, other day, known from day), days by number."""
+    number = {day: n for n, day in enumerate(DAYS)}
+    verdicts = bar_verdicts(bars, **({"splits": NO_EVENTS} | options))
+    return [
+        (number[row.trade_date], row.rule, row.verdict, number.get(row.other_trade_date), number[row.known_from_date])
+        for row in verdicts.itertuples()
+    ]
+
+
+# Bars of a wrong day
+
+
+def test_a_quiet_history_gives_no_verdicts_but_their_columns():
+    verdicts = bar_verdicts(quiet(), splits=NO_EVENTS)
+    assert verdicts.empty
+    assert verdicts.dtypes.astype(str).to_dict() == {
+        "source_symbol": "str",
+        "trade_date": "datetime64[s]",
+        "rule": "str",
+        "verdict": "str",
+        "other_trade_date": "datetime64[s]",
+        "known_from_date": "datetime64[s]",
+        "detail": "str",
+    }
+
+
+def test_no_bars_give_no_verdicts():
+    verdicts = bar_verdicts(quiet().iloc[:0], splits=event("A", DAYS[3]))
+    assert verdicts.empty
+    assert verdicts["known_from_date"].dtype == "datetime64[s]"
+
+
+def test_a_later_days_bar_is_suspect_where_it_stands_apart_and_cleared_where_it_belongs():
+    assert found(with_copy(quiet(), source=50, target=40)) == [
+        (40, "wrong_day", "suspect", 50, 51),
+        (50, "wrong_day", "cleared", 40, 51),
+    ]
+
+
+def test_an_earlier_days_bar_is_suspect_where_it_stands_apart_and_cleared_where_it_belongs():
+    assert found(with_copy(quiet(), source=40, target=50)) == [
+        (40, "wrong_day", "cleared", 50, 51),
+        (50, "wrong_day", "suspect", 40, 51),
+    ]
+
+
+def test_two_bars_that_belong_nowhere_are_both_suspect():
+    bars = quiet()
+    bars.loc[40, PRICES] *= 1.3
+    assert found(with_copy(bars, source=40, target=50)) == [
+        (40, "wrong_day", "suspect", 50, 51),
+        (50, "wrong_day", "suspect", 40, 51),
+    ]
+
+
+def test_of_two_consecutive_days_none_can_be_cleared():
+    assert found(with_copy(quiet(), source=40, target=41)) == [
+        (40, "wrong_day", "suspect", 41, 42),
+        (41, "wrong_day", "suspect", 40, 42),
+    ]
+
+
+def test_of_three_equal_bars_the_only_one_in_place_is_cleared():
+    bars = with_copy(with_copy(quiet(), source=40, target=30), source=40, target=55)
+    assert found(bars) == [
+        (30, "wrong_day", "suspect", 40, 56),
+        (40, "wrong_day", "cleared", 30, 56),
+        (55, "wrong_day", "suspect", 40, 56),
+    ]
+
+
+def test_of_three_equal_bars_two_in_place_leave_all_suspect():
+    bars = with_copy(with_copy(quiet(), source=40, target=41), source=40, target=55)
+    assert found(bars) == [
+        (40, "wrong_day", "suspect", 41, 56),
+        (41, "wrong_day", "suspect", 40, 56),
+        (55, "wrong_day", "suspect", 41, 56),
+    ]
+
+
+def test_neighbours_in_question_are_stepped_over_and_their_twins_are_waited_for():
+    # Day 40 is questioned only because of day 60, and without that it would be the neighbour of day 41.
+    bars = with_copy(with_copy(quiet(), source=50, target=41), source=60, target=40)
+    assert found(bars) == [
+        (40, "wrong_day", "suspect", 60, 61),
+        (41, "wrong_day", "suspect", 50, 60),
+        (50, "wrong_day", "cleared", 41, 60),
+        (60, "wrong_day", "cleared", 40, 61),
+    ]
+
+
+def test_without_a_later_neighbour_both_stay_suspect():
+    assert found(with_copy(quiet(n_days=51), source=50, target=40)) == [
+        (40, "wrong_day", "suspect", 50, 50),
+        (50, "wrong_day", "suspect", 40, 50),
+    ]
+
+
+def test_what_is_usual_takes_a_month_to_learn():
+    verdicts = bar_verdicts(with_copy(quiet(), source=15, target=5), splits=NO_EVENTS)
+    assert verdicts["verdict"].tolist() == ["suspect", "suspect"]
+    assert "unknown times" in verdicts["detail"][0]
+
+
+def test_a_halted_stock_repeats_itself_without_suspicion():
+    bars = quiet()
+    bars.loc[40:45, PRICES] = bars.loc[39, "close"]
+    bars.loc[40:45, "volume"] = 0
+    assert found(bars) == []
+
+
+def test_an_illiquid_stock_repeats_an_unchanged_price_without_suspicion():
+    bars = quiet()
+    bars.loc[[40, 42, 47], PRICES] = bars.loc[39, "close"]
+    bars.loc[[40, 42, 47], "volume"] = 100
+    assert found(bars) == []
+
+
+def test_the_same_bar_of_two_instruments_is_no_repeat():
+    assert found(pd.concat([quiet("A"), quiet("B")], ignore_index=True)) == []
+
+
+def test_instruments_side_by_side_do_not_touch_each_other():
+    # The last bar of A and the first of B are both in question; neither waits for the other's twin.
+    first = with_copy(quiet("A"), source=79, target=50)
+    second = with_copy(quiet("B"), source=0, target=30)
+    both = found(pd.concat([first, second], ignore_index=True))
+    known = [row[-1] for row in both if row[1] == "wrong_day"]
+    assert known == [79, 79, 31, 31]
+
+
+def test_a_corrected_volume_counts_as_equal_within_the_tolerance():
+    bars = with_copy(quiet(), source=50, target=40)
+    bars.loc[40, "volume"] += 50
+    assert found(bars) == []
+    assert found(bars, volume_tolerance=0.001) == []
+    assert [row[:3] for row in found(bars, volume_tolerance=0.01)] == [
+        (40, "wrong_day", "suspect"),
+        (50, "wrong_day", "cleared"),
+    ]
+
+
+def test_days_long_ago_are_days_too():
+    bars = with_copy(quiet(), source=50, target=40)
+    bars["trade_date"] -= pd.Timedelta(days=365 * 80)
+    verdicts = bar_verdicts(bars, splits=NO_EVENTS)
+    assert verdicts["known_from_date"].tolist() == [bars["trade_date"][51]] * 2
+
+
+# Unadjusted splits
+
+
+@pytest.mark.parametrize("ratio", [2, 3, 1.5, 10])
+def test_a_split_without_a_record_is_suspect_once_the_next_bar_has_stayed(ratio):
+    assert found(from_day(quiet(), 40, price=1 / ratio, volume=ratio)) == [
+        (40, "unadjusted_split", "suspect", None, 41)
+    ]
+
+
+def test_a_reverse_split_without_a_record_is_suspect():
+    assert found(from_day(quiet(), 40, price=10, volume=0.1)) == [(40, "unadjusted_split", "suspect", None, 41)]
+
+
+def test_a_recorded_split_explains_the_jump_of_prices_as_traded():
+    bars = from_day(quiet(), 40, price=0.5, volume=2)
+    assert found(bars, splits=event("A", DAYS[40])) == []
+    assert found(bars, splits=event("B", DAYS[40])) != []
+    assert found(bars, splits=event("A", DAYS[39])) != []
+
+
+def test_a_split_recorded_for_a_missing_session_explains_the_next_bar():
+    bars = from_day(quiet(), 40, price=0.5, volume=2).drop(40).reset_index(drop=True)
+    assert found(bars, splits=event("A", DAYS[40])) == []
+
+
+def test_a_recorded_split_explains_nothing_in_prices_that_claim_to_be_adjusted():
+    bars = from_day(quiet(adjustment="splits_dividends"), 40, price=0.5)
+    assert found(bars, splits=event("A", DAYS[40])) == [(40, "unadjusted_split", "suspect", None, 41)]
+
+
+def test_a_split_record_without_a_jump_is_no_concern_of_this_rule():
+    assert found(quiet(), splits=event("A", DAYS[40])) == []
+
+
+def test_a_crash_that_opens_at_one_half_is_told_by_volume_and_range():
+    bars = from_day(quiet(), 40, price=0.5)
+    bars.loc[40, "volume"] *= 15
+    bars.loc[40, "low"] *= 0.94
+    assert found(bars) == []
+
+
+def test_a_crash_is_told_by_its_volume_alone():
+    bars = from_day(quiet(), 40, price=0.5)
+    bars.loc[40, "volume"] *= 40
+    assert found(bars) == []
+
+
+def test_a_distribution_in_kind_is_a_gap_down_on_a_calm_day():
+    bars = from_day(quiet(), 40, price=0.77)
+    assert found(bars) == [(40, "unadjusted_split", "suspect", None, 41)]
+    assert "like a distribution" in bar_verdicts(bars, splits=NO_EVENTS)["detail"][0]
+    bars.loc[40, "volume"] *= 15
+    assert found(bars) == []
+
+
+def test_a_gap_up_of_no_simple_ratio_is_a_take_over_bid():
+    assert found(from_day(quiet(), 40, price=1.3)) == []
+
+
+def test_a_recorded_dividend_explains_a_gap_of_its_size_where_prices_still_hold_it():
+    dividends = event("A", DAYS[40], amount=quiet().loc[39, "close"] * 0.23)
+    assert found(from_day(quiet(), 40, price=0.77), dividends=dividends) == []
+    assert found(from_day(quiet(adjustment="splits"), 40, price=0.77), dividends=dividends) == []
+    assert found(from_day(quiet(adjustment="splits_dividends"), 40, price=0.77), dividends=dividends) != []
+    assert found(from_day(quiet(), 40, price=0.5, volume=2), dividends=dividends.assign(amount=0.5)) != []
+
+
+def test_what_the_whole_market_does_is_no_split():
+    crash = [from_day(quiet(symbol), 40, price=0.5) for symbol in "ABCDEFGHIJKL"]
+    assert found(pd.concat(crash, ignore_index=True)) == []
+    alone = [crash[0], *(quiet(symbol) for symbol in "BCDEFGHIJKL")]
+    assert found(pd.concat(alone, ignore_index=True)) == [(40, "unadjusted_split", "suspect", None, 41)]
+
+
+def test_an_instrument_that_often_moves_by_a_tenth_has_no_calm_jump_of_a_fifth():
+    bars = quiet()
+    swing = np.where(np.arange(80) % 2, 1.1, 1.0)
+    bars[PRICES] = bars[PRICES].mul(swing, axis=0)
+    bars["low"] /= 1.1
+    bars["high"] *= 1.1
+    assert found(from_day(bars, 40, price=0.6)) == []
+
+
+def test_one_bad_bar_is_no_split():
+    bars = quiet()
+    bars.loc[40, PRICES] /= 2
+    assert found(bars) == [(40, "unadjusted_split", "cleared", None, 41)]
+
+
+def test_on_its_own_day_a_jump_is_suspect_before_the_next_bar_can_tell():
+    bars = from_day(quiet(n_days=41), 40, price=0.5, volume=2)
+    assert found(bars) == [(40, "unadjusted_split", "suspect", None, 40)]
+    assert "no later bar yet" in bar_verdicts(bars, splits=NO_EVENTS)["detail"][0]
+
+
+def test_a_stretch_of_unadjusted_days_is_marked_at_both_ends():
+    bars = from_day(from_day(quiet(), 40, price=3), 43, price=1 / 3)
+    assert [row[:3] for row in found(bars)] == [
+        (40, "unadjusted_split", "suspect"),
+        (43, "unadjusted_split", "suspect"),
+    ]
+
+
+def test_without_a_usual_volume_the_range_alone_decides():
+    bars = from_day(quiet(), 40, price=0.5)
+    bars.loc[:39, "volume"] = 0
+    assert found(bars) == [(40, "unadjusted_split", "suspect", None, 41)]
+    bars.loc[40, "low"] *= 0.5
+    assert found(bars) == []
+
+
+# Both rules
+
+
+def spoilt_market(seed: int) -> pd.DataFrame:
+    """Four random walks of 80 days with a tenth of their bars from other days, and some splits."""
+    draw = np.random.default_rng(seed)
+    parts = []
+    for symbol in "ABCD":
+        bars = quiet(symbol)
+        bars[PRICES] = bars[PRICES].mul(np.exp(np.cumsum(draw.normal(-0.01, 0.02, 80))), axis=0)
+        for _ in range(2):
+            from_day(bars, int(draw.integers(25, 79)), price=0.5, volume=2)
+        for _ in range(8):
+            target = int(draw.integers(25, 79))
+            with_copy(bars, source=min(target + int(draw.integers(-9, 10)), 79), target=target)
+        parts.append(bars)
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cutting_the_future_off_changes_no_verdict_known_before(seed):
+    bars = spoilt_market(seed)
+    verdicts = bar_verdicts(bars, splits=NO_EVENTS, volume_tolerance=0.1)
+    assert set(verdicts["rule"]) == {"wrong_day", "unadjusted_split"}
+    for day in DAYS[25::2]:
+        cut = bar_verdicts(bars[bars["trade_date"] <= day], splits=NO_EVENTS, volume_tolerance=0.1)
+        assert (cut["known_from_date"] <= day).all()
+        known = verdicts[verdicts["known_from_date"] <= day].reset_index(drop=True)
+        key = ["source_symbol", "trade_date", "rule"]
+        # What the cut knows beyond that is judged again later, and never forgotten.
+        assert len(cut.merge(verdicts[key], on=key)) == len(cut)
+        pd.testing.assert_frame_equal(cut.merge(known[key], on=key), known)
+
+
+def test_verdicts_are_one_per_bar_and_rule_in_order():
+    verdicts = bar_verdicts(spoilt_market(9), splits=NO_EVENTS)
+    key = ["source_symbol", "trade_date", "rule"]
+    assert not verdicts.duplicated(key).any()
+    pd.testing.assert_frame_equal(verdicts, verdicts.sort_values(key, ignore_index=True))
+
+
+def test_strings_and_dates_of_arrow_are_taken_as_they_come():
+    bars = spoilt_market(9)
+    arrow = bars.assign(
+        source_symbol=bars["source_symbol"].astype("string[pyarrow]"),
+        adjustment=bars["adjustment"].astype("string[pyarrow]"),
+        trade_date=bars["trade_date"].astype("date32[pyarrow]"),
+        volume=bars["volume"].astype("int64[pyarrow]"),
+    )
+    splits = event("A", DAYS[30]).astype({"source_symbol": "string[pyarrow]", "ex_date": "date32[pyarrow]"})
+    plain = bar_verdicts(bars, splits=event("A", DAYS[30]))
+    pd.testing.assert_frame_equal(bar_verdicts(arrow, splits=splits).astype({"source_symbol": "str"}), plain)
+
+
+@pytest.mark.parametrize(
+    "bars",
+    [
+        quiet().iloc[::-1],
+        pd.concat([quiet("B"), quiet("A"), quiet("B")]),
+        pd.concat([quiet(), quiet().iloc[-1:]]),
+    ],
+)
+def test_bars_out_of_order_are_an_error_that_names_the_day(bars):
+    with pytest.raises(ValueError, match=r"sorted by source_symbol and trade_date, each key once; got row \d+ of 2024"):
+        bar_verdicts(bars, splits=NO_EVENTS)
+
+
+# Real prices
+
+
+@pytest.fixture(scope="module")
+def accepted(real_bars: pd.DataFrame) -> pd.DataFrame:
+    prices = real_bars[PRICES]
+    whole = (
+        prices.notna().all(axis=1)
+        & (prices.max(axis=1) <= real_bars["high"])
+        & (prices.min(axis=1) >= real_bars["low"])
+    )
+    return real_bars[whole].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def real_verdicts(accepted: pd.DataFrame) -> pd.DataFrame:
+    return bar_verdicts(accepted, splits=NO_EVENTS)
+
+
+def test_every_real_wrong_day_has_an_equal_twin_on_the_other_day(accepted, real_verdicts):
+    wrong = real_verdicts[real_verdicts["rule"] == "wrong_day"]
+    key = ["source_symbol", "trade_date"]
+    bar = wrong[key].merge(accepted, on=key)
+    twin = wrong.assign(trade_date=wrong["other_trade_date"])[key].merge(accepted, on=key)
+    assert len(wrong) == len(bar) == len(twin) > 0
+    assert (bar[BAR].to_numpy() == twin[BAR].to_numpy()).all()
+
+
+def test_no_real_repeated_bar_goes_unnoticed(accepted, real_verdicts):
+    moving = accepted[(accepted["volume"] > 0) & (accepted["high"] > accepted["low"])]
+    repeated = moving[moving.duplicated(["source_symbol", *BAR], keep=False)]
+    wrong = real_verdicts[real_verdicts["rule"] == "wrong_day"]
+    assert len(repeated) == len(wrong)
+    assert (repeated["trade_date"].to_numpy() == wrong["trade_date"].to_numpy()).all()
+
+
+def test_real_verdicts_clear_few_and_find_few_splits(real_verdicts):
+    counts = real_verdicts.groupby(["rule", "verdict"]).size()
+    assert 0 < counts["wrong_day", "cleared"] < counts["wrong_day", "suspect"]
+    assert 0 < counts["unadjusted_split", "suspect"] < 100
+
+
+def test_cutting_real_history_changes_no_verdict_known_before(accepted, real_verdicts):
+    day = accepted["trade_date"].unique()[len(accepted["trade_date"].unique()) // 2]
+    cut = bar_verdicts(accepted[accepted["trade_date"] <= day], splits=NO_EVENTS)
+    known = real_verdicts[real_verdicts["known_from_date"] <= day].reset_index(drop=True)
+    key = ["source_symbol", "trade_date", "rule"]
+    assert len(known) > 0
+    pd.testing.assert_frame_equal(cut.merge(known[key], on=key), known)
