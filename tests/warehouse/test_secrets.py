@@ -1,19 +1,23 @@
 """Files of secrets, and what they encrypt."""
 
 import base64
+import datetime as dt
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from warehouse.secrets import KeyRing, Sealed, SecretError, ensure_owner_key, new_webhook_secret, webhook_keys
 from warehouse.settings import Settings
 
+NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+
 
 def settings_of(home: Path, url: str = "postgresql://nowhere/x") -> Settings:
-    return Settings(home=home, DATABASE_URL=url, DAGSTER_DATABASE_URL=url, now="2026-11-20T12:00:00Z")  # type: ignore[call-arg, arg-type]
+    return Settings(home=home, database_url=SecretStr(url), dagster_database_url=SecretStr(url), now=NOW)
 
 
 def test_a_sealed_secret_opens_with_the_same_ring_for_the_same_row_only() -> None:
@@ -64,7 +68,7 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     webhook_keys(settings)
     (tmp_path / "keys" / "webhook_secrets").chmod(0o644)
-    with pytest.raises(SecretError, match="its mode is 644. Run chmod 600"):
+    with pytest.raises(SecretError, match=r"its mode is 644\. Run chmod 600"):
         webhook_keys(settings)
 
 
@@ -88,11 +92,11 @@ def test_the_local_owner_has_one_key_whose_hash_alone_is_in_the_database(tmp_pat
     assert prefix == "fl"
     with database.connect() as connection:
         rows = connection.execute(
-            "select api_key_id, key_hash, label, created_at::text, revoked_at, u.role"
-            " from app.api_keys inner join app.users as u using (user_id)"
+            "select k.api_key_id, k.key_hash, k.label, k.created_at, k.revoked_at, u.role"
+            " from app.api_keys as k inner join app.users as u on u.user_id = k.user_id"
         ).fetchall()
     hashed = hashlib.sha256(secret.encode()).hexdigest()
-    assert rows == [(api_key_id, hashed, "local owner", "2026-11-20 12:00:00+00", None, "admin")]
+    assert rows == [(api_key_id, hashed, "local owner", NOW, None, "admin")]
 
 
 def test_a_database_made_anew_learns_the_key_that_the_owner_has(tmp_path: Path, database: Any) -> None:

@@ -53,7 +53,7 @@ def test_the_recovery_level_is_given_or_just_inside(change: dict[str, Any], reco
         ({"instruments": []}, r"length >= 1 - at `\$\.instruments`"),
         ({"instruments": ["a", "a"]}, "each instrument once"),
         ({"instruments": ["a"] * 1001}, r"at `\$\.instruments`"),
-        ({"instruments": ["a" * 65]}, r"at `\$\.instruments\[\.\.\.\]`"),
+        ({"instruments": ["a" * 65]}, "length <= 64"),
         ({"profile": "balanced"}, "only then; got self.metric='price', self.profile='balanced'"),
         ({"metric": "rank"}, "only then; got self.metric='rank', self.profile=None"),
         ({"metric": "rank", "profile": "balanced", "level": 1.5}, "whole places; got 1.5"),
