@@ -76,15 +76,13 @@ def up() -> None:
 @commands.command()
 def api() -> None:
     """Serve the API alone."""
-    from factorloom.environment import apply_environment
-    from factorloom.serve import serve_api
+    from api.server import run
     from warehouse.migrate import prepare
 
     settings = _settings()
-    apply_environment(settings)
     if settings.is_embedded:
         prepare(settings)
-    serve_api(settings)
+    run(settings)
 
 
 @commands.command()

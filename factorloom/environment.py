@@ -97,6 +97,7 @@ def _dbt(settings: Settings) -> dict[str, str]:
         "FACTORLOOM_DBT_DATABASE": str(parts.get("dbname", "")),
         "FACTORLOOM_DBT_SSLMODE": str(parts.get("sslmode", "prefer")),
         "FACTORLOOM_DBT_ROLE": WRITER,
+        "FACTORLOOM_DBT_THREADS": str(settings.threads),
         # An image brings its manifest along and says where.
         "DBT_TARGET_PATH": os.environ.get("DBT_TARGET_PATH") or str(home / "dbt" / "target"),
         "DBT_LOG_PATH": os.environ.get("DBT_LOG_PATH") or str(home / "dbt" / "logs"),

@@ -32,7 +32,9 @@ def serve(
     """
     apply_environment(settings)
     if service == "api":
-        serve_api(settings, host=host)
+        from api.server import run
+
+        run(settings.model_copy(update={"api_host": host}) if host else settings)
     elif service == "code-server":
         _serve_code(settings, host=host or LOCAL)
     elif service == "webserver":
@@ -41,20 +43,6 @@ def serve(
         _become([*command, *options, "-w", str(write_workspace(settings, host=code_server_host))])
     else:
         _become(["dagster-daemon", "run", "-w", str(write_workspace(settings, host=code_server_host))])
-
-
-def serve_api(settings: Settings, *, host: str | None = None) -> None:
-    """Serve the API until a signal ends it."""
-    import uvicorn
-
-    uvicorn.run(
-        "api.app:create_app",
-        factory=True,
-        host=host or settings.api_host,
-        port=settings.api_port,
-        log_level=settings.log_level.lower(),
-        server_header=False,
-    )
 
 
 def _serve_code(settings: Settings, *, host: str) -> None:

@@ -68,17 +68,13 @@ def ports(settings: Settings) -> Iterator[Finding]:
 
 def keys(settings: Settings) -> Iterator[Finding]:
     """Look at who may read the keys of this installation."""
-    paths = sorted(settings.home.resolve().glob("*.key"))
-    for path in paths:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield fail(
-                "keys", f"{path} may be read by others (mode {mode:o})", f"chmod 600 '{path}', then replace the key."
-            )
-    if not paths:
-        yield ok("keys", "none yet")
-    elif all(not stat.S_IMODE(path.stat().st_mode) & 0o077 for path in paths):
-        yield ok("keys", f"{len(paths)}, readable by their owner alone")
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (settings.home.resolve() / "keys").glob("*")}
+    shared = {path: mode for path, mode in modes.items() if mode & (stat.S_IRWXG | stat.S_IRWXO)}
+    for path, mode in sorted(shared.items()):
+        what_to_do = f"chmod 600 '{path}'; if others use this machine, remove it: a new one is made."
+        yield fail("keys", f"{path} may be read by others (mode {mode:o})", what_to_do)
+    if not shared:
+        yield ok("keys", f"{len(modes)}, readable by their owner alone" if modes else "none yet")
 
 
 def nearest_existing(folder: Path) -> Path:

@@ -40,5 +40,5 @@ def source(settings: Settings) -> Iterator[Finding]:
     except (SourceError, CalendarError, OSError) as error:
         yield fail("source", str(error), "Correct FACTORLOOM_SOURCE and its settings.")
         return
-    last = f"to {opened.last_session}" if opened.last_session else "and goes on"
-    yield ok("source", f"{opened.label}: from {opened.first_session} {last}")
+    last = f"to {opened.last_session}" if opened.last_session else "on, without an end"
+    yield ok("source", f"{opened.name}, from {opened.first_session} {last}. {opened.label}")
