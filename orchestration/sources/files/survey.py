@@ -2,10 +2,10 @@
 
 import datetime as dt
 import hashlib
+import uuid
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -96,6 +96,6 @@ def _cache_name(files: list[tuple[Path, Layout]], earliest: dt.date, latest: dt.
 def _write(path: Path, found: Survey) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own first: two processes may survey the same files at once.
-    unfinished = path.with_suffix(f".{np.random.default_rng().integers(2**62):x}.tmp")
+    unfinished = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
     unfinished.write_bytes(msgspec.json.encode(found))
     unfinished.replace(path)

@@ -1,10 +1,11 @@
 import datetime as dt
+import gzip
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration.sources.errors import DataColumnMissing, DataFileMissing, DataFileUnreadable
+from orchestration.sources.errors import DataColumnMissing, DataFileMissing, DataFileUnreadable, MappingError
 
 BARS = "ticker,date,open,high,low,close,volume\n"
 
@@ -53,6 +54,24 @@ def test_parquet_and_csv_read_alike(write, read, tmp_path):
     assert source.first_session == dt.date(2024, 7, 3)
     one_day = read(source, "daily_bars", dt.date(2024, 7, 5), dt.date(2024, 7, 5))[0]
     assert [row["close"] for row in one_day] == [11.75]
+
+
+def test_compressed_csv_is_read_as_it_is(write, read, tmp_path):
+    plain, _ = read(write(), "daily_bars")
+    (tmp_path / "bars.csv.gz").write_bytes(gzip.compress((tmp_path / "bars.csv").read_bytes()))
+    mapping = "bars: {file: bars.csv.gz, constants: {currency_code: USD, adjustment: none}}"
+    assert read(write(mapping=mapping), "daily_bars") == (plain, [])
+
+
+def test_an_index_is_none_where_the_mapping_has_none(write, read):
+    assert write().benchmark_symbol is None
+    assert read(write(), "benchmark_bars") == ([], [])
+
+
+def test_bars_of_one_day_by_constant_are_refused(write):
+    mapping = "bars: {file: bars.csv, constants: {currency_code: USD, adjustment: none, trade_date: 2024-07-03}}"
+    with pytest.raises(MappingError, match="trade_date must be in the file"):
+        write(mapping=mapping).first_session  # noqa: B018
 
 
 def test_several_files_are_one(write, read):
