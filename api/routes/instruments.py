@@ -5,7 +5,7 @@ from typing import Annotated
 
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import QueryParameter
 
 from api import answers, operations
 from api.answers import Page
@@ -42,6 +42,10 @@ SearchFilter = Annotated[
         examples=[Example(value="ACME")],
     ),
 ]
+ActiveFilter = Annotated[
+    bool | None,
+    QueryParameter(description="Only those that trade (true) or no longer do (false).", examples=[Example(value=True)]),
+]
 
 
 @operations.read(
@@ -60,7 +64,7 @@ async def list_instruments(
     q: SearchFilter = None,
     sector: SectorFilter = None,
     market: MarketFilter = None,
-    active: FromQuery[bool | None] = None,
+    active: ActiveFilter = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Instrument]:

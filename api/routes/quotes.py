@@ -15,7 +15,7 @@ from api.errors import ParameterError, ParameterInvalid, PriceMissing, TickerUnk
 from api.parameters import TICKER_PATTERN, Cursor, Limit, SectorFilter
 from api.routes.instruments import ACME
 from api.tickers import require_known
-from warehouse.queries import quotes
+from warehouse.queries import instruments, quotes
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.quotes import Quote
 from warehouse.queries.reader import Reader
@@ -72,13 +72,12 @@ async def list_quotes(
     """The newest price of each instrument by ticker: a live quote, else the last close; `basis` says which."""
     wanted = _split(tickers) if tickers is not None else None
     after = cursors.read(cursor, tuple[str])[0] if cursor else ""
-    rows = await quotes.latest(reader, tickers=wanted, sector=sector, after_ticker=after, limit=limit + 1)
+    rows, last = await quotes.latest(reader, tickers=wanted, sector=sector, after_ticker=after, limit=limit)
     if not rows:
         await require_known(reader, sector=sector)
-    shown, last = answers.first_page(rows, limit=limit)
-    if wanted and not cursor and sector is None and last is None:
-        _require_all(wanted, shown)
-    return Page(shown, answers.meta(), cursors.after(last.ticker) if last else None)
+    if wanted is not None:
+        await _require_all(reader, wanted)
+    return Page(rows, answers.meta(), cursors.after(last) if last else None)
 
 
 @operations.read(
@@ -93,11 +92,10 @@ async def list_quotes(
 )
 async def get_quote(reader: NamedDependency[Reader], instrument: NamedDependency[Instrument]) -> One[Quote]:
     """The newest price: a live quote, else the last close; `basis` says which."""
-    rows = await quotes.latest(reader, tickers=[instrument.ticker], limit=1)
+    rows, _ = await quotes.latest(reader, tickers=[instrument.ticker], limit=1)
     if not rows:
         raise PriceMissing(instrument.ticker)
-    quote = rows[0]
-    return One(quote, answers.meta(instrument=instrument))
+    return One(rows[0], answers.meta(instrument=instrument))
 
 
 def _split(tickers: str) -> list[str]:
@@ -110,8 +108,8 @@ def _split(tickers: str) -> list[str]:
     return wanted
 
 
-def _require_all(wanted: list[str], shown: list[Quote]) -> None:
+async def _require_all(reader: Reader, wanted: list[str]) -> None:
     """Refuse to leave out silently what was asked for by name."""
-    found = {quote.ticker for quote in shown}
-    if missing := [ticker for ticker in wanted if ticker not in found]:
+    known = await instruments.known_tickers(reader, wanted)
+    if missing := [ticker for ticker in wanted if ticker not in known]:
         raise TickerUnknown(missing)

@@ -1,6 +1,7 @@
 """What the API reads of instruments: the list, and what a ticker means today."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -49,6 +50,7 @@ inner join (
 """
 
 SECTORS = "select distinct sector as value from marts.dim_instruments where sector is not null order by 1"
+KNOWN_TICKERS = "select distinct ticker as value from marts.dim_instruments where ticker = any(%(tickers)s)"
 MARKETS = "select distinct market as value from marts.dim_instruments where market is not null order by 1"
 
 
@@ -104,6 +106,11 @@ async def by_former_ticker(reader: Reader, ticker: str) -> Instrument | None:
     """Return the instrument that a ticker meant last, under its name of today."""
     rows = await reader.rows(Instrument, BY_FORMER_TICKER, {"ticker": ticker})
     return rows[0] if rows else None
+
+
+async def known_tickers(reader: Reader, tickers: Sequence[str]) -> set[str]:
+    """Return those of these tickers that an instrument has."""
+    return {row.value for row in await reader.rows(_Known, KNOWN_TICKERS, {"tickers": list(tickers)})}
 
 
 async def known_sectors(reader: Reader) -> list[str]:

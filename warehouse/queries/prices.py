@@ -16,13 +16,7 @@ select
     newest.adjustment,
     newest.close_raw is not null,
     coalesce(newest.adjustment_factor, 1)::float8,
-    coalesce((
-        select p.volume_shares / p.volume_adj
-        from marts.fct_daily_prices as p
-        where p.instrument_id = %(instrument_id)s and p.volume_adj > 0
-        order by p.trade_date desc
-        limit 1
-    ), 1)::float8,
+    coalesce(newest.split_factor, 1)::float8,
     newest.currency_code,
     newest.source,
     newest.trade_date

@@ -67,7 +67,6 @@ left join lateral (
     where v.instrument_id = c.instrument_id
     limit 1
 ) as q on c.trade_date is null or (q.quoted_at at time zone 'UTC')::date > c.trade_date
-where q.price is not null or c.close is not null
 order by c.ticker
 """
 
@@ -107,10 +106,15 @@ async def latest(
     sector: str | None = None,
     after_ticker: str = "",
     limit: int,
-) -> list[Quote]:
-    """Return quotes by ticker: of those named, or of all that trade."""
+) -> tuple[list[Quote], str | None]:
+    """Return quotes by ticker, of those named or of all that trade, and the ticker to go on behind.
+
+    An instrument without a price takes its place on a page and is left out, so a page may be shorter than its limit.
+    """
     parameters = {
         "tickers": None if tickers is None else list(tickers),
-        "sector": sector, "after_ticker": after_ticker, "limit": limit,
+        "sector": sector, "after_ticker": after_ticker, "limit": limit + 1,
     }  # fmt: skip
-    return await reader.rows(Quote, LATEST, parameters)
+    rows = await reader.rows(Quote, LATEST, parameters)
+    shown = [row for row in rows[:limit] if row.price is not None]
+    return shown, rows[limit - 1].ticker if len(rows) > limit else None

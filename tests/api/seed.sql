@@ -1,0 +1,124 @@
+create table marts.dim_instruments (
+    instrument_id text, ticker text, name text, exchange_code text, market text, currency_code text, country_code text,
+    sector text, industry text, listed_date date, delisted_date date, member_from_date date, member_to_date date,
+    is_active boolean, source text, first_trade_date date, last_trade_date date
+);
+insert into marts.dim_instruments
+(instrument_id, ticker, name, market, currency_code, sector, is_active, delisted_date, source, first_trade_date, last_trade_date)
+values
+('i_acme', 'ACME', 'Acme Corporation', 'stocks', 'USD', 'Technology', true, null, 'simulated', '2024-06-20', '2024-06-26'),
+('i_zeta', 'ZETA', 'Zeta & Sons', 'stocks', 'USD', 'Energy', true, null, 'files', '2024-06-25', '2024-06-26'),
+('i_meta', 'META', 'Meta Works', 'stocks', 'USD', 'Technology', true, null, 'simulated', '2024-06-26', '2024-06-26'),
+('i_gone', 'GONE', 'Gone Industries', 'stocks', 'USD', 'Energy', false, '2021-03-05', 'simulated', '2021-03-04', '2021-03-05'),
+-- An earlier owner of ACME's ticker.
+('i_old', 'ACME', 'Acme of Old', 'stocks', 'USD', 'Energy', false, '2015-01-02', 'simulated', '2014-01-02', '2015-01-02'),
+('i_empty', 'NEW', 'Not Traded Yet', 'funds', 'USD', null, true, null, 'simulated', null, null);
+insert into marts.dim_instruments (instrument_id, ticker, name, market, currency_code, sector, is_active, source)
+select 'i_p' || lpad(n::text, 2, '0'), 'P' || lpad(n::text, 2, '0'), 'Plain ' || n, 'stocks', 'USD', 'Utilities', true, 'simulated'
+from generate_series(0, 11) as n;
+
+create table marts.dim_tickers (ticker text, valid_from_date date, valid_to_date date, instrument_id text);
+insert into marts.dim_tickers values
+('METB', '2024-01-02', '2024-05-31', 'i_meta'), ('META', '2024-06-01', null, 'i_meta');
+
+create table marts.fct_daily_prices (
+    instrument_id text, trade_date date, source text, currency_code text, adjustment text,
+    open_raw double precision, high_raw double precision, low_raw double precision, close_raw double precision,
+    volume_shares bigint, adjustment_factor double precision, split_factor double precision,
+    open_adj double precision, high_adj double precision, low_adj double precision, close_adj double precision,
+    volume_adj double precision, return_1d double precision, dollar_volume double precision, is_suspect boolean,
+    price_segment integer, primary key (instrument_id, trade_date)
+);
+-- ACME splits two for one on Monday the 24th; the 25th is under suspicion.
+insert into marts.fct_daily_prices
+(instrument_id, trade_date, source, currency_code, adjustment, open_raw, high_raw, low_raw, close_raw, volume_shares,
+ adjustment_factor, split_factor, open_adj, high_adj, low_adj, close_adj, volume_adj, return_1d, is_suspect)
+select
+    'i_acme', trade_date, 'simulated', 'USD', 'none', close_raw - 1, close_raw + 2, close_raw - 2, close_raw, volume,
+    factor, factor, (close_raw - 1) * factor, (close_raw + 2) * factor, (close_raw - 2) * factor, close_raw * factor,
+    volume / factor, return_1d, is_suspect
+from (values
+    (date '2024-06-20', 100.0, 1000, 1.0, null, false),
+    (date '2024-06-21', 102.0, 1000, 1.0, 0.02, false),
+    (date '2024-06-24', 52.0, 2000, 2.0, 52.0 / 51 - 1, false),
+    (date '2024-06-25', 51.0, 2000, 2.0, null, true),
+    (date '2024-06-26', 53.0, 2200, 2.0, 53.0 / 52 - 1, false)
+) as day (trade_date, close_raw, volume, factor, return_1d, is_suspect);
+-- ZETA comes adjusted from its source.
+insert into marts.fct_daily_prices
+(instrument_id, trade_date, source, currency_code, adjustment, volume_shares, adjustment_factor, split_factor,
+ open_adj, high_adj, low_adj, close_adj, volume_adj, return_1d, is_suspect)
+values
+('i_zeta', '2024-06-25', 'files', 'USD', 'splits_dividends', 500, 1, 1, 10, 11, 9, 10, 500, null, false),
+('i_zeta', '2024-06-26', 'files', 'USD', 'splits_dividends', 600, 1, 1, 10, 12, 10, 11, 600, 0.1, false);
+insert into marts.fct_daily_prices
+(instrument_id, trade_date, source, currency_code, adjustment, open_raw, high_raw, low_raw, close_raw, volume_shares,
+ adjustment_factor, split_factor, open_adj, high_adj, low_adj, close_adj, volume_adj, is_suspect)
+values
+('i_meta', '2024-06-26', 'simulated', 'USD', 'none', 20, 20, 20, 20, 100, 1, 1, 20, 20, 20, 20, 100, false),
+('i_gone', '2021-03-05', 'simulated', 'USD', 'none', 1, 1, 1, 1, 100, 1, 1, 1, 1, 1, 1, 100, false);
+
+create table marts.fct_fundamentals (
+    instrument_id text, statement text, source text, currency_code text, period_end_date date, published_at timestamptz,
+    published_at_basis text, known_from_date date, known_to_date date, fiscal_year integer,
+    revenue double precision, cost_of_revenue double precision, gross_profit double precision,
+    operating_income double precision, net_income double precision, eps double precision,
+    shares_outstanding double precision, shares_outstanding_adj double precision, total_assets double precision,
+    total_liabilities double precision, total_equity double precision, current_assets double precision,
+    current_liabilities double precision, cash double precision, short_term_debt double precision,
+    long_term_debt double precision, operating_cash_flow double precision, capex double precision,
+    depreciation double precision, interest_expense double precision, revenue_1y_ago double precision,
+    net_income_1y_ago double precision, total_assets_1y_ago double precision, revenue_5y_ago double precision
+);
+insert into marts.fct_fundamentals
+(instrument_id, statement, source, currency_code, period_end_date, published_at, known_from_date, known_to_date, revenue)
+values
+('i_acme', 'annual', 'simulated', 'USD', '2022-12-31', '2023-02-10T21:30Z', '2023-02-13', '2024-02-14', 1000),
+('i_acme', 'annual', 'simulated', 'USD', '2023-12-31', '2024-02-14T21:30Z', '2024-02-15', null, 1200);
+
+insert into raw.instruments (source, source_symbol, instrument_id, ticker, is_active) values
+('simulated', 'ACME', 'i_acme', 'ACME', true), ('simulated', 'META', 'i_meta', 'META', true);
+insert into raw.quotes
+(source, source_symbol, quoted_at, price, open, high, low, previous_close, volume, currency_code)
+values
+-- Older than META's bar of the 26th, and so superseded by it.
+('simulated', 'META', '2024-06-26T15:00Z', 19, 19, 19, 19, 18, 10, 'USD'),
+('simulated', 'ACME', '2024-06-27T14:00Z', 54, 53.5, 54, 53, 53, 300, 'USD'),
+('simulated', 'ACME', '2024-06-27T14:01Z', 55.12, 53.5, 55.5, 53, 53, 400, 'USD');
+
+insert into research.rankings
+(profile, as_of_date, instrument_id, rank, score, signal, breached_limit, contribution_forecast, contribution_momentum,
+ contribution_value, contribution_quality, contribution_growth, contribution_low_risk, contribution_liquidity, computed_at)
+select
+    'balanced', as_of_date, instrument_id, rank, 50 + 10 - coalesce(rank, 12), 'hold', breached_limit,
+    10 - coalesce(rank, 12), 0, 0, 0, 0, 0, 0, timestamptz '2024-06-26T22:00Z'
+from (values (date '2024-06-24'), (date '2024-06-26')) as day (as_of_date)
+cross join (
+    select 'i_acme', 1, null union all select 'i_zeta', 2, null union all select 'i_meta', null, 'volatility'
+    union all select 'i_p' || lpad(n::text, 2, '0'), 3 + n, null from generate_series(0, 11) as n
+) as ranked (instrument_id, rank, breached_limit);
+insert into research.rankings
+(profile, as_of_date, is_intraday, instrument_id, rank, score, signal, contribution_forecast, contribution_momentum,
+ contribution_value, contribution_quality, contribution_growth, contribution_low_risk, contribution_liquidity)
+values ('balanced', '2024-06-27', true, 'i_zeta', 1, 50, 'hold', 0, 0, 0, 0, 0, 0, 0);
+
+insert into research.indicators (instrument_id, as_of_date, rsi_14d, sma_20d, obv_shares)
+values
+('i_acme', '2024-06-24', 40, 102, 1000), ('i_acme', '2024-06-25', 45, 103, 0), ('i_acme', '2024-06-26', 50, 104, 1100);
+
+insert into research.backtests
+(backtest_id, profile, configuration, data_digest, code_version, first_date, last_date, n_rebalances, n_trades, computed_at)
+values
+('b_one', 'balanced', '{"cost_bps": 5}', 'd', 'c', '2024-06-24', '2024-06-26', 1, 2, '2024-06-26T22:00Z'),
+('b_two', 'aggressive', '{"cost_bps": 5}', 'd', 'c', '2024-06-24', '2024-06-26', 1, 2, '2024-06-26T22:00Z'),
+('b_three', 'balanced', '{"cost_bps": 9}', 'd', 'c', '2024-06-24', '2024-06-26', 1, 2, '2024-06-25T22:00Z');
+insert into research.backtest_metrics values ('b_one', 'sharpe', 1.5, 0.5, 'ratio', 'Mean over deviation.');
+insert into research.backtest_equity values
+('b_one', '2024-06-24', 1, 1, 0, 0, null, null, 0, 0, 0), ('b_one', '2024-06-25', 1.25, 0.25, 1, 1, 0.25, 0.1, 1, 0, 0);
+
+insert into app.dataset_versions (dataset, version, as_of_date, n_rows, changed_at)
+select dataset, md5(dataset), date '2024-06-26', 10, timestamptz '2024-06-26T22:00Z'
+from unnest(array[
+    'raw.quotes', 'marts.dim_instruments', 'marts.fct_daily_prices', 'marts.fct_fundamentals', 'research.rankings',
+    'research.indicators', 'research.backtests', 'research.backtest_metrics', 'research.backtest_equity'
+]) as dataset;

@@ -1,0 +1,226 @@
+"""What holds for every operation: swept over all of them as the OpenAPI document lists them."""
+
+import re
+from urllib.parse import quote
+
+import pytest
+
+from api import description
+from api.app import _dependencies, _routes
+from api.problems import kinds
+
+SCHEMA = description.describe(_routes(), _dependencies(None, None, None, None))
+OPERATIONS = {
+    operation["operationId"]: (path, operation) for path, item in SCHEMA["paths"].items() for operation in item.values()
+}
+# What the examples of the document stand for in the warehouse of the tests.
+HERE = {"ACME,ZETA": "ACME,ZETA", "b_0cc175b9c0f1b6a8": "b_one"}
+JUNK = {
+    "sql": "' or '1'='1'; drop table marts.dim_instruments; --",
+    "nul": "a\x00b",
+    "newline": "AC\nME",
+    "oversized": "9" * 5_000,
+    "not_a_number": "NaN",
+    "huge": "-99999999999999999999999999999",
+    "percent": "%_\\",
+    "html": "<script>alert(1)</script>",
+}
+RAW_JUNK = {"surrogate": "%ED%A0%80", "not_utf8": "%FF%FE", "nul": "%00"}
+
+
+def parameters(operation, kind):
+    return [parameter for parameter in operation.get("parameters", []) if parameter["in"] == kind]
+
+
+def example(parameter):
+    given = [entry["value"] for entry in parameter.get("examples", {}).values()]
+    return HERE.get(given[0], given[0]) if given else None
+
+
+def path_of(path, operation, **replaced):
+    for parameter in parameters(operation, "path"):
+        value = replaced.get(parameter["name"], example(parameter))
+        path = path.replace("{" + parameter["name"] + "}", quote(str(value), safe=""))
+    return path
+
+
+def questions(operation):
+    """All examples that go together: a period does not go with a range."""
+    given = {p["name"]: example(p) for p in parameters(operation, "query") if example(p) is not None}
+    return {name: value for name, value in given.items() if name not in ("start", "end") or "period" not in given}
+
+
+def is_problem(answer):
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == answer.status_code
+    kind = next(kind for kind in kinds() if kind.code == problem["code"])
+    assert problem["title"] == kind.title
+    assert problem["type"] == f"/problems/{kind.code}"
+    assert problem["instance"].startswith("urn:uuid:")
+    assert re.match(r"\w+: .+", problem["detail"])
+    return True
+
+
+every_operation = pytest.mark.parametrize(("path", "operation"), OPERATIONS.values(), ids=OPERATIONS)
+
+
+@every_operation
+def test_every_operation_answers_its_example(client, path, operation):
+    params = {name: value for name, value in questions(operation).items() if name not in ("as_of",)}
+    answer = client.get(path_of(path, operation), params=params)
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()) == set(operation["responses"]["200"]["content"]["application/json"]["example"])
+
+
+@every_operation
+def test_every_operation_takes_head_and_a_trailing_slash(client, path, operation):
+    path = path_of(path, operation)
+    plain, head, slashed = client.get(path), client.head(path), client.get(path.rstrip("/") + "/")
+    assert (plain.status_code, head.status_code, slashed.status_code) == (200, 200, 200)
+    assert head.content == b""
+    assert head.headers["content-length"] == str(len(plain.content))
+    assert slashed.json() == plain.json()
+
+
+@every_operation
+def test_every_operation_refuses_parameters_that_it_does_not_know(client, path, operation):
+    answer = client.get(path_of(path, operation), params={"tikcer": "ACME"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "parameter-unknown")
+    assert is_problem(answer)
+    for parameter in parameters(operation, "query"):
+        assert parameter["name"] in answer.json()["detail"]
+
+
+@every_operation
+def test_every_operation_refuses_methods_that_it_does_not_take(client, path, operation):
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = client.request(method, path_of(path, operation))
+        assert answer.status_code == 405
+        assert is_problem(answer)
+        assert {"GET", "HEAD"} <= set(answer.headers["allow"].split(", "))
+
+
+@every_operation
+@pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK)
+def test_every_parameter_refuses_junk(client, path, operation, junk):
+    for parameter in parameters(operation, "query"):
+        answer = client.get(path_of(path, operation), params={parameter["name"]: junk})
+        # A word of letters or digits is a text that one may search for.
+        if parameter["name"] == "q" and junk in (JUNK["not_a_number"], JUNK["huge"]):
+            assert answer.status_code == 200
+            continue
+        assert 400 <= answer.status_code < 500, (parameter["name"], answer.text)
+        assert is_problem(answer)
+    for parameter in parameters(operation, "path"):
+        answer = client.get(path_of(path, operation, **{parameter["name"]: junk}))
+        assert 400 <= answer.status_code < 500, (parameter["name"], answer.text)
+        assert is_problem(answer)
+
+
+@every_operation
+@pytest.mark.parametrize("junk", RAW_JUNK.values(), ids=RAW_JUNK)
+def test_every_operation_refuses_bytes_that_are_no_text(client, path, operation, junk):
+    for parameter in parameters(operation, "query"):
+        answer = client.get(f"{path_of(path, operation)}?{parameter['name']}={junk}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "text-invalid")
+        assert is_problem(answer)
+
+
+@every_operation
+def test_every_parameter_may_be_given_once(client, path, operation):
+    for parameter in parameters(operation, "query"):
+        name = parameter["name"]
+        answer = client.get(f"{path_of(path, operation)}?{name}=1&{name}=2")
+        assert (answer.status_code, answer.json()["code"]) == (400, "parameter-repeated")
+
+
+@pytest.mark.parametrize(
+    "day", ["2024-02-30", "2024-13-01", "24-01-01", "yesterday", "2024-01-01T00:00:00", "", "0000-00-00", "99999-01-01"]
+)
+def test_days_that_are_none_are_refused(client, day):
+    for path in ("/v1/rankings?as_of=", "/v1/history/ACME?start=", "/v1/fundamentals/ACME?as_of="):
+        answer = client.get(path + day)
+        assert (answer.status_code, answer.json()["code"]) == (400, "parameter-invalid")
+        assert answer.json()["errors"][0]["parameter"] in ("as_of", "start")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_first_and_last_day_of_the_calendar_are_days(client, day):
+    for path in ("/v1/rankings?as_of=", "/v1/history/ACME?start=", "/v1/history/ACME?end=", "/v1/indicators/ACME?end="):
+        assert client.get(path + day).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "5.5", "", "NaN", "1_0"])
+def test_limits_that_are_none_are_refused(client, limit):
+    answer = client.get("/v1/rankings", params={"limit": limit})
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "limit")
+
+
+def test_an_unknown_address_is_a_problem_too(client):
+    for path in ("/nope", "/v1", "/v1/nope", "/v2/rankings", "/docs/nope", "/docs/assets/nope.js", "/v1/history/A/B"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+        assert is_problem(answer)
+
+
+def test_a_list_of_tickers_has_an_end(client):
+    answer = client.get("/v1/quotes", params={"tickers": ",".join(["A"] * 101)})
+    assert (answer.status_code, answer.json()["code"]) == (400, "parameter-invalid")
+
+
+def test_each_type_of_problem_leads_to_its_page(client):
+    listed = client.get("/problems").json()["data"]
+    assert len({kind["code"] for kind in listed}) == len(listed) > 20
+    for kind in listed:
+        page = client.get(f"/problems/{kind['code']}").json()["data"]
+        assert page == kind
+        assert page["title"]
+        assert page["meaning"]
+    assert client.get("/problems/nope").json()["code"] == "problem-unknown"
+
+
+def test_the_document_is_served_as_it_is_swept_here(client):
+    assert client.get("/openapi.json").json() == SCHEMA
+    assert SCHEMA["openapi"].startswith("3.1")
+
+
+@every_operation
+def test_every_operation_is_documented(client, path, operation):
+    assert operation["operationId"]
+    assert operation["summary"]
+    assert operation["description"].strip()
+    assert operation["tags"]
+    ok = operation["responses"]["200"]
+    assert ok["content"]["application/json"]["example"]
+    assert "X-Request-Id" in ok["headers"]
+    for parameter in operation.get("parameters", []):
+        assert parameter["description"], parameter["name"]
+    for status in ("400", "405", "500", "503"):
+        problem = operation["responses"][status]
+        assert problem["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+    if parameters(operation, "path"):
+        assert "404" in operation["responses"]
+
+
+def test_every_field_that_is_a_number_says_its_unit():
+    without = [
+        f"{name}.{field}"
+        for name, schema in SCHEMA["components"]["schemas"].items()
+        for field, shape in schema.get("properties", {}).items()
+        if any(kind in ("number", "integer") for kind in _types(shape)) and "Unit" not in shape.get("description", "")
+    ]
+    assert without == []
+
+
+def test_every_reference_of_the_document_leads_somewhere():
+    text = str(SCHEMA)
+    names = set(re.findall(r"#/components/schemas/([\w.]+)", text))
+    assert names <= set(SCHEMA["components"]["schemas"])
+    assert all(re.fullmatch(r"\w+", name) for name in SCHEMA["components"]["schemas"])
+
+
+def _types(shape):
+    for part in [shape, *shape.get("oneOf", []), *shape.get("anyOf", [])]:
+        kind = part.get("type", [])
+        yield from [kind] if isinstance(kind, str) else kind

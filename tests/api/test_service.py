@@ -1,0 +1,255 @@
+"""Headers, health, documentation, and what happens when the database does not do its part."""
+
+import datetime as dt
+import hashlib
+import json
+import re
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from litestar import Litestar, get
+from litestar.testing import TestClient
+from pydantic import SecretStr
+
+from api import app as application
+from api import problems
+from api.keys import read_or_make_key
+from api.outermost import Outermost
+from api.routes.docs import ASSETS, STATIC
+from warehouse.connect import API, connect, with_role
+from warehouse.migrate import newest_revision
+from warehouse.queries.datasets import wanted_revision
+from warehouse.settings import Settings
+
+NOW = dt.datetime(2024, 6, 27, 12, tzinfo=dt.UTC)
+
+
+def test_every_answer_carries_its_id_its_times_and_security_headers(client):
+    for path in ("/livez", "/v1/rankings", "/nope", "/v1/rankings?limit=0", "/docs"):
+        headers = client.get(path).headers
+        assert re.fullmatch(r"[0-9a-f-]{36}", headers["x-request-id"])
+        assert re.fullmatch(r"db;dur=[\d.]+, app;dur=[\d.]+", headers["server-timing"])
+        assert float(headers["x-process-time"]) >= 0
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_an_id_of_the_client_is_kept_when_it_is_one(client):
+    assert client.get("/livez", headers={"X-Request-Id": "order-12345678"}).headers["x-request-id"] == "order-12345678"
+    for odd in ("short", "a" * 65, "with space 123", "semi;colon-1234"):
+        assert client.get("/livez", headers={"X-Request-Id": odd}).headers["x-request-id"] != odd
+    named = client.get("/nope", headers={"X-Request-Id": "order-12345678"})
+    assert named.json()["instance"] == "urn:factorloom:request:order-12345678"
+
+
+def test_the_root_is_json_for_programs_and_a_page_for_people(client):
+    assert client.get("/").json()["links"]["documentation"] == "/docs"
+    page = client.get("/", headers={"Accept": "text/html,application/xhtml+xml"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert 'href="/docs"' in page.text
+    assert page.headers["vary"] == "Accept"
+
+
+def test_the_links_of_the_root_lead_somewhere(client):
+    for path in client.get("/").json()["links"].values():
+        assert client.get(path).status_code == 200
+
+
+def test_documentation_comes_from_here_alone(client):
+    page = client.get("/docs")
+    assert page.status_code == 200
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert addresses
+    for address in addresses:
+        assert address.startswith(("/docs/", "data:"))
+        if address.startswith("/"):
+            assert client.get(address).status_code == 200
+    assert "'self'" in page.headers["content-security-policy"]
+    assert "http" not in page.headers["content-security-policy"]
+    assert "validatorUrl: null" in client.get("/docs/assets/start.js").text
+
+
+def test_vendored_files_are_those_that_the_list_names():
+    listed = (STATIC / "vendor" / "VENDORED.md").read_text()
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        digest = hashlib.sha256(ASSETS[name][0].read_bytes()).hexdigest()
+        assert re.search(rf"`{re.escape(name)}` .* `{digest}`", listed)
+
+
+def test_health_looks_at_database_schema_and_freshness(client):
+    for path in ("/readyz", "/health"):
+        answer = client.get(path).json()
+        assert answer["status"] == "ok"
+        assert [check["name"] for check in answer["checks"]] == ["database", "schema", "freshness"]
+    assert client.get("/livez").json() == {"status": "ok"}
+
+
+def test_old_prices_degrade_health_and_do_not_end_it(own):
+    client, connection = own
+    connection.execute("update app.dataset_versions set as_of_date = '2024-06-21' where dataset like 'marts.%'")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert "2024-06-21, 6 days ago" in answer.json()["checks"][2]["message"]
+    connection.execute("delete from app.dataset_versions")
+    assert "no prices yet" in client.get("/readyz").json()["checks"][2]["message"]
+
+
+def test_another_revision_of_the_schema_is_not_ready(own, database):
+    client, _ = own
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("update public.alembic_version set version_num = '9999'")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not-ready")
+    assert "9999" in answer.json()["detail"]
+    assert answer.headers["retry-after"]
+    assert client.get("/livez").status_code == 200
+
+
+def test_the_wanted_revision_is_the_migration_tools_own():
+    assert wanted_revision() == newest_revision()
+
+
+def test_a_table_that_dbt_makes_anew_is_read_on_the_same_connections(own):
+    client, connection = own
+    for _ in range(12):  # more often than the driver needs to prepare the statement on every connection
+        assert client.get("/v1/instruments").status_code == 200
+    connection.execute("create table marts.dim_new as select * from marts.dim_instruments")
+    connection.execute("alter table marts.dim_new alter column name type varchar(80)")
+    connection.execute("drop table marts.dim_instruments")
+    connection.execute("alter table marts.dim_new rename to dim_instruments")
+    for _ in range(12):
+        assert client.get("/v1/instruments").status_code == 200
+
+
+def test_a_table_that_is_not_there_yet_is_503_and_says_what_to_do(own):
+    client, connection = own
+    connection.execute("drop table marts.dim_instruments")
+    answer = client.get("/v1/instruments")
+    assert (answer.status_code, answer.json()["code"]) == (503, "dataset-missing")
+    assert answer.headers["retry-after"] == "60"
+
+
+def test_connections_that_were_ended_are_replaced_within_the_request(own, database):
+    client, _ = own
+    assert client.get("/v1/instruments").status_code == 200
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'factorloom-api'"
+        )
+    for _ in range(5):
+        assert client.get("/v1/instruments").status_code == 200
+
+
+def test_a_query_that_takes_too_long_is_503(own):
+    client, connection = own
+    connection.execute("begin")
+    connection.execute("lock table research.backtests in access exclusive mode")
+    started = time.perf_counter()
+    answer = client.get("/v1/backtests/b_one")
+    connection.execute("rollback")
+    assert (answer.status_code, answer.json()["code"]) == (503, "query-too-slow")
+    assert 1.5 < time.perf_counter() - started < 10
+    assert client.get("/v1/backtests/b_one").status_code == 200
+
+
+def test_when_every_connection_is_taken_it_is_503_soon(own):
+    client, connection = own
+    connection.execute("begin")
+    connection.execute("lock table research.backtests in access exclusive mode")
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: client.get("/v1/backtests/b_one"), range(12)))
+    connection.execute("rollback")
+    codes = [answer.json()["code"] for answer in answers]
+    assert codes.count("query-too-slow") == 8
+    assert codes.count("database-busy") == 4
+    assert all(answer.headers["retry-after"] for answer in answers)
+
+
+def test_without_a_database_everything_is_503_but_the_process_lives(tmp_path):
+    url = SecretStr(f"postgresql://nobody@/nothing?host={tmp_path}")
+    settings = Settings(home=tmp_path, api_database_url=url, now=NOW)
+    with TestClient(application.create_app(settings)) as client:
+        for path in ("/v1/rankings", "/v1/instruments", "/readyz"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+            assert answer.json()["code"] in ("database-unreachable", "not-ready")
+        assert client.get("/livez").status_code == 200
+        assert client.get("/docs").status_code == 200
+
+
+def test_the_api_may_not_read_raw_tables_nor_write(seeded_url):
+    with connect(with_role(seeded_url, API), autocommit=True) as connection:
+        for statement in (
+            "select * from raw.quotes",
+            "delete from research.rankings",
+            "delete from marts.dim_instruments",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+
+
+def test_a_defect_is_a_500_problem_that_shows_nothing_and_is_logged(capfd):
+    @get("/boom")
+    async def boom() -> None:
+        raise RuntimeError("the secret")
+
+    inner = Litestar([boom], openapi_config=None, logging_config=None, exception_handlers=_handlers())
+    with TestClient(Outermost(inner)) as client:
+        answer = client.get("/boom", headers={"X-Request-Id": "11111111-2222-4333-8444-555555555555"})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert answer.json()["instance"] == "urn:uuid:11111111-2222-4333-8444-555555555555"
+    assert "secret" not in answer.text
+    assert "the secret" in "".join(capfd.readouterr())
+
+
+def test_a_failure_outside_of_litestar_is_a_500_problem_too():
+    async def broken(scope, receive, send):
+        raise RuntimeError("the secret")
+
+    with TestClient(Outermost(_with_lifespan(broken))) as client:
+        answer = client.get("/anything")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_malformed_host_is_a_problem(client):
+    answer = client.get("/livez", headers={"Host": "bad host/"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "request-refused")
+
+
+def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path):
+    key = read_or_make_key(tmp_path / "keys", "cursor")
+    path = tmp_path / "keys" / "cursor.key"
+    assert read_or_make_key(tmp_path / "keys", "cursor") == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [entry.name for entry in path.parent.iterdir()] == ["cursor.key"]
+    path.write_bytes(b"short")
+    with pytest.raises(ValueError, match="must be 32 bytes; got 5"):
+        read_or_make_key(tmp_path / "keys", "cursor")
+
+
+def test_the_docs_example_of_an_error_is_what_is_answered(client):
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    shown = json.loads(re.search(r"```json\n(\{\"type\".*?)```", text, re.DOTALL)[1])
+    answer = client.get("/v1/quotes/NOPE").json()
+    assert answer | {"instance": shown["instance"]} == shown
+
+
+def _handlers():
+    return {Exception: problems.on_failure}
+
+
+def _with_lifespan(app):
+    inner = Litestar([], openapi_config=None, logging_config=None)
+
+    async def route(scope, receive, send):
+        await (inner if scope["type"] == "lifespan" else app)(scope, receive, send)
+
+    return route
