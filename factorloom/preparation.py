@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
+from warehouse.connect import owner_url
 from warehouse.migrate import current_revision, newest_revision, prepare
+from warehouse.secrets import ensure_owner_key
 from warehouse.settings import Settings
 
 POOL_LIMITS: Mapping[str, int] = {"vendor_api": 2, "ml_train": 1, "dbt": 1}
@@ -15,10 +17,10 @@ def prepare_databases(settings: Settings, say: Say) -> None:
 
     The environment must have been applied before: Dagster finds its instance through it.
     """
-    from warehouse.connect import owner_url
-
     prepare(settings)
+    key = ensure_owner_key(settings)
     say(f"warehouse: at revision {current_revision(owner_url(settings))} of {newest_revision()}")
+    say(f"api: the local owner's key is in {key}")
     prepare_dagster(say)
 
 
