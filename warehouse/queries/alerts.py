@@ -98,7 +98,8 @@ select
     case when pairs.metric = 'price' then prices.price else rankings.rank end::float8 as value,
     prices.quoted_at,
     coalesce(prices.trade_date, days.as_of_date) as observed_date,
-    states.rule_version as state_rule_version, states.state, states.episode, states.observed_at as state_observed_at
+    states.rule_version as state_rule_version, states.state, states.episode,
+    states.observed_value as state_observed_value, states.observed_at as state_observed_at
 from pairs
 left join prices on pairs.metric = 'price' and prices.instrument_id = pairs.instrument_id
 left join days on pairs.metric = 'rank' and days.profile = pairs.profile
@@ -175,6 +176,8 @@ select
     (select count(*) from queued) as n_deliveries
 """
 
+ANNOUNCED_OF = "select dedup_key from app.alert_events where dedup_key = any(%(keys)s)"
+
 COUNTS = """
 select
     (select count(*) from app.alerts where is_active) as n_rules,
@@ -203,6 +206,7 @@ class Observation(NamedTuple):
     state_rule_version: int | None
     state: str | None
     episode: int | None
+    state_observed_value: float | None
     state_observed_at: dt.datetime | None
 
 
@@ -347,6 +351,13 @@ def announce(connection: psycopg.Connection, announcements: Sequence[Announcemen
     with connection.cursor(row_factory=class_row(Announced)) as cursor:
         cursor.execute(ANNOUNCE, {"rows": _jsonb(announcements), "now": now})
         return cursor.fetchone() or Announced(0, 0, 0)
+
+
+def read_announced(connection: psycopg.Connection, dedup_keys: Sequence[str]) -> set[str]:
+    """Return those of the keys under which something has been announced."""
+    if not dedup_keys:
+        return set()
+    return {key for (key,) in connection.execute(ANNOUNCED_OF, {"keys": list(dedup_keys)})}
 
 
 def read_counts(connection: psycopg.Connection) -> Counts:

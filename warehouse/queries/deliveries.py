@@ -76,6 +76,14 @@ set is_active = false, disabled_reason = %(reason)s
 where endpoint_id = %(endpoint_id)s and is_active
 """
 
+# When something is due for the next time: a try, or the end of somebody's lease.
+NEXT_DUE_AT = """
+select min(case when d.state = 'pending' then d.next_attempt_at else d.lease_until end)
+from app.deliveries as d
+inner join app.webhook_endpoints as e on e.endpoint_id = d.endpoint_id and e.is_active
+where d.state in ('pending', 'leased')
+"""
+
 OVERDUE = """
 select
     d.delivery_id, d.state, d.attempts, coalesce(d.lease_until, d.next_attempt_at) as due_at, d.last_error
@@ -241,6 +249,12 @@ def close_endpoint(connection: psycopg.Connection, claimed: Claimed, *, reason: 
         user_id=claimed.user_id,
         subject=str(claimed.endpoint_id),
     )
+
+
+def next_due_at(connection: psycopg.Connection) -> dt.datetime | None:
+    """Return the instant at which something is due for the next time; None if nothing waits."""
+    row = connection.execute(NEXT_DUE_AT).fetchone()
+    return row[0] if row else None
 
 
 def read_overdue(connection: psycopg.Connection, *, before: dt.datetime) -> list[Overdue]:

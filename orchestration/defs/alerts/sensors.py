@@ -1,0 +1,137 @@
+"""Rules are held against new data, and what they announce is sent, inside the ticks: a run takes seconds to start."""
+
+import datetime as dt
+import json
+from functools import lru_cache
+
+import dagster as dg
+import psycopg
+
+from orchestration.alerting import Evaluated, evaluate
+from orchestration.defs.alerts.assets import ALERT_EVENTS, DELIVERIES
+from orchestration.defs.alerts.checks import OVERDUE_CHECK, overdue_result
+from orchestration.delivery.webhooks import WebhookSender
+from orchestration.installation import Installation
+from orchestration.outbox import Delivered, deliver_due
+from orchestration.resources import MarketData, Warehouse
+from warehouse.queries import alerts, deliveries
+from warehouse.secrets import webhook_keys
+
+# A tick may take 60 s. Sending stops claiming after 20 s and then waits for one timeout of 15 s at most.
+EVALUATION_SECONDS = 30.0
+DELIVERY_SECONDS = 20.0
+# Prices can be restated without a mark moving at the right moment, so now and then a look is taken all the same.
+LOOK_AGAIN = dt.timedelta(minutes=15)
+
+
+@dg.sensor(
+    minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Holds alert rules against the newest quotes, closes and rankings whenever one of them has changed, "
+    "and writes what they announce into the outbox.",
+)  # fmt: skip
+def alert_evaluation(
+    context: dg.SensorEvaluationContext, warehouse: Warehouse, market_data: MarketData
+) -> dg.SensorResult | dg.SkipReason:
+    """Evaluate the rules if anything they look at has changed; the cursor saves work, a repeated tick does no harm."""
+    installation = market_data.installation
+    now = installation.clock()
+    with warehouse.connection() as connection:
+        if not alerts.tables_are_built(connection):
+            return dg.SkipReason(
+                "the tables of prices are not built yet; they are made by the first run of the pipeline"
+            )
+        if alerts.read_counts(connection).n_rules == 0:
+            return dg.SkipReason("no alert rule is active")
+        marks = alerts.read_marks(connection)
+        if not _is_worth_a_look(context.cursor, marks, now):
+            return dg.SkipReason("no quote, close, ranking or rule has changed since the last look")
+        evaluated = evaluate(
+            connection,
+            now=now,
+            close_at=installation.calendar.close_at,
+            zone=installation.calendar.timezone.key,
+            timeout_seconds=EVALUATION_SECONDS,
+        )
+    cursor = json.dumps({"marks": marks, "looked_at": now.isoformat()})
+    return dg.SensorResult(
+        skip_reason=evaluated.sentence(), cursor=cursor, asset_events=_announced(warehouse, evaluated)
+    )
+
+
+@dg.sensor(
+    minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends what waits in the outbox as signed webhooks, and tries again what failed by a schedule of ten "
+    "tries within 76 hours.",
+)  # fmt: skip
+def alert_delivery(
+    context: dg.SensorEvaluationContext, warehouse: Warehouse, market_data: MarketData
+) -> dg.SensorResult:
+    """Send what is due; the cursor holds the last verdict of the check, which is reported when it changes."""
+    installation = market_data.installation
+    with warehouse.connection() as connection:
+        due_at = deliveries.next_due_at(connection)
+        connection.commit()
+        if due_at is None or due_at > installation.clock():
+            reason = "nothing is due" if due_at is None else f"nothing is due before {due_at:%Y-%m-%d %H:%M:%S %Z}"
+            delivered = None
+        else:
+            delivered = _deliver(connection, installation)
+            reason = sentence_of(delivered)
+        check = overdue_result(connection, now=installation.clock())
+    events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
+    if delivered is not None and delivered.n_tried:
+        events.append(dg.AssetMaterialization(DELIVERIES, metadata=delivered._asdict()))
+    verdict = "passed" if check.passed else "failed"
+    if verdict != context.cursor:
+        events.append(_evaluation_of(check))
+    return dg.SensorResult(skip_reason=reason, cursor=verdict, asset_events=events)
+
+
+def sentence_of(delivered: Delivered) -> str:
+    """Say what became of the deliveries of a tick."""
+    return (
+        f"tried {delivered.n_tried}: {delivered.n_done} received, {delivered.n_retried} to be tried again,"
+        f" {delivered.n_dead} given up, {delivered.n_lost} finished by somebody else"
+    )
+
+
+def _deliver(connection: psycopg.Connection, installation: Installation) -> Delivered:
+    return deliver_due(
+        connection,
+        _sender(installation.settings.webhook_allow),
+        webhook_keys(installation.settings),
+        clock=installation.clock,
+        budget_seconds=DELIVERY_SECONDS,
+    )
+
+
+@lru_cache(maxsize=4)
+def _sender(allow: tuple[str, ...]) -> WebhookSender:
+    # Reading the certificates of all authorities takes longer than most ticks.
+    return WebhookSender(allow=allow)
+
+
+def _is_worth_a_look(cursor: str | None, marks: str, now: dt.datetime) -> bool:
+    if cursor is None:
+        return True
+    last = json.loads(cursor)
+    return bool(last["marks"] != marks) or now - dt.datetime.fromisoformat(last["looked_at"]) >= LOOK_AGAIN
+
+
+def _announced(warehouse: Warehouse, evaluated: Evaluated) -> list[dg.AssetMaterialization]:
+    if evaluated.n_triggered + evaluated.n_resolved == 0:
+        return []
+    with warehouse.connection() as connection:
+        counts = alerts.read_counts(connection)
+    return [dg.AssetMaterialization(ALERT_EVENTS, metadata={**evaluated._asdict(), **counts._asdict()})]
+
+
+def _evaluation_of(check: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=DELIVERIES,
+        check_name=OVERDUE_CHECK,
+        passed=check.passed,
+        metadata=check.metadata,
+        severity=check.severity,
+        description=check.description,
+    )
