@@ -1,4 +1,4 @@
-create view research.latest_quotes as
+create or replace view research.latest_quotes as
 select distinct on (i.instrument_id)
     i.instrument_id, q.quoted_at, q.price, q.open, q.high, q.low, q.previous_close, q.volume as volume_shares,
     q.currency_code, q.price / nullif(q.previous_close, 0) - 1 as change, q.source
