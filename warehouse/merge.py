@@ -1,12 +1,12 @@
 """The one way in which pipelines write a table: merge rows by key, so that a second run writes nothing.
 
-COPY into a temporary table, then in the same transaction: insert what is new, update what is distinct, delete what the written
-window no longer holds. The table's row in `app.dataset_versions` moves with it.
+COPY into a temporary table, then in the same transaction: insert what is new, update what is distinct, delete what the
+written window no longer holds. The table's row in `app.dataset_versions` moves with it.
 """
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import adbc_driver_postgresql.dbapi as adbc
 import msgspec
@@ -18,7 +18,7 @@ from warehouse.errors import MergeError
 OUR_STAMPS = frozenset({"ingested_at", "computed_at", "decided_at", "first_seen_at"})
 ANALYZE_FROM_ROWS = 20_000
 
-Rows = pa.Table | pa.RecordBatchReader
+Rows: TypeAlias = "pa.Table | pa.RecordBatchReader"
 
 
 class MergeResult(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class _Target(NamedTuple):
         return next((column for column in self.key if column.endswith("_date")), None)
 
     def row_hash(self, alias: str, columns: Sequence[str]) -> str:
-        listed = ", ".join(f"{alias}.{column}" for column in sorted(columns))
+        listed = ", ".join(f"{alias}.{column}" for column in sorted(columns) if column not in OUR_STAMPS)
         return f"hash_record_extended(row({listed}), 0)::numeric"
 
 
@@ -100,7 +100,8 @@ def merge(connection: adbc.Connection, table: str, rows: Rows, *, window: Window
 
 def _insert_all(cursor: adbc.Cursor, target: _Target, columns: list[str], received: int) -> MergeResult:
     """Fill an empty table: nothing to compare with."""
-    _write(cursor, target, f"insert into {target.name} ({', '.join(columns)}) select {_cast(target, columns)} from incoming as i")
+    listed = ", ".join(columns)
+    _write(cursor, target, f"insert into {target.name} ({listed}) select {_cast(target, columns)} from incoming as i")
     digest = _scalar(cursor, f"select coalesce(sum({target.row_hash('t', columns)}), 0) from {target.name} as t")
     result = MergeResult(inserted=received, first_changed_date=_first_date(cursor, target, target.name))
     _move_version(cursor, target, digest, result)
@@ -112,16 +113,20 @@ def _merge_delta(
 ) -> MergeResult:
     values = [column for column in columns if column not in target.key]
     same_key = " and ".join(f"t.{column} = i.{column}" for column in target.key)
-    distinct = " or ".join(f"t.{column} is distinct from i.{column}" for column in values) or "false"
-    cursor.execute(
+    compared = [column for column in values if column not in OUR_STAMPS]
+    distinct = " or ".join(f"t.{column} is distinct from i.{column}" for column in compared) or "false"
+    _write(
+        cursor,
+        target,
         f"create temporary table delta on commit drop as"
         f" select i.*, t.{target.key[0]} is null as is_new,"
         f" case when t.{target.key[0]} is null then 0 else {target.row_hash('t', columns)} end as old_hash,"
         f" {target.row_hash('i', columns)} as new_hash"
         f" from (select {_cast(target, columns)} from incoming as i) as i"
         f" left join {target.name} as t on {same_key}"
-        f" where t.{target.key[0]} is null or {distinct}"
+        f" where t.{target.key[0]} is null or {distinct}",
     )
+    _refuse_repeated_keys(cursor, target)
     inserted = _scalar(cursor, "select count(*) from delta where is_new")
     updated = _scalar(cursor, "select count(*) from delta where not is_new")
     digest = _scalar(cursor, "select coalesce(sum(new_hash - old_hash), 0) from delta")
@@ -131,7 +136,11 @@ def _merge_delta(
     if updated:
         stamps = [f"{column} = now()" for column in target.types if column in OUR_STAMPS and column not in columns]
         assignments = ", ".join([f"{column} = i.{column}" for column in values] + stamps)
-        _write(cursor, target, f"update {target.name} as t set {assignments} from delta as i where {same_key} and not i.is_new")
+        _write(
+            cursor,
+            target,
+            f"update {target.name} as t set {assignments} from delta as i where {same_key} and not i.is_new",
+        )
     deleted, deleted_digest = _delete_missing(cursor, target, columns, window) if window else (0, 0)
     first_changed_date = _first_date(cursor, target, "delta")
     result = MergeResult(inserted, updated, received - inserted - updated, deleted, first_changed_date)
@@ -139,11 +148,24 @@ def _merge_delta(
     return result
 
 
+def _refuse_repeated_keys(cursor: adbc.Cursor, target: _Target) -> None:
+    """An insert would find a key that comes twice; an update would take one of its rows at random."""
+    key = ", ".join(target.key)
+    cursor.execute(f"select ({key})::text from incoming group by {key} having count(*) > 1 limit 1")
+    repeated = cursor.fetchone()
+    if repeated is not None:
+        raise MergeError(
+            f"{target.name}: rows must hold each key ({key}) once; got {repeated[0]} more than once. "
+            "Correct the rows before the merge; nothing was written."
+        )
+
+
 def _delete_missing(cursor: adbc.Cursor, target: _Target, columns: list[str], window: Window) -> tuple[int, int]:
     same_key = " and ".join(f"t.{column} = i.{column}" for column in target.key)
     cursor.execute(
         f"with gone as (delete from {target.name} as t where {window.condition()}"
-        f" and not exists (select from incoming as i where {same_key}) returning {target.row_hash('t', columns)} as old_hash)"
+        f" and not exists (select from incoming as i where {same_key})"
+        f" returning {target.row_hash('t', columns)} as old_hash)"
         " select count(*)::text, coalesce(sum(old_hash), 0)::text from gone"
     )
     count, digest = cursor.fetchone() or ("0", "0")
@@ -154,9 +176,10 @@ def _move_version(cursor: adbc.Cursor, target: _Target, digest_change: int, resu
     if result.changed == 0:
         return
     newest = f"(select max({target.date_column}) from {target.name})" if target.date_column else "null"
+    n_rows = result.inserted - result.deleted
     cursor.execute(
         "insert into app.dataset_versions as v (dataset, version, content_digest, as_of_date, n_rows)"
-        f" values ('{target.name}', md5(({digest_change})::text), {digest_change}, {newest}, {result.inserted - result.deleted})"
+        f" values ('{target.name}', md5(({digest_change})::text), {digest_change}, {newest}, {n_rows})"
         " on conflict (dataset) do update set"
         " content_digest = v.content_digest + excluded.content_digest,"
         " version = md5((v.content_digest + excluded.content_digest)::text),"
@@ -175,7 +198,9 @@ def _describe(cursor: adbc.Cursor, table: str) -> _Target:
     found = cursor.fetchall()
     key = [str(name) for name, _, is_key in found if is_key]
     if not key:
-        raise MergeError(f"{table}: a table that is merged into must have a primary key; it has none. Add it in a migration.")
+        raise MergeError(
+            f"{table}: a table that is merged into must have a primary key; it has none. Add it in a migration."
+        )
     return _Target(table, {str(name): str(type_) for name, type_, _ in found}, key)
 
 
@@ -199,8 +224,8 @@ def _write(cursor: adbc.Cursor, target: _Target, statement: str) -> None:
         cursor.execute(statement)
     except (adbc.IntegrityError, adbc.ProgrammingError, adbc.DataError) as error:
         raise MergeError(
-            f"{target.name}: rows must fit the table's types and checks, each key {target.key} once; the database said: {error}. "
-            "Correct the rows before the merge; nothing was written."
+            f"{target.name}: rows must fit the table's types and checks, each key {target.key} once; "
+            f"the database said: {error}. Correct the rows before the merge; nothing was written."
         ) from error
 
 

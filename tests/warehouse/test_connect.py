@@ -2,6 +2,7 @@ from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
+
 from warehouse.connect import (
     API,
     WRITER,
