@@ -70,7 +70,17 @@ def deliver_due(
         How long a claim holds.
     stopwatch
         Monotonic seconds, for the budget.
+
+    Raises
+    ------
+    ValueError
+        If a transaction is open: claims would be inside it, and nobody else would see them.
     """
+    if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        raise ValueError(
+            "deliver_due: no transaction must be open on the connection; "
+            f"got {connection.info.transaction_status.name}. Commit before the call."
+        )
     start = stopwatch()
     ends: Counter[str] = Counter()
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deliver") as pool:

@@ -1,11 +1,16 @@
-"""A real receiver of webhooks on the loopback interface."""
+"""A real receiver of webhooks on the loopback interface, and a small market to hold rules against."""
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import psycopg
 import pytest
+
+MARTS = Path(__file__).parents[1] / "marts.sql"
 
 
 class Received(NamedTuple):
@@ -23,6 +28,7 @@ class Receiver:
         self.port = server.server_address[1]
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.received: list[Received] = []
+        self.delay_seconds = 0.0
 
     @property
     def address(self) -> str:
@@ -49,6 +55,7 @@ def receiver() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.received.append(Received(self.path, headers, body))
+            time.sleep(receiver.delay_seconds)
             status, extra = receiver.answers.pop(0) if receiver.answers else (204, {})
             self.send_response(status)
             for name, value in extra.items():
@@ -66,3 +73,54 @@ def receiver() -> Iterator[Receiver]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+class Market:
+    """Prices, quotes and rankings of a few instruments, written as the pipelines would; the ids are a, b and c."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        connection.execute(MARTS.read_text())
+        for name in ("a", "b", "c"):
+            connection.execute(
+                "insert into marts.dim_instruments (instrument_id, ticker) values (%s, %s)", [name, name.upper() * 3]
+            )
+            connection.execute(
+                "insert into raw.instrument_aliases (source, source_symbol, valid_from_date, instrument_id, ticker)"
+                " values ('test', %s, '2020-01-01', %s, %s)",
+                [f"{name}.X", name, name.upper() * 3],
+            )
+
+    def close(self, instrument_id: str, trade_date: str, price: float, *, is_suspect: bool = False) -> None:
+        """Write a closing price as traded; the adjusted one is another, so that mixing them up shows."""
+        self.connection.execute(
+            "insert into marts.fct_daily_prices (instrument_id, trade_date, close_raw, close_adj, is_suspect)"
+            " values (%s, %s, %s, %s, %s)"
+            " on conflict (instrument_id, trade_date) do update set close_raw = excluded.close_raw",
+            [instrument_id, trade_date, price, price * 3, is_suspect],
+        )
+
+    def quote(self, instrument_id: str, quoted_at: str, price: float) -> None:
+        """Write a quote."""
+        self.connection.execute(
+            "insert into raw.quotes (source, source_symbol, quoted_at, price, currency_code)"
+            " values ('test', %s, %s, %s, 'USD')",
+            [f"{instrument_id}.X", quoted_at, price],
+        )
+
+    def rank(self, instrument_id: str, as_of_date: str, rank: int | None, *, is_intraday: bool = False) -> None:
+        """Write a place in the balanced profile's ranking."""
+        self.connection.execute(
+            "insert into research.rankings (profile, as_of_date, is_intraday, instrument_id, rank, score, signal,"
+            " contribution_forecast, contribution_momentum, contribution_value, contribution_quality,"
+            " contribution_growth, contribution_low_risk, contribution_liquidity)"
+            " values ('balanced', %s, %s, %s, %s, 50, 'hold', 0, 0, 0, 0, 0, 0, 0)",
+            [as_of_date, is_intraday, instrument_id, rank],
+        )
+
+
+@pytest.fixture
+def market(database: Any) -> Iterator[Market]:
+    """A market in a database of this test's own; its connection commits each statement."""
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        yield Market(connection)
