@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -11,7 +12,7 @@ from psycopg import sql
 
 from warehouse.connect import WRITER, connect, embedded_server, owner_url
 from warehouse.errors import DumpError
-from warehouse.migrate import prepare
+from warehouse.migrate import MIGRATIONS, prepare
 from warehouse.settings import Settings
 
 # dbt drops and makes the tables of these schemas as the pipelines' role, so that role must own them.
@@ -71,8 +72,7 @@ def restore(settings: Settings, path: Path, *, clean: bool = False) -> None:
         _refuse_company(server, name)
         _create_fresh(server, fresh)
         try:
-            arguments = ["--exit-on-error", "--no-owner", f"--dbname={fresh}", str(path)]
-            _run(settings, "pg_restore", arguments)
+            _fill(settings, path, fresh)
             _hand_over(with_database(url, fresh))
         except (DumpError, psycopg.Error):
             _execute(server, "drop database if exists {}", fresh)
@@ -118,7 +118,8 @@ def with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-def _run(settings: Settings, name: str, arguments: list[str]) -> None:
+def _run(settings: Settings, name: str, arguments: list[str]) -> str:
+    """Run one of PostgreSQL's programs against the warehouse; return what it printed."""
     environment: Mapping[str, str] = {**os.environ, **client_environment(owner_url(settings))}
     done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs
         [str(program(settings, name)), *arguments], env=environment, check=False, capture_output=True, text=True
@@ -128,6 +129,17 @@ def _run(settings: Settings, name: str, arguments: list[str]) -> None:
             f"{name}: must succeed; it ended with {done.returncode}.\n{done.stderr.strip()[-1500:]}\n"
             "The warehouse is as it was. Correct the cause, then try again."
         )
+    return done.stdout
+
+
+def _fill(settings: Settings, path: Path, database: str) -> None:
+    """Restore everything but owners and default rights, which belong to the account that wrote the dump."""
+    entries = _run(settings, "pg_restore", ["--list", str(path)]).splitlines()
+    with tempfile.NamedTemporaryFile("w", suffix=".list") as chosen:
+        chosen.write("\n".join(entry for entry in entries if " DEFAULT ACL " not in entry))
+        chosen.flush()
+        options = ["--exit-on-error", "--no-owner", f"--use-list={chosen.name}", f"--dbname={database}"]
+        _run(settings, "pg_restore", [*options, str(path)])
 
 
 def _refuse_company(server: psycopg.Connection, name: str) -> None:
@@ -151,7 +163,7 @@ def _create_fresh(server: psycopg.Connection, fresh: str) -> None:
 
 
 def _hand_over(url: str) -> None:
-    """Give the writer what dbt rebuilds as the writer: pg_restore made all of it ours."""
+    """Give the writer what dbt rebuilds as the writer (pg_restore made it ours), and rights on tables to come."""
     with connect(url) as connection:
         for schema in DBT_SCHEMAS:
             relations = connection.execute(
@@ -172,6 +184,7 @@ def _hand_over(url: str) -> None:
                 sql.Identifier(database_name(url)), sql.Identifier(WRITER)
             )
         )
+        connection.execute((MIGRATIONS / "sql" / "rights_by_default.sql").read_bytes())
 
 
 def _swap(server: psycopg.Connection, *, name: str, fresh: str, old: str) -> None:

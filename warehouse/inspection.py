@@ -16,8 +16,12 @@ class DatabaseFacts(NamedTuple):
     account: str
     may_create_roles: bool
     may_create_databases: bool
-    missing_roles: tuple[str, ...]
-    """Roles of ours that do not exist or that the account is no member of."""
+    may_read_all_rows: bool
+    """True when row-level policies do not bind the account."""
+    absent_roles: tuple[str, ...]
+    """Roles of ours that do not exist."""
+    foreign_roles: tuple[str, ...]
+    """Roles of ours that the account is no member of."""
     now: datetime
 
 
@@ -35,25 +39,27 @@ def inspect(url: str) -> DatabaseFacts:
             current_user::text,
             r.rolsuper or r.rolcreaterole,
             r.rolsuper or r.rolcreatedb,
-            clock_timestamp(),
+            r.rolsuper or r.rolbypassrls,
+            array(select wanted from unnest(%(roles)s::text[]) as wanted where to_regrole(wanted) is null),
             array(
-                select wanted from unnest(%s::text[]) as wanted
+                select wanted from unnest(%(roles)s::text[]) as wanted
                 where to_regrole(wanted) is null or not pg_has_role(current_user, to_regrole(wanted), 'member')
-            )
+            ),
+            clock_timestamp()
         from pg_roles as r
         where r.rolname = current_user
     """
     with connect(url) as connection:
-        row = connection.execute(query, [[WRITER, API]]).fetchone()
+        row = connection.execute(query, {"roles": [WRITER, API]}).fetchone()
     assert row is not None, "an account that is connected is in pg_roles"  # noqa: S101
-    version, account, may_create_roles, may_create_databases, now, missing = row
-    return DatabaseFacts(version, account, may_create_roles, may_create_databases, tuple(missing), now)
+    version, account, roles, databases, all_rows, absent, foreign, now = row
+    return DatabaseFacts(version, account, roles, databases, all_rows, tuple(absent), tuple(foreign), now)
 
 
 def help_for_roles(facts: DatabaseFacts) -> str:
     """Return the SQL that an administrator runs for an account which may not create our roles."""
     statements = [
-        *(f"create role {role} nologin;" for role in facts.missing_roles),
-        f'grant {", ".join(facts.missing_roles)} to "{facts.account}";',
+        *(f"create role {role} nologin;" for role in facts.absent_roles),
+        f'grant {", ".join(facts.foreign_roles)} to "{facts.account}";',
     ]
     return " ".join(statements)

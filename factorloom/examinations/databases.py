@@ -82,12 +82,21 @@ def _version(facts: DatabaseFacts) -> Finding:
 
 
 def _roles(facts: DatabaseFacts) -> Finding:
-    if facts.missing_roles and not facts.may_create_roles:
-        detail = f"{facts.account} may not create roles (CREATEROLE), and {', '.join(facts.missing_roles)} are missing"
+    if facts.foreign_roles and not facts.may_create_roles:
+        detail = f"{facts.account} may not create roles (CREATEROLE), and it lacks {', '.join(facts.foreign_roles)}"
         return fail("roles", detail, f"As a superuser: {help_for_roles(facts)}")
-    if not facts.may_create_databases:
-        detail = f"{facts.account} may not create databases (CREATEDB): `db restore` cannot work"
-        return warn("roles", detail, f'As a superuser: alter role "{facts.account}" createdb;')
+    lacks = [
+        f"{word} ({command} needs it)"
+        for word, command, has in (
+            ("createdb", "`db restore`", facts.may_create_databases),
+            ("bypassrls", "`db dump`", facts.may_read_all_rows),
+        )
+        if not has
+    ]
+    if lacks:
+        words = " ".join(lack.split()[0] for lack in lacks)
+        what_to_do = f'As a superuser: alter role "{facts.account}" {words};'
+        return warn("roles", f"{facts.account} lacks {', '.join(lacks)}", what_to_do)
     return ok("roles", f"{facts.account} may do what is needed")
 
 

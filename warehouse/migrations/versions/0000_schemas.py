@@ -7,5 +7,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Apply the file."""
+    """Apply the files."""
     execute_file("0000_schemas.sql")
+    execute_file("rights_by_default.sql")
