@@ -1,0 +1,1 @@
+{{ exposures(ref('fct_factor_values'), group_columns=['as_of_date'], infix='') }}

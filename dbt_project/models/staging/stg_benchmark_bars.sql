@@ -1,0 +1,15 @@
+select
+    -- ids
+    source,
+    source_symbol,
+    currency_code,
+    -- numerics
+    open,
+    high,
+    low,
+    close,
+    volume as volume_shares,
+    -- dates and timestamps
+    trade_date,
+    ingested_at
+from {{ source('raw', 'benchmark_bars') }}
