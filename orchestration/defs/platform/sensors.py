@@ -8,6 +8,7 @@ from warehouse.queries.events import write_event
 from warehouse.secrets import LOCAL_OWNER_ID
 
 MAX_LINE = 500
+WRAPPER = dg.DagsterExecutionStepExecutionError.__name__
 
 
 @dg.run_failure_sensor(
@@ -39,18 +40,17 @@ def run_failures(context: dg.RunFailureSensorContext, warehouse: Warehouse, mark
 
 
 def first_line(context: dg.RunFailureSensorContext) -> str:
-    """Return the first line of the error: of the first failed step the innermost, else what the run says."""
+    """Return the first line of the error: what the first failed step raised, else what the run says."""
     for event in context.get_step_failure_events():
         error = event.step_failure_data.error
         if error is not None:
-            return _line(_innermost(error).message)
+            return _line(_raised_by_step(error).message)
     return _line(context.failure_event.message or "the run failed without saying why")
 
 
-def _innermost(error: SerializableErrorInfo) -> SerializableErrorInfo:
-    while error.cause is not None:
-        error = error.cause
-    return error
+def _raised_by_step(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """Take off Dagster's own error, which says no more than that the step failed."""
+    return error.cause if error.cause is not None and error.cls_name == WRAPPER else error
 
 
 def _line(text: str) -> str:
