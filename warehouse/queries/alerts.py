@@ -308,6 +308,12 @@ def tables_are_built(connection: psycopg.Connection) -> bool:
     return row is not None and bool(row[0])
 
 
+def has_active_rules(connection: psycopg.Connection) -> bool:
+    """Whether anybody waits for anything."""
+    row = connection.execute("select exists (select from app.alerts where is_active)").fetchone()
+    return row is not None and bool(row[0])
+
+
 def read_marks(connection: psycopg.Connection) -> str:
     """Return a text that changes when an evaluation could find something new; costs a few index look-ups."""
     row = connection.execute(MARKS).fetchone() or ()

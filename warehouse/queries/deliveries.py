@@ -93,6 +93,7 @@ where
     (d.state = 'pending' and d.next_attempt_at <= %(before)s)
     or (d.state = 'leased' and d.lease_until <= %(before)s)
 order by due_at
+limit %(limit)s
 """
 
 COUNTS = """
@@ -257,10 +258,10 @@ def next_due_at(connection: psycopg.Connection) -> dt.datetime | None:
     return row[0] if row else None
 
 
-def read_overdue(connection: psycopg.Connection, *, before: dt.datetime) -> list[Overdue]:
+def read_overdue(connection: psycopg.Connection, *, before: dt.datetime, limit: int) -> list[Overdue]:
     """Return the deliveries that were due before an instant and have not been tried, oldest first."""
     with connection.cursor(row_factory=class_row(Overdue)) as cursor:
-        return cursor.execute(OVERDUE, {"before": before}).fetchall()
+        return cursor.execute(OVERDUE, {"before": before, "limit": limit}).fetchall()
 
 
 def read_counts(connection: psycopg.Connection) -> Counts:

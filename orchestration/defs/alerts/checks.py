@@ -14,6 +14,8 @@ from warehouse.queries.deliveries import read_overdue
 OVERDUE_CHECK = "no_delivery_is_overdue"
 # A tick comes every few seconds and sends for up to half a minute; this late means that nobody sends, or too slowly.
 GRACE = dt.timedelta(minutes=15)
+# Counted no further: beyond that the number says nothing new.
+MOST = 1_000
 N_SAMPLES = 10
 
 
@@ -29,7 +31,7 @@ def no_delivery_is_overdue(warehouse: Warehouse, market_data: MarketData) -> dg.
 
 def overdue_result(connection: psycopg.Connection, *, now: dt.datetime) -> dg.AssetCheckResult:
     """Return the verdict of the check, with the deliveries that have waited longest."""
-    overdue = read_overdue(connection, before=now - GRACE)
+    overdue = read_overdue(connection, before=now - GRACE, limit=MOST)
     metadata: dict[str, dg.MetadataValue] = {"overdue": dg.MetadataValue.int(len(overdue))}
     if overdue:
         metadata["samples"] = table(pd.DataFrame(overdue[:N_SAMPLES]))

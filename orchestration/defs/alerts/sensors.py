@@ -2,24 +2,22 @@
 
 import datetime as dt
 import json
-from functools import lru_cache
 
 import dagster as dg
-import psycopg
 
-from orchestration.alerting import Evaluated, evaluate
-from orchestration.defs.alerts.assets import ALERT_EVENTS, DELIVERIES
+from orchestration.defs.alerts.assets import (
+    ALERT_EVENTS,
+    DELIVERIES,
+    announcement_counts,
+    delivery_counts,
+    evaluate_rules,
+    send_due,
+)
 from orchestration.defs.alerts.checks import OVERDUE_CHECK, overdue_result
-from orchestration.delivery.webhooks import WebhookSender
-from orchestration.installation import Installation
-from orchestration.outbox import Delivered, deliver_due
+from orchestration.outbox import Delivered
 from orchestration.resources import MarketData, Warehouse
 from warehouse.queries import alerts, deliveries
-from warehouse.secrets import webhook_keys
 
-# A tick may take 60 s. Sending stops claiming after 20 s and then waits for one timeout of 15 s at most.
-EVALUATION_SECONDS = 30.0
-DELIVERY_SECONDS = 20.0
 # Prices can be restated without a mark moving at the right moment, so now and then a look is taken all the same.
 LOOK_AGAIN = dt.timedelta(minutes=15)
 
@@ -37,24 +35,19 @@ def alert_evaluation(
     now = installation.clock()
     with warehouse.connection() as connection:
         if not alerts.tables_are_built(connection):
-            return dg.SkipReason(
-                "the tables of prices are not built yet; they are made by the first run of the pipeline"
-            )
-        if alerts.read_counts(connection).n_rules == 0:
+            return dg.SkipReason("the tables of prices are not built yet; the first run of the pipeline makes them")
+        if not alerts.has_active_rules(connection):
             return dg.SkipReason("no alert rule is active")
         marks = alerts.read_marks(connection)
         if not _is_worth_a_look(context.cursor, marks, now):
             return dg.SkipReason("no quote, close, ranking or rule has changed since the last look")
-        evaluated = evaluate(
-            connection,
-            now=now,
-            close_at=installation.calendar.close_at,
-            zone=installation.calendar.timezone.key,
-            timeout_seconds=EVALUATION_SECONDS,
-        )
-    cursor = json.dumps({"marks": marks, "looked_at": now.isoformat()})
+        evaluated = evaluate_rules(connection, installation)
+        numbers = announcement_counts(connection, evaluated)
+    has_news = evaluated.n_triggered + evaluated.n_resolved > 0
     return dg.SensorResult(
-        skip_reason=evaluated.sentence(), cursor=cursor, asset_events=_announced(warehouse, evaluated)
+        skip_reason=evaluated.sentence(),
+        cursor=json.dumps({"marks": marks, "looked_at": now.isoformat()}),
+        asset_events=[dg.AssetMaterialization(ALERT_EVENTS, metadata=numbers)] if has_news else [],
     )
 
 
@@ -68,19 +61,19 @@ def alert_delivery(
 ) -> dg.SensorResult:
     """Send what is due; the cursor holds the last verdict of the check, which is reported when it changes."""
     installation = market_data.installation
+    events: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = []
     with warehouse.connection() as connection:
         due_at = deliveries.next_due_at(connection)
         connection.commit()
-        if due_at is None or due_at > installation.clock():
-            reason = "nothing is due" if due_at is None else f"nothing is due before {due_at:%Y-%m-%d %H:%M:%S %Z}"
-            delivered = None
+        if due_at is None:
+            reason = "nothing is due"
+        elif due_at > installation.clock():
+            reason = f"nothing is due before {due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
         else:
-            delivered = _deliver(connection, installation)
+            delivered = send_due(connection, installation)
             reason = sentence_of(delivered)
+            events.append(dg.AssetMaterialization(DELIVERIES, metadata=delivery_counts(connection, delivered)))
         check = overdue_result(connection, now=installation.clock())
-    events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
-    if delivered is not None and delivered.n_tried:
-        events.append(dg.AssetMaterialization(DELIVERIES, metadata=delivered._asdict()))
     verdict = "passed" if check.passed else "failed"
     if verdict != context.cursor:
         events.append(_evaluation_of(check))
@@ -95,35 +88,11 @@ def sentence_of(delivered: Delivered) -> str:
     )
 
 
-def _deliver(connection: psycopg.Connection, installation: Installation) -> Delivered:
-    return deliver_due(
-        connection,
-        _sender(installation.settings.webhook_allow),
-        webhook_keys(installation.settings),
-        clock=installation.clock,
-        budget_seconds=DELIVERY_SECONDS,
-    )
-
-
-@lru_cache(maxsize=4)
-def _sender(allow: tuple[str, ...]) -> WebhookSender:
-    # Reading the certificates of all authorities takes longer than most ticks.
-    return WebhookSender(allow=allow)
-
-
 def _is_worth_a_look(cursor: str | None, marks: str, now: dt.datetime) -> bool:
     if cursor is None:
         return True
     last = json.loads(cursor)
     return bool(last["marks"] != marks) or now - dt.datetime.fromisoformat(last["looked_at"]) >= LOOK_AGAIN
-
-
-def _announced(warehouse: Warehouse, evaluated: Evaluated) -> list[dg.AssetMaterialization]:
-    if evaluated.n_triggered + evaluated.n_resolved == 0:
-        return []
-    with warehouse.connection() as connection:
-        counts = alerts.read_counts(connection)
-    return [dg.AssetMaterialization(ALERT_EVENTS, metadata={**evaluated._asdict(), **counts._asdict()})]
 
 
 def _evaluation_of(check: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:

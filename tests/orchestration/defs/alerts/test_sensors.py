@@ -129,9 +129,24 @@ def test_rules_on_a_quote_and_a_ranking_end_as_signed_webhooks(market: Any, daem
     ]
     assert daemon.numbers_of(ALERT_EVENTS) == {
         "n_pairs": 2, "n_without_data": 0, "n_states_changed": 2, "n_triggered": 2, "n_resolved": 0, "n_deliveries": 2,
-        "n_rules_unreadable": 0, "n_rules": 2, "n_firing": 2, "n_announcements": 2,
+        "n_rules_unreadable": 0, "n_rules": 2, "n_firing": 2, "n_announcements": 2, "dagster/row_count": 2,
+        "dagster/table_name": "app.alert_events",
     }  # fmt: skip
-    assert daemon.numbers_of(DELIVERIES) == {"n_done": 2, "n_retried": 0, "n_dead": 0, "n_lost": 0}
+    assert daemon.numbers_of(DELIVERIES) == {
+        "n_done": 2, "n_retried": 0, "n_dead": 0, "n_lost": 0, "total_waiting": 0, "total_done": 2, "total_dead": 0,
+        "total_cancelled": 0, "dagster/row_count": 2, "dagster/table_name": "app.deliveries",
+    }  # fmt: skip
+
+
+def test_the_same_work_can_be_asked_for_by_hand(market: Any, daemon: Daemon, receiver: Any) -> None:
+    add_endpoint(market, daemon, receiver)
+    add_rule(market, ABOVE_100, "price")
+    market.close("a", "2024-06-27", 101)
+    resources = {"warehouse": daemon.warehouse, "market_data": daemon.market_data()}
+    assert dg.materialize([alert_events, deliveries], instance=daemon.instance, resources=resources).success
+    assert len(receiver.received) == 1
+    assert daemon.numbers_of(DELIVERIES)["n_done"] == 1
+    assert daemon.tick(alert_delivery) == "nothing is due"
 
 
 def test_a_receiver_that_was_down_gets_its_message_once_it_is_back(market: Any, daemon: Daemon, receiver: Any) -> None:
@@ -211,4 +226,3 @@ def test_the_sensors_run_from_the_first_start_and_their_tables_are_described() -
         resources={"warehouse": Warehouse(), "market_data": MarketData()},
     )
     dg.Definitions.validate_loadable(definitions)
-    assert [spec.group_name for spec in (alert_events, deliveries)] == ["alerts", "alerts"]
