@@ -21,7 +21,7 @@ class AlreadyRunning(FrontError):
     def __init__(self, home: Path, pid: int | None) -> None:
         who = f"process {pid}" if pid else "another process"
         super().__init__(
-            f"up: one `factorloom up` may run on {home}; {who} does. "
+            f"home: no other `factorloom up` may run on {home}; {who} does. "
             "Use that one, stop it by Ctrl-C, or set FACTORLOOM_HOME to another folder."
         )
         self.pid = pid

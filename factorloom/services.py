@@ -166,7 +166,7 @@ def local_services(settings: Settings, environment: Mapping[str, str]) -> list[S
         child("code-server", f"{LOCAL}:{code}", 1, lambda: grpc_answers(LOCAL, code)),
         child("api", f"http://{api_host}:{api}", 1, lambda: http_answers(api_host, api, "/livez")),
         child("webserver", f"http://{LOCAL}:{ui}", 2, lambda: http_answers(LOCAL, ui, "/server_info")),
-        child("daemon", "", 2, lambda: daemons_are_healthy(LOCAL, ui)),
+        child("daemon", "", 2, DaemonCheck(LOCAL, ui)),
     ]
 
 
@@ -220,15 +220,26 @@ def grpc_answers(host: str, port: int) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def daemons_are_healthy(host: str, port: int) -> bool:
-    """Ask the webserver whether every daemon needed sends heartbeats; a webserver that is away proves nothing."""
+class DaemonCheck:
+    """Asks the webserver whether every daemon that is needed sends heartbeats."""
+
     query = "{instance{daemonHealth{allDaemonStatuses{daemonType required healthy}}}}"
-    with contextlib.closing(http.client.HTTPConnection(host, port, timeout=CHECK_TIMEOUT_SECONDS)) as connection:
-        try:
-            body = json.dumps({"query": query})
-            connection.request("POST", "/graphql", body=body, headers={"Content-Type": "application/json"})
-            answer: Any = json.loads(connection.getresponse().read())
-        except (OSError, http.client.HTTPException, ValueError):
-            return True
-    statuses = answer["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
-    return all(status["healthy"] for status in statuses if status["required"])
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._last_answer = False
+
+    def __call__(self) -> bool:
+        """Ask; while the webserver is away, which proves nothing about the daemons, the last answer stands."""
+        with contextlib.closing(
+            http.client.HTTPConnection(self._host, self._port, timeout=CHECK_TIMEOUT_SECONDS)
+        ) as web:
+            try:
+                body = json.dumps({"query": self.query})
+                web.request("POST", "/graphql", body=body, headers={"Content-Type": "application/json"})
+                answer: Any = json.loads(web.getresponse().read())
+            except (OSError, http.client.HTTPException, ValueError):
+                return self._last_answer
+        statuses = answer["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+        self._last_answer = all(status["healthy"] for status in statuses if status["required"])
+        return self._last_answer

@@ -69,7 +69,7 @@ def keep(
                 status.show(supervisor.kept)
                 if supervisor.is_ready and not was_ready:
                     was_ready = True
-                    console.print(_welcome(services), highlight=False)
+                    console.print(_welcome(services), highlight=False, soft_wrap=True)
         console.print("Stopping ... (Ctrl-C again kills what is left)")
     console.print("Stopped.")
 
