@@ -93,8 +93,6 @@ class WebhookSender:
             return Outcome(None, "address_refused")
         except httpcore.TimeoutException:
             return Outcome(None, "timeout")
-        except ssl.SSLError:
-            return Outcome(None, "tls_failed")
         except httpcore.ConnectError as exc:
             return Outcome(None, "tls_failed" if isinstance(exc.__context__, ssl.SSLError) else "connection_failed")
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError):

@@ -345,8 +345,6 @@ def lock_evaluation(connection: psycopg.Connection, *, timeout_seconds: float) -
 
 def write_states(connection: psycopg.Connection, states: Sequence[AlertState]) -> int:
     """Write the states that differ from those that stand; returns how many did."""
-    if not states:
-        return 0
     return connection.execute(WRITE_STATES, {"rows": _jsonb(states)}).rowcount
 
 

@@ -52,30 +52,20 @@ def broken() -> None:
     breaks()
 
 
-@dg.op
-def works() -> None:
-    """Do nothing."""
-
-
-@dg.job
-def sound() -> None:
-    works()
-
-
-def failure_context(instance: dg.DagsterInstance, database: Any) -> Any:
-    result = broken.execute_in_process(instance=instance, raise_on_error=False)
+def failure_context(instance: dg.DagsterInstance, run: dg.DagsterRun, event: dg.DagsterEvent, database: Any) -> Any:
     return dg.build_run_status_sensor_context(
         sensor_name="run_failures",
         dagster_instance=instance,
-        dagster_run=result.dagster_run,
-        dagster_event=result.get_run_failure_event(),
+        dagster_run=run,
+        dagster_event=event,
         resources={"warehouse": WarehouseAt(address=database.url), "market_data": InstallationAt()},
     ).for_run_failure()
 
 
 def test_a_failed_run_is_written_once_with_its_job_and_the_first_line_of_the_error(database: Any) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        context = failure_context(instance, database)
+        result = broken.execute_in_process(instance=instance, raise_on_error=False)
+        context = failure_context(instance, result.dagster_run, result.get_run_failure_event(), database)
         run_failures(context)
         run_failures(context)
         with database.connect() as connection:
@@ -90,6 +80,18 @@ def test_a_failed_run_is_written_once_with_its_job_and_the_first_line_of_the_err
             "failed_steps": ["breaks"],
         }
         assert rows == [("run.failed", LOCAL_OWNER_ID, "broken", payload, f"run.failed:{run_id}", run_id)]
+
+
+def test_a_run_whose_process_died_is_written_with_what_was_found_out(database: Any) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(broken)
+        event = instance.report_run_failed(run, "the process of the run died\nit was 4711")
+        run_failures(failure_context(instance, run, event, database))
+        with database.connect() as connection:
+            [(error, steps)] = connection.execute(
+                "select payload ->> 'error', payload -> 'failed_steps' from app.events"
+            )
+        assert (error, steps) == ("the process of the run died", [])
 
 
 def test_the_sensor_runs_from_the_first_start() -> None:
