@@ -186,6 +186,7 @@ class Watchdog:
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait(timeout=15)
+        self._process = None
 
     def _start(self) -> None:
         script = Path(factorloom.watchdog.__file__)
