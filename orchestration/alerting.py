@@ -29,8 +29,8 @@ from transforms.alert_rules import (
     new_states,
     step,
 )
-from warehouse.queries import alerts as queries
-from warehouse.queries.alerts import AlertState, Announcement, Observation
+from warehouse.queries import alert_evaluation as queries
+from warehouse.queries.alert_evaluation import AlertState, Announcement, Observation
 from warehouse.records.alerts import LevelRule
 
 # Stands in app.alert_states for "never observed": a later observation, however old its instant, must still count.
@@ -96,8 +96,9 @@ def evaluate(
             return Evaluated(0, 0, 0, 0, 0, 0, len(unreadable))
         observations = _observations_of(pairs, close_at)
         conditions = level_conditions(observations.value, levels=_levels_of(pairs))
-        moved = step(_states_of(connection, pairs), observations, conditions=conditions)
-        n_changed = queries.write_states(connection, _rows_of(pairs, moved.states))
+        before = _states_of(connection, pairs)
+        moved = step(before, observations, conditions=conditions)
+        n_changed = queries.write_states(connection, _changed_rows(pairs, before, moved.states))
         announced = queries.announce(connection, _announcements_of(pairs, moved), now=now)
         n_without_data = int(np.count_nonzero(moved.states.state == NO_DATA))
         return Evaluated(len(pairs), n_without_data, n_changed, *announced, len(unreadable))
@@ -164,20 +165,30 @@ def _interrupted(connection: psycopg.Connection, pairs: Sequence[Observation]) -
     return {place for place, (fired, recovered) in asked.items() if fired in found and recovered not in found}
 
 
-def _rows_of(pairs: Sequence[Observation], states: States) -> list[AlertState]:
-    return [
-        AlertState(
-            alert_id=pair.alert_id,
-            instrument_id=pair.instrument_id,
-            user_id=pair.user_id,
-            rule_version=pair.rule_version,
-            state=str(states.state[place]),
-            episode=int(states.episode[place]),
-            observed_value=_value_or_none(float(states.observed_value[place])),
-            observed_at=_datetime(states.observed_at[place]),
-        )
-        for place, pair in enumerate(pairs)
-    ]
+def _changed_rows(pairs: Sequence[Observation], before: States, after: States) -> list[AlertState]:
+    """Return the rows of pairs that moved, or that have no row of this version of their rule yet."""
+    is_new = np.array([pair.state_rule_version != pair.rule_version for pair in pairs])
+    same_value = (before.observed_value == after.observed_value) | (
+        np.isnan(before.observed_value) & np.isnan(after.observed_value)
+    )
+    same_instant = (before.observed_at == after.observed_at) | (
+        np.isnat(before.observed_at) & np.isnat(after.observed_at)
+    )
+    same = (before.state == after.state) & (before.episode == after.episode) & same_value & same_instant
+    return [_row_of(pairs[place], after, place) for place in np.flatnonzero(is_new | ~same).tolist()]
+
+
+def _row_of(pair: Observation, states: States, place: int) -> AlertState:
+    return AlertState(
+        alert_id=pair.alert_id,
+        instrument_id=pair.instrument_id,
+        user_id=pair.user_id,
+        rule_version=pair.rule_version,
+        state=str(states.state[place]),
+        episode=int(states.episode[place]),
+        observed_value=_value_or_none(float(states.observed_value[place])),
+        observed_at=_datetime(states.observed_at[place]),
+    )
 
 
 def _announcements_of(pairs: Sequence[Observation], moved: Step) -> list[Announcement]:

@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 
 from orchestration.delivery.webhooks import Message, WebhookSender
 from orchestration.outbox import Delivered, body_of, deliver_due
-from warehouse.queries.alerts import Announcement, announce
+from warehouse.queries.alert_evaluation import Announcement, announce
 from warehouse.queries.deliveries import claim, create_endpoint
 from warehouse.secrets import LOCAL_OWNER_ID, KeyRing
 

@@ -16,7 +16,9 @@ from orchestration.defs.alerts.assets import (
 from orchestration.defs.alerts.checks import OVERDUE_CHECK, overdue_result
 from orchestration.outbox import Delivered
 from orchestration.resources import MarketData, Warehouse
-from warehouse.queries import alerts, deliveries
+from warehouse.queries import deliveries
+from warehouse.queries.alert_evaluation import read_marks, tables_are_built
+from warehouse.queries.alerts import has_active_rules
 
 # Prices can be restated without a mark moving at the right moment, so now and then a look is taken all the same.
 LOOK_AGAIN = dt.timedelta(minutes=15)
@@ -34,11 +36,11 @@ def alert_evaluation(
     installation = market_data.installation
     now = installation.clock()
     with warehouse.connection() as connection:
-        if not alerts.tables_are_built(connection):
+        if not tables_are_built(connection):
             return dg.SkipReason("the tables of prices are not built yet; the first run of the pipeline makes them")
-        if not alerts.has_active_rules(connection):
+        if not has_active_rules(connection):
             return dg.SkipReason("no alert rule is active")
-        marks = alerts.read_marks(connection)
+        marks = read_marks(connection)
         if not _is_worth_a_look(context.cursor, marks, now):
             return dg.SkipReason("no quote, close, ranking or rule has changed since the last look")
         evaluated = evaluate_rules(connection, installation)

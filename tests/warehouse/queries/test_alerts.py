@@ -10,7 +10,8 @@ import msgspec
 import psycopg
 import pytest
 
-from warehouse.queries.alerts import create_alert, read_counts, read_marks, resolve_instruments, tables_are_built
+from warehouse.queries.alert_evaluation import read_marks, tables_are_built
+from warehouse.queries.alerts import create_alert, read_counts, resolve_instruments
 from warehouse.queries.deliveries import create_endpoint
 from warehouse.queries.events import write_event
 from warehouse.records.alerts import LevelRule
