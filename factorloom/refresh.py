@@ -89,16 +89,18 @@ def _load() -> "tuple[dg.DagsterInstance, dg.Definitions, Installation]":
 def _run(instance: "dg.DagsterInstance", definitions: "dg.Definitions", stage: Stage, console: Console) -> StageResult:
     from dagster._core.utils import make_new_run_id
 
-    from orchestration.partitions import range_tags
+    from orchestration.coverage import mark_covered_partitions
+    from orchestration.partitions import range_tags, run_tags
 
     job = definitions.resolve_job_def(stage.job)
     run_id = make_new_run_id()
     tags = {"factorloom/trigger": "factorloom refresh"}
     if stage.first and stage.last:
-        tags |= range_tags(stage.first, stage.last)
+        tags |= run_tags(stage.first, stage.last) if stage.job != "train" else range_tags(stage.first, stage.last)
     started = time.monotonic()
     with RunProgress(console, instance, run_id, stage.label, steps=len(job.nodes)) as progress:
         result = job.execute_in_process(instance=instance, run_id=run_id, tags=tags, raise_on_error=False)
     if not result.success:
         raise RefreshFailed(job=stage.job, run_id=run_id, reason=progress.first_failure or "no step said why")
+    mark_covered_partitions(instance, result.dagster_run)
     return StageResult(stage, run_id, time.monotonic() - started, progress.seconds_by_step)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def dbt_project() -> DbtProject:
 
 def dbt_resource() -> DbtCliResource:
     """Return the resource that runs dbt."""
-    return DbtCliResource(project_dir=dbt_project(), profiles_dir=str(PROJECT_FOLDER))
+    # Named, not looked for: a service's PATH need not hold our environment.
+    executable = Path(sys.executable).with_name("dbt")
+    return DbtCliResource(project_dir=dbt_project(), profiles_dir=str(PROJECT_FOLDER), dbt_executable=str(executable))
 
 
 def manifest() -> Path:
@@ -44,7 +47,8 @@ def prepare_manifest() -> None:
     stamp, digest = path.with_name("manifest.digest"), project_digest()
     if path.exists() and stamp.exists() and stamp.read_text() == digest:
         return
-    dbt_project().preparer.prepare(dbt_project())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dbt_resource().cli(["parse", "--quiet"], target_path=path.parent).wait()
     stamp.write_text(digest)
 
 

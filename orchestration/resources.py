@@ -13,7 +13,8 @@ import pyarrow as pa
 from upath import UPath
 
 from orchestration.installation import Installation, current_installation
-from warehouse.connect import arrow_connection, connect, read_arrow, writer_url
+from warehouse.arrow import arrow_connection, read_arrow
+from warehouse.connect import connect, writer_url
 from warehouse.merge import MergeResult, Rows, Window, merge
 
 PID_TAG = "factorloom/pid"
@@ -43,7 +44,7 @@ class Warehouse(dg.ConfigurableResource):
         """Read the answer of a query as a frame; dates are datetime64, text is Arrow-backed."""
         return self.read(sql, parameters).to_pandas(date_as_object=False)
 
-    def merge(self, table: str, rows: Rows | pd.DataFrame, *, window: Window | None = None) -> MergeResult:
+    def merge(self, table: str, rows: "Rows | pd.DataFrame", *, window: Window | None = None) -> MergeResult:
         """Merge rows into a table in a transaction of its own."""
         with self.transaction() as connection:
             return merge(connection, table, as_arrow(rows), window=window)
@@ -89,7 +90,7 @@ class Artifacts(dg.ConfigurableResource):
         return UPath(current_installation().settings.artifacts_uri)
 
 
-def as_arrow(rows: Rows | pd.DataFrame) -> Rows:
+def as_arrow(rows: "Rows | pd.DataFrame") -> Rows:
     """Return rows as Arrow; NaN and NaT become null."""
     if isinstance(rows, pd.DataFrame):
         return pa.Table.from_pandas(rows, preserve_index=False)

@@ -1,16 +1,12 @@
-"""How to reach the databases of an installation: addresses by role, psycopg connections, Arrow reads.
+"""How to reach the databases of an installation: addresses by role, psycopg connections.
 
 Pipelines act as `factorloom_writer`, the API as `factorloom_api`; only migrations act as the owner.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
-import pyarrow as pa
 
 from warehouse.embedded import EmbeddedServer
 from warehouse.settings import Settings
@@ -72,21 +68,6 @@ def with_role(url: str, role: str) -> str:
 def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
     """Open a psycopg connection; use it as a context manager, which commits or rolls back."""
     return psycopg.connect(url, autocommit=autocommit, application_name="factorloom")
-
-
-@contextmanager
-def arrow_connection(url: str) -> Iterator[adbc.Connection]:
-    """Open an ADBC connection for reads and writes of whole tables; one transaction, committed at the end."""
-    with adbc.connect(url) as connection:
-        yield connection
-        connection.commit()
-
-
-def read_arrow(url: str, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
-    """Read the answer of a query as an Arrow table; parameters are `$1`, `$2`, ..."""
-    with adbc.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(sql, list(parameters) or None)
-        return cursor.fetch_arrow_table()
 
 
 def _libpq(url: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from warehouse.connect import arrow_connection, connect, read_arrow
+from warehouse.arrow import arrow_connection, read_arrow
+from warehouse.connect import connect
 from warehouse.errors import MergeError
 from warehouse.merge import MergeResult, Window, merge
 

@@ -4,24 +4,17 @@ from enum import Enum
 
 import dagster as dg
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from orchestration.backtesting import BacktestOptions, Outcome, run_backtest
 from orchestration.defs.rankings.assets import rankings
 from orchestration.metadata import OWNER, merge_metadata, picture, table
 from orchestration.plots import equity_figure
 from orchestration.resources import MarketData, Warehouse, as_arrow
+from transforms.profiles import PROFILES
 from warehouse.merge import MergeResult, Window, merge
 
 TABLES = ("backtests", "backtest_equity", "backtest_trades", "backtest_metrics")
-
-
-class RiskProfile(Enum):
-    """Risk profiles that have rankings."""
-
-    conservative = "conservative"
-    balanced = "balanced"
-    aggressive = "aggressive"
 
 
 class Rebalance(Enum):
@@ -35,8 +28,10 @@ class Rebalance(Enum):
 class BacktestConfig(dg.Config):
     """A backtest: what is held, how often it changes, what it costs."""
 
-    profiles: list[RiskProfile] = Field(
-        default=list(RiskProfile), description="Risk profiles whose rankings are traded, one backtest each."
+    # A list of an enum cannot have a default in Dagster 1.13, so the names are checked here.
+    profiles: list[str] = Field(
+        default=list(PROFILES),
+        description=f"Risk profiles whose rankings are traded, one backtest each: any of {', '.join(PROFILES)}.",
     )
     quantile: float = Field(
         default=0.1, gt=0, le=0.5, description="Share of the ranked instruments that is held (fraction; 0.1 = best tenth)."
@@ -55,6 +50,14 @@ class BacktestConfig(dg.Config):
         default=None, description="First day of a signal, YYYY-MM-DD; the first out-of-sample forecast by default."
     )
     last_date: str | None = Field(default=None, description="Last session, YYYY-MM-DD; the newest by default.")
+
+    @field_validator("profiles")
+    @classmethod
+    def _known(cls, profiles: list[str]) -> list[str]:
+        unknown = sorted(set(profiles) - set(PROFILES))
+        if unknown or not profiles:
+            raise ValueError(f"profiles must be some of {list(PROFILES)}; got {profiles}")
+        return profiles
 
 
 @dg.multi_asset(
@@ -108,7 +111,7 @@ def write_outcome(warehouse: Warehouse, outcome: Outcome) -> dict[str, MergeResu
 def _options(config: BacktestConfig) -> list[BacktestOptions]:
     return [
         BacktestOptions(
-            profile=profile.value,
+            profile=profile,
             quantile=config.quantile,
             rebalance=config.rebalance.value,
             cost_bps=config.cost_bps,

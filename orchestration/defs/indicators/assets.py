@@ -1,13 +1,12 @@
 """Technical indicators of every instrument."""
 
 import dagster as dg
-import pandas as pd
 
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.metadata import OWNER, merge_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import Warehouse
-from transforms.indicators import indicators as compute_indicators
+from transforms.indicators import indicator_rows
 from warehouse.merge import Window
 from warehouse.queries import research as queries
 
@@ -24,8 +23,7 @@ def indicators(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Ma
     """
     first, last = window_of(context)
     prices = warehouse.read_frame(queries.ADJUSTED_BARS_UNTIL, [last])
-    rows = compute_indicators(prices)
-    rows = rows[rows["as_of_date"] >= pd.Timestamp(first)]
+    rows = indicator_rows(prices, first_date=first)
     written = warehouse.merge("research.indicators", rows, window=Window("as_of_date", first, last))
     return dg.MaterializeResult(
         metadata={

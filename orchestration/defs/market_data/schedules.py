@@ -7,7 +7,7 @@ import dagster as dg
 from orchestration.catch_up import missing_sessions
 from orchestration.defs.platform.jobs import ingest_fundamentals, ingest_market_data
 from orchestration.installation import Installation, current_installation
-from orchestration.partitions import range_tags
+from orchestration.partitions import run_tags
 
 ZONE = current_installation().calendar.timezone.key
 
@@ -19,7 +19,7 @@ def request_missing(context: dg.ScheduleEvaluationContext, part: str) -> dg.RunR
     if first is None:
         return dg.SkipReason(_nothing_new(installation))
     last = installation.last_session()
-    return dg.RunRequest(run_key=f"{part}:{first}:{last}", tags=range_tags(first, last))
+    return dg.RunRequest(run_key=f"{part}:{first}:{last}", tags=run_tags(first, last))
 
 
 def _nothing_new(installation: Installation) -> str:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from orchestration.defs.platform.jobs import carry_downstream
 from orchestration.installation import current_installation
-from orchestration.partitions import range_tags
+from orchestration.partitions import run_tags
 
 WATCHED = [
     dg.AssetKey(["raw", name])
@@ -36,7 +36,7 @@ def restatements(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     if oldest is None:
         return dg.SensorResult(skip_reason=dg.SkipReason("no row of an older session has changed"), cursor=cursor)
     begin = max(oldest, current_installation().first_session)
-    request = dg.RunRequest(run_key=f"restated:{max(seen.values())}", tags=range_tags(begin, newest))
+    request = dg.RunRequest(run_key=f"restated:{max(seen.values())}", tags=run_tags(begin, newest))
     return dg.SensorResult(run_requests=[request], cursor=cursor)
 
 

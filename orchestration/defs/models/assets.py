@@ -9,7 +9,7 @@ import pandas as pd
 
 from models.artifacts import load, save
 from models.registry import load_registry
-from models.training import TrainedVersion, forecast, train
+from models.training import TrainedVersion, forecast, train_folds
 from orchestration.automation import FOLLOW_INPUTS, TRAIN_ONCE_A_QUARTER
 from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.models.panels import read_features, read_labels
@@ -54,12 +54,13 @@ def model_versions(
     features = read_features(warehouse, sessions[0], last_label)
     labels = read_labels(warehouse, sessions, features.index)["label_rank"]
     registry = load_registry()
-    rows = []
-    for entry in registry.enabled:
-        chosen = features[list(registry.feature_names(entry.id))]
-        for fold in folds:
-            trained = train(fold, chosen, labels, registry.create(entry.id), model_id=entry.id)
-            rows.append(_version_row(trained, artifacts))
+    rows = [
+        _version_row(trained, artifacts)
+        for entry in registry.enabled
+        for trained in train_folds(
+            registry, entry.id, folds, features, labels, n_workers=installation.settings.threads
+        )
+    ]
     written = warehouse.merge("research.model_versions", pd.DataFrame(rows))
     shown = pd.DataFrame(rows)[["model_id", "valid_from_date", "train_first_date", "train_last_date", "n_rows"]]
     return dg.MaterializeResult(
@@ -108,7 +109,7 @@ def forecasts(
 
 def _version_row(trained: TrainedVersion, artifacts: Artifacts) -> dict[str, object]:
     version = trained.version
-    name = f"models/{version.model_id}/{version.valid_from_date}-{version.model_version_id}.json"
+    name = f"models/{version.model_id}/{version.valid_from_date}-{version.model_version_id}.msgpack"
     row: dict[str, object] = {field: getattr(version, field) for field in version.__struct_fields__}
     for column in ("parameters", "library_versions", "metrics"):
         row[column] = json.dumps(row[column], sort_keys=True)

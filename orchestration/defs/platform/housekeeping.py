@@ -11,7 +11,6 @@ from dagster_dbt import DbtCliResource
 from pydantic import Field
 
 from orchestration.installation import current_installation
-from orchestration.metadata import OWNER
 from orchestration.resources import MarketData, Warehouse
 from orchestration.retention import delete_compute_logs, delete_runs, runs_to_delete
 from warehouse.queries import platform as queries
@@ -54,7 +53,7 @@ def delete_old(
     context.add_output_metadata(counts)
 
 
-@dg.job(description="Delete old runs, logs, quotes and events.", owners=[OWNER])
+@dg.job(description="Delete old runs, logs, quotes and events.")
 def retention() -> None:
     """Keep the installation small."""
     delete_old()
@@ -67,7 +66,7 @@ def test_all_tables(dbt: DbtCliResource) -> None:
     dbt.cli(["test", "--vars", variables]).wait()
 
 
-@dg.job(description="Run every dbt test on whole tables.", owners=[OWNER])
+@dg.job(description="Run every dbt test on whole tables.")
 def full_tests() -> None:
     """Test everything once a week."""
     test_all_tables()

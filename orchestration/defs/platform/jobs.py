@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from orchestration.metadata import OWNER
 
 RAW = dg.AssetSelection.groups("market_data", "fundamentals") - dg.AssetSelection.assets(["raw", "quotes"])
 FACTORS = dg.AssetSelection.groups("staging", "intermediate", "marts", "factors", "indicators")
@@ -14,40 +13,34 @@ refresh_market_data_and_factors = dg.define_asset_job(
     "refresh_market_data_and_factors",
     selection=RAW | FACTORS,
     description="Everything from the source to the factor tables, for a range of sessions.",
-    owners=[OWNER],
 )
 
 ingest_market_data = dg.define_asset_job(
     "ingest_market_data",
     selection=RAW - dg.AssetSelection.groups("fundamentals"),
     description="End-of-day data from the source, for a range of sessions; automation carries it downstream.",
-    owners=[OWNER],
 )
 
 ingest_fundamentals = dg.define_asset_job(
     "ingest_fundamentals",
     selection=dg.AssetSelection.groups("fundamentals"),
     description="Company statements from the source, for a range of sessions.",
-    owners=[OWNER],
 )
 
 carry_downstream = dg.define_asset_job(
     "carry_downstream",
     selection=FACTORS | RANKED,
     description="Everything that is computed from raw, for a range of sessions whose inputs have changed.",
-    owners=[OWNER],
 )
 
 train = dg.define_asset_job(
     "train",
     selection=dg.AssetSelection.assets(["research", "model_versions"]),
     description="Walk-forward training, for a range of quarters.",
-    owners=[OWNER],
 )
 
 rank = dg.define_asset_job(
     "rank",
     selection=RANKED,
     description="Forecasts, their evaluation, and rankings, for a range of sessions.",
-    owners=[OWNER],
 )

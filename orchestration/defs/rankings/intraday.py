@@ -14,7 +14,6 @@ from orchestration.defs.market_data.assets import take_quotes as store_quotes
 from orchestration.defs.market_data.schedules import ZONE, session_is_open
 from orchestration.defs.rankings.assets import RANKING_MODEL, read_exposures, write_rankings
 from orchestration.installation import current_installation
-from orchestration.metadata import OWNER
 from orchestration.resources import Artifacts, MarketData, Warehouse
 from transforms.indicators import indicators
 from transforms.profiles import PROFILES
@@ -29,6 +28,13 @@ class IntradayConfig(dg.Config):
     """What the minute's run does."""
 
     rank: bool = Field(default=True, description="Also rank on live prices; False only takes the quotes.")
+
+
+@dg.op(out=dg.Out(dg.Nothing), description="Take the newest quotes from the source.", pool="vendor_api")
+def take_quotes(context: dg.OpExecutionContext, warehouse: Warehouse, market_data: MarketData) -> None:
+    """Store the newest quote of every instrument."""
+    result = store_quotes(warehouse, market_data)
+    context.log_event(dg.AssetMaterialization(quotes.key, metadata=result.metadata))
 
 
 @dg.op(ins={"quotes_taken": dg.In(dg.Nothing)}, description="Rank the universe on live prices with the newest model.")
@@ -89,18 +95,11 @@ def live_forecasts(
 
 @dg.job(
     description="One minute of the session: quotes, and every few minutes rankings on live prices.",
-    executor_def=dg.in_process_executor, owners=[OWNER],
+    executor_def=dg.in_process_executor,
 )  # fmt: skip
 def intraday() -> None:
     """Take quotes, then rank."""
     rank_live(take_quotes())
-
-
-@dg.op(out=dg.Out(dg.Nothing), description="Take the newest quotes from the source.", pool="vendor_api")
-def take_quotes(context: dg.OpExecutionContext, warehouse: Warehouse, market_data: MarketData) -> None:
-    """Store the newest quote of every instrument."""
-    result = store_quotes(warehouse, market_data)
-    context.log_event(dg.AssetMaterialization(quotes.key, metadata=result.metadata))
 
 
 @dg.schedule(

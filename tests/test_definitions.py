@@ -1,0 +1,100 @@
+"""The definitions load in a fresh interpreter and keep their promises to who looks at them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ASSET_KEYS = ROOT / "tests" / "asset_keys.txt"
+
+DESCRIBE = """
+import json, sys
+import dagster as dg
+from orchestration.dbt import prepare_manifest
+prepare_manifest()
+from orchestration.definitions import build_defs
+defs = build_defs()
+graph = defs.resolve_asset_graph()
+print("JSON" + json.dumps({
+    "assets": [
+        {
+            "key": key.to_user_string(),
+            "description": graph.get(key).description or "",
+            "group": graph.get(key).group_name,
+            "owners": list(graph.get(key).owners),
+            "kinds": sorted(graph.get(key).kinds),
+            "is_external": graph.get(key).is_external,
+        }
+        for key in sorted(graph.get_all_asset_keys())
+    ],
+    "checks": [[key.asset_key.to_user_string(), key.name] for key in graph.asset_check_keys],
+    "schedules": [
+        {"name": s.name, "timezone": s.execution_timezone, "status": s.default_status.value, "description": s.description}
+        for s in defs.resolve_all_schedule_defs() ] if hasattr(defs, "resolve_all_schedule_defs") else [
+        {"name": s.name, "timezone": s.execution_timezone, "status": s.default_status.value, "description": s.description}
+        for s in defs.get_repository_def().schedule_defs],
+    "sensors": [
+        {"name": s.name, "status": s.default_status.value, "description": s.description}
+        for s in defs.get_repository_def().sensor_defs],
+    "jobs": [
+        {"name": j.name, "description": j.description, "assets": len(j.asset_layer.executable_asset_keys) if j.asset_layer else 0}
+        for j in defs.get_repository_def().get_all_jobs() if not j.name.startswith("__")],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What the definitions say of themselves, asked in a fresh interpreter without a database."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("FACTORLOOM_")},
+        "FACTORLOOM_HOME": str(home),
+        "DBT_TARGET_PATH": str(home / "target"),
+        "DBT_LOG_PATH": str(home / "logs"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", DESCRIBE], cwd=ROOT, env=environment, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.split("JSON", 1)[1])
+
+
+def test_the_asset_keys_are_those_on_file(described: dict):
+    assert [asset["key"] for asset in described["assets"]] == ASSET_KEYS.read_text().split()
+
+
+def test_no_asset_depends_on_one_that_nobody_makes(described: dict):
+    assert [asset["key"] for asset in described["assets"] if asset["is_external"]] == []
+
+
+def test_every_asset_says_what_it_is_and_whose(described: dict):
+    for asset in described["assets"]:
+        assert asset["description"], asset["key"]
+        assert asset["owners"], asset["key"]
+        assert asset["group"] not in (None, "default"), asset["key"]
+        assert 1 <= len(asset["kinds"]) <= 3, asset["key"]
+
+
+def test_every_check_is_of_an_asset_that_is_there(described: dict):
+    keys = {asset["key"] for asset in described["assets"]}
+    assert {asset for asset, _ in described["checks"]} <= keys
+
+
+def test_schedules_and_sensors_run_from_the_first_start(described: dict):
+    for automation in [*described["schedules"], *described["sensors"]]:
+        assert automation["status"] == "RUNNING", automation["name"]
+        assert automation["description"], automation["name"]
+
+
+def test_every_schedule_says_its_time_zone(described: dict):
+    assert all(schedule["timezone"] for schedule in described["schedules"])
+
+
+def test_every_job_says_what_it_does(described: dict):
+    assert all(job["description"] for job in described["jobs"])
