@@ -3,9 +3,9 @@
 import dagster as dg
 
 # `eager` alone also fires when the blocking check of an input failed in an earlier run: measured, so both are asked for.
-FOLLOW_INPUTS = (
-    dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
-).with_label("follow the inputs once their blocking checks have passed")
+FOLLOW_INPUTS = (dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()).with_label(
+    "follow the inputs once their blocking checks have passed"
+)
 
 TRAIN_ONCE_A_QUARTER = (
     dg.AutomationCondition.on_missing() & dg.AutomationCondition.all_deps_blocking_checks_passed()

@@ -112,8 +112,12 @@ def _outcome(options: BacktestOptions, books: Books, benchmark: pd.Series, diges
     backtest_id = f"b{hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()}"
     daily = books.daily
     matched = benchmark.reindex(pd.DatetimeIndex(daily.index)).to_numpy(dtype=np.float64)
-    equity = daily.drop(columns="n_unfilled").assign(benchmark_return_1d=matched).rename_axis("trade_date").reset_index()
-    metrics = performance(daily["return_1d"], benchmark=pd.Series(matched, index=daily.index), turnover=daily["turnover"])
+    equity = (
+        daily.drop(columns="n_unfilled").assign(benchmark_return_1d=matched).rename_axis("trade_date").reset_index()
+    )
+    metrics = performance(
+        daily["return_1d"], benchmark=pd.Series(matched, index=daily.index), turnover=daily["turnover"]
+    )
     return Outcome(
         options=options,
         backtest_id=backtest_id,

@@ -19,9 +19,7 @@ LAST_OF_PART = {
 def missing_sessions(instance: dg.DagsterInstance, installation: Installation, part: str) -> dt.date | None:
     """Return the first session that a part of the way has not run, None when it is up to date."""
     sessions = [session.isoformat() for session in installation.sessions()]
-    done = set.intersection(
-        *(instance.get_materialized_partitions(dg.AssetKey(key)) for key in LAST_OF_PART[part])
-    )
+    done = set.intersection(*(instance.get_materialized_partitions(dg.AssetKey(key)) for key in LAST_OF_PART[part]))
     missing = [session for session in sessions if session not in done]
     return dt.date.fromisoformat(missing[0]) if missing else None
 

@@ -98,7 +98,9 @@ def ingest(warehouse: Warehouse, source: str, entity: Entity, batches: Iterator[
         n_quarantined=door.n_quarantined,
         n_exact_duplicates=door.n_exact_duplicates,
         refused_by_rule=dict(sorted(door.refused_by_rule.items())),
-        sample=[{name: str(row[name]) for name in ("record_key", "rule", "detail")} for row in door.quarantine[:SAMPLE_ROWS]],
+        sample=[
+            {name: str(row[name]) for name in ("record_key", "rule", "detail")} for row in door.quarantine[:SAMPLE_ROWS]
+        ],
     )
 
 
@@ -139,9 +141,11 @@ class _Door:
 
     def _rows(self, records: pd.DataFrame) -> pa.Table:
         rows = self._entity.complete(records)
-        return pa.Table.from_pandas(rows, preserve_index=False).append_column(
-            "source", pa.array([self._source] * len(rows), pa.string())
-        ).replace_schema_metadata()
+        return (
+            pa.Table.from_pandas(rows, preserve_index=False)
+            .append_column("source", pa.array([self._source] * len(rows), pa.string()))
+            .replace_schema_metadata()
+        )
 
     def _without_seen(self, accepted: pd.DataFrame) -> pd.DataFrame:
         """Leave out what an earlier batch has brought: equal records are duplicates, others conflict with it."""
@@ -201,7 +205,9 @@ class _SeenRecords:
     def split(self, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return which records have a key, and which are equal to a record, of an earlier batch; then remember these."""
         keys = pd.util.hash_pandas_object(records[self._key], index=False).to_numpy()
-        whole = pd.util.hash_pandas_object(records.astype({"metadata": str}) if "metadata" in records else records, index=False).to_numpy()
+        whole = pd.util.hash_pandas_object(
+            records.astype({"metadata": str}) if "metadata" in records else records, index=False
+        ).to_numpy()
         same_key = np.isin(keys, self._keys)
         same_record = same_key & np.isin(whole, self._records)
         self._keys = np.concatenate([self._keys, keys[~same_key]])

@@ -95,5 +95,7 @@ def _holidays(installation: Installation) -> list[dt.datetime]:
     trading = set(installation.calendar.sessions(first, last))
     days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
     return [
-        dt.datetime.combine(day, dt.time()) for day in days if day.weekday() < 5 and day not in trading  # noqa: DTZ001 - in the partitions' zone
+        dt.datetime.combine(day, dt.time())
+        for day in days
+        if day.weekday() < 5 and day not in trading  # noqa: DTZ001 - in the partitions' zone
     ]

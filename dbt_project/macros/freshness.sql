@@ -3,7 +3,7 @@
     {% call statement('collect_freshness', fetch_result=True, auto_begin=False) -%}
         select
             max({{ loaded_at_field }}) as max_loaded_at,
-            {{ "timestamptz '" ~ var('now') ~ "'" if var('now', '') else current_timestamp() }} as snapshotted_at
+            {{ "timestamptz '" ~ setting('now') ~ "'" if setting('now') else current_timestamp() }} as snapshotted_at
         from {{ source }}
         {% if filter %}where {{ filter }}{% endif %}
     {%- endcall %}

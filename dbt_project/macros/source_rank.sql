@@ -1,4 +1,4 @@
-{# Rank of a source by the variable source_priority, the best lowest; null, which sorts last, for one that is not listed. #}
+{# Rank of a source by the setting source_priority, the best lowest; null, which sorts last, for one that is not listed. #}
 {% macro source_rank(column='source') -%}
-    array_position(array[{% for name in var('source_priority', []) %}'{{ name }}'{{ ', ' if not loop.last }}{% endfor %}]::text[], {{ column }})
+    array_position(string_to_array('{{ setting("source_priority") }}', ','), {{ column }})
 {%- endmacro %}

@@ -3,7 +3,7 @@ What a test reads: the window of the run, so that a test of a large table costs 
 given, where the variable test_everything is true, and where the table has no day.
 #}
 {% macro tested_rows(model, window_column) -%}
-    {%- if window_column and has_window() and not var('test_everything', false) -%}
+    {%- if window_column and has_window() and not setting('test_everything') -%}
         (select * from {{ model }} where {{ within_window(window_column) }}) as tested_rows
     {%- else -%}
         (select * from {{ model }}) as tested_rows

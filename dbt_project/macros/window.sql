@@ -1,7 +1,7 @@
 {# The window of dates that a run rebuilds: the variables window_first_date and window_last_date, both ends included. #}
 
 {% macro has_window() %}
-    {{ return(var('window_first_date', '') | string | length > 0 and var('window_last_date', '') | string | length > 0) }}
+    {{ return(setting('window_first_date') | length > 0 and setting('window_last_date') | length > 0) }}
 {% endmacro %}
 
 {#
@@ -9,7 +9,7 @@ True when the table stands and begins before the window. Otherwise everything is
 cheaper than a window that covers it, and the merge writes only what differs.
 #}
 {% macro is_windowed() %}
-    {% if not execute or not is_incremental() or not has_window() %}
+    {% if not execute or not has_window() or not is_incremental() %}
         {{ return(false) }}
     {% endif %}
     {% set window_column = model.config.meta.window_column %}
@@ -18,11 +18,11 @@ cheaper than a window that covers it, and the merge writes only what differs.
 {% endmacro %}
 
 {% macro window_first() -%}
-    date '{{ var("window_first_date", "") }}'
+    date '{{ setting("window_first_date") }}'
 {%- endmacro %}
 
 {% macro window_last() -%}
-    date '{{ var("window_last_date", "") }}'
+    date '{{ setting("window_last_date") }}'
 {%- endmacro %}
 
 {% macro within_window(column) -%}

@@ -37,8 +37,9 @@ def source(settings: Settings) -> Iterator[Finding]:
     try:
         home_calendar = HomeCalendar(settings.calendar)
         opened = create_source(settings.source, settings, home_calendar, clock_of(settings))
+        first, last = opened.first_session, opened.last_session
     except (SourceError, CalendarError, OSError) as error:
         yield fail("source", str(error), "Correct FACTORLOOM_SOURCE and its settings.")
         return
-    last = f"to {opened.last_session}" if opened.last_session else "on, without an end"
-    yield ok("source", f"{opened.name}, from {opened.first_session} {last}. {opened.label}")
+    end = f"to {last}" if last else "on, without an end"
+    yield ok("source", f"{opened.name}, from {first} {end}. {opened.label}")

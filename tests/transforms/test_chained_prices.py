@@ -7,7 +7,13 @@ from transforms.chained_prices import chained_closes
 def bars(closes: list[float], *, segments: list[int], suspects: list[bool]) -> pd.DataFrame:
     days = pd.bdate_range("2024-01-01", periods=len(closes))
     return pd.DataFrame(
-        {"instrument_id": "A", "trade_date": days, "close_adj": closes, "price_segment": segments, "is_suspect": suspects}
+        {
+            "instrument_id": "A",
+            "trade_date": days,
+            "close_adj": closes,
+            "price_segment": segments,
+            "is_suspect": suspects,
+        }
     )
 
 

@@ -27,7 +27,7 @@ BARS_WITHOUT_INSTRUMENT = """
 select b.source_symbol, count(*) as bars, min(b.trade_date) as first_date
 from raw.daily_bars as b
 where
-    b.source = $1 and b.trade_date between $2 and $3
+    b.source = $1
     and not exists (
         select from raw.instrument_aliases as a
         where a.source = b.source and a.source_symbol = b.source_symbol and b.trade_date >= a.valid_from_date
@@ -46,4 +46,18 @@ with listed as (
 present as (select count(*) as n_present from raw.daily_bars where source = $1 and trade_date = $2)
 
 select n_listed, n_present from listed cross join present
+"""
+
+SUSPECT_SHARE = """
+select
+    (select count(*) from raw.daily_bars where source = $1) as n_bars,
+    (select count(*) from raw.bar_verdicts where source = $1 and verdict = 'suspect') as n_suspect
+"""
+
+SUSPECT_SAMPLE = """
+select v.source_symbol, v.trade_date::text as trade_date, v.rule, v.other_trade_date::text as other_trade_date, v.detail
+from raw.bar_verdicts as v
+where v.source = $1 and v.verdict = 'suspect'
+order by v.trade_date desc, v.source_symbol
+limit 10
 """

@@ -9,7 +9,7 @@ calendar_days as (
 annual as (
     select
         fundamentals.*,
-        fundamentals.published_at at time zone '{{ var("session_timezone") }}' as published_local
+        fundamentals.published_at at time zone '{{ setting("session_timezone", "America/New_York") }}' as published_local
     from {{ ref('stg_fundamentals') }} as fundamentals
     where fundamentals.statement = 'annual'
 ),
@@ -18,9 +18,10 @@ annual as (
 dated as (
     select
         annual.*,
-        annual.published_local::date
-        + (annual.published_local::time >= {{ session_close('annual.published_local::date') }})::integer
-            as countable_date
+        (
+            annual.published_local::date
+            + (annual.published_local::time >= {{ session_close('annual.published_local::date') }})::integer
+        ) as countable_date
     from annual
 ),
 

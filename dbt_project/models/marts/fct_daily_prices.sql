@@ -15,6 +15,11 @@ actions as (
     {% if windowed %}where ex_date <= {{ window_last() }}{% endif %}
 ),
 
+aliases as (
+    select distinct instrument_id
+    from {{ ref('stg_instrument_aliases') }}
+),
+
 -- A source that has named no dividend yet does not say that there was none.
 dividend_sources as (
     select
@@ -31,7 +36,7 @@ standing as (
             last_bar.*,
             trusted.close_adj as trusted_close_adj,
             trusted.price_segment as trusted_segment
-        from (select distinct instrument_id from {{ ref('stg_instrument_aliases') }}) as instruments
+        from aliases
         cross join lateral (
             select
                 instrument_id,
@@ -44,7 +49,7 @@ standing as (
                 split_factor,
                 price_segment
             from {{ this }}
-            where instrument_id = instruments.instrument_id and trade_date < {{ window_first() }}
+            where instrument_id = aliases.instrument_id and trade_date < {{ window_first() }}
             order by trade_date desc
             limit 1
         ) as last_bar
@@ -54,7 +59,7 @@ standing as (
                 price_segment
             from {{ this }}
             where
-                instrument_id = instruments.instrument_id
+                instrument_id = aliases.instrument_id
                 and trade_date < {{ window_first() }}
                 and not is_suspect
             order by trade_date desc

@@ -34,7 +34,10 @@ class BacktestConfig(dg.Config):
         description=f"Risk profiles whose rankings are traded, one backtest each: any of {', '.join(PROFILES)}.",
     )
     quantile: float = Field(
-        default=0.1, gt=0, le=0.5, description="Share of the ranked instruments that is held (fraction; 0.1 = best tenth)."
+        default=0.1,
+        gt=0,
+        le=0.5,
+        description="Share of the ranked instruments that is held (fraction; 0.1 = best tenth).",
     )
     rebalance: Rebalance = Field(
         default=Rebalance.monthly, description="How often to rebalance; the signal of a close is traded at the next."
@@ -128,7 +131,9 @@ def _report(outcomes: list[Outcome]) -> dict[str, object]:
     if not outcomes:
         return {}
     figures = [
-        outcome.metrics.assign(profile=outcome.options.profile)[["profile", "metric", "value", "benchmark_value", "unit"]]
+        outcome.metrics.assign(profile=outcome.options.profile)[
+            ["profile", "metric", "value", "benchmark_value", "unit"]
+        ]
         for outcome in outcomes
     ]
     return {
@@ -140,5 +145,8 @@ def _report(outcomes: list[Outcome]) -> dict[str, object]:
 
 def _sum(one: MergeResult, other: MergeResult) -> MergeResult:
     return MergeResult(
-        one.inserted + other.inserted, one.updated + other.updated, one.unchanged + other.unchanged, one.deleted + other.deleted
+        one.inserted + other.inserted,
+        one.updated + other.updated,
+        one.unchanged + other.unchanged,
+        one.deleted + other.deleted,
     )

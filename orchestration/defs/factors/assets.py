@@ -35,9 +35,9 @@ class Translator(DagsterDbtTranslator):
         """Add group, owner, kinds, and the table's name."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         schema, name = spec.key.path
-        return spec.replace_attributes(group_name=schema, owners=[OWNER], kinds={"dbt", "postgres"}, automation_condition=FOLLOW_INPUTS).merge_attributes(
-            metadata={"dagster/table_name": f"{schema}.{name}"}
-        )
+        return spec.replace_attributes(
+            group_name=schema, owners=[OWNER], kinds={"dbt", "postgres"}, automation_condition=FOLLOW_INPUTS
+        ).merge_attributes(metadata={"dagster/table_name": f"{schema}.{name}"})
 
 
 TRANSLATOR = Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
@@ -60,7 +60,7 @@ def build(context: dg.AssetExecutionContext, dbt: DbtCliResource, market_data: M
     arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)]
     # A test that compares two tables runs when the later of them has been built.
     arguments += ["--indirect-selection", "buildable"]
-    yield from dbt.cli(arguments, context=context).stream().fetch_column_metadata().fetch_row_counts()
+    yield from dbt.cli(arguments, context=context).stream().fetch_row_counts()
 
 
 @dbt_assets(
@@ -89,9 +89,7 @@ def rolling_measures(
     benchmark = warehouse.read_frame(queries.BENCHMARK_RETURNS_BEFORE, [oldest, last])
     measures = rolling_market_risk_rows(returns, benchmark, first_date=pd.Timestamp(first))
     written = warehouse.merge("research.rolling_measures", measures, window=Window("as_of_date", first, last))
-    return dg.MaterializeResult(
-        metadata={**merge_metadata(written), "dagster/table_name": "research.rolling_measures"}
-    )
+    return dg.MaterializeResult(metadata={**merge_metadata(written), "dagster/table_name": "research.rolling_measures"})
 
 
 @dbt_assets(

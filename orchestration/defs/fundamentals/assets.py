@@ -39,7 +39,9 @@ def fundamentals_entity(warehouse: Warehouse, installation: Installation) -> Ent
     """Statements: a publication instant for each, and none that belongs to another company."""
     source = installation.source.name
     zone = installation.calendar.timezone
-    companies = {row["source_symbol"]: row["company"] for row in warehouse.read(queries.COMPANIES, [source]).to_pylist()}
+    companies = {
+        row["source_symbol"]: row["company"] for row in warehouse.read(queries.COMPANIES, [source]).to_pylist()
+    }
     stored = with_publication(warehouse.read_frame(queries.STATEMENTS_OF_SOURCE, [source]), zone=zone)
 
     def check(records: pd.DataFrame) -> object:

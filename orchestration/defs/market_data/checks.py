@@ -37,7 +37,12 @@ def the_newest_session_is_complete(warehouse: Warehouse, market_data: MarketData
     return dg.AssetCheckResult(
         passed=coverage >= MIN_COVERAGE,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"session": session.isoformat(), "bars": row["n_present"], "listed": row["n_listed"], "coverage": coverage},
+        metadata={
+            "session": session.isoformat(),
+            "bars": row["n_present"],
+            "listed": row["n_listed"],
+            "coverage": coverage,
+        },
         description=f"{row['n_present']} of {row['n_listed']} listed instruments have a bar of {session}",
     )
 

@@ -30,15 +30,15 @@ def instruments_entity(installation: Installation, known_ids: Mapping[str, str])
             known_ids.get(symbol) or instrument_id(installation.source.name, str(name), day)
             for symbol, name, day in zip(records["source_symbol"], stable, first, strict=True)
         ]
-        return records.drop(columns="stable_id").assign(instrument_id=pd.Series(ids, index=records.index, dtype="string"))
+        return records.drop(columns="stable_id").assign(
+            instrument_id=pd.Series(ids, index=records.index, dtype="string")
+        )
 
     return Entity(
         table="raw.instruments",
         record=Instrument,
         key=("source_symbol",),
-        check=lambda records: check_instruments(
-            records, exchange_codes=EXCHANGES_OF_CALENDAR.get(code, (code,))
-        ),
+        check=lambda records: check_instruments(records, exchange_codes=EXCHANGES_OF_CALENDAR.get(code, (code,))),
         complete=complete,
     )
 

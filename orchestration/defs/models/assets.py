@@ -57,9 +57,7 @@ def model_versions(
     rows = [
         _version_row(trained, artifacts)
         for entry in registry.enabled
-        for trained in train_folds(
-            registry, entry.id, folds, features, labels, n_workers=installation.settings.threads
-        )
+        for trained in train_folds(registry, entry.id, folds, features, labels, n_workers=installation.settings.threads)
     ]
     written = warehouse.merge("research.model_versions", pd.DataFrame(rows))
     shown = pd.DataFrame(rows)[["model_id", "valid_from_date", "train_first_date", "train_last_date", "n_rows"]]
@@ -81,9 +79,7 @@ def model_versions(
     partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
     kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
 )  # fmt: skip
-def forecasts(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts
-) -> dg.MaterializeResult:
+def forecasts(context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts) -> dg.MaterializeResult:
     """One row per forecaster, as_of_date and member of the universe, by the version of the day's quarter."""
     first, last = window_of(context)
     versions = warehouse.read(queries.VERSIONS_BETWEEN, [first, last]).to_pylist()
@@ -121,7 +117,11 @@ def _version_row(trained: TrainedVersion, artifacts: Artifacts) -> dict[str, obj
 def _importances(rows: list[dict[str, object]]) -> pd.DataFrame:
     newest = json.loads(str(rows[-1]["metrics"])) if rows else {}
     shares = next(
-        (json.loads(str(row["metrics"]))["feature_importances"] for row in reversed(rows) if "feature_importances" in str(row["metrics"])),
+        (
+            json.loads(str(row["metrics"]))["feature_importances"]
+            for row in reversed(rows)
+            if "feature_importances" in str(row["metrics"])
+        ),
         newest.get("feature_importances", {}),
     )
     best = sorted(shares.items(), key=lambda item: -item[1])[:10]

@@ -40,7 +40,9 @@ def evaluation_days(
     read_from = sessions[max(begin - LABEL_SESSIONS, 0)]
     window = Window("as_of_date", sessions[begin], sessions[end])
     made = warehouse.read_frame(queries.FORECASTS_BETWEEN, [read_from, sessions[end]])
-    labels = forward_returns(warehouse.read_frame(queries.PRICES_FOR_LABELS, [read_from, last]), _between(sessions, read_from, last))
+    labels = forward_returns(
+        warehouse.read_frame(queries.PRICES_FOR_LABELS, [read_from, last]), _between(sessions, read_from, last)
+    )
     rows = _rows(made, labels, window.first_date)
     if rows.empty:
         return dg.MaterializeResult(metadata={"days": 0, "note": "No forecast of this window has a known label yet."})
@@ -61,12 +63,17 @@ def evaluations(warehouse: Warehouse) -> dg.MaterializeResult:
     for model_id, own in days.groupby("model_id"):
         evaluation = as_evaluation(own)
         metrics = summarise(evaluation, horizon_sessions=LABEL_SESSIONS)
-        rows += [{"model_id": model_id, "metric": m.name, "value": m.value, "unit": m.unit, "definition": m.definition} for m in metrics]
+        rows += [
+            {"model_id": model_id, "metric": m.name, "value": m.value, "unit": m.unit, "definition": m.definition}
+            for m in metrics
+        ]
         rows += _decile_rows(str(model_id), evaluation)
         figures = {m.name: m.value for m in metrics}
         shown[f"rank_ic_of_{model_id}"] = picture(monthly_ic_figure(own))
         shown[f"deciles_of_{model_id}"] = picture(decile_figure(np.nanmean(evaluation.decile_returns, axis=0)))
-        shown |= {f"{model_id}_{name}": figures[name] for name in ("rank_ic_mean", "rank_ic_t") if np.isfinite(figures[name])}
+        shown |= {
+            f"{model_id}_{name}": figures[name] for name in ("rank_ic_mean", "rank_ic_t") if np.isfinite(figures[name])
+        }
     if not rows:
         return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
     frame = pd.DataFrame(rows)
@@ -99,7 +106,9 @@ def _rows(made: pd.DataFrame, labels: pd.DataFrame, first: dt.date) -> pd.DataFr
 def _rows_of_model(model_id: str, made: pd.DataFrame, labels: pd.DataFrame, first: dt.date) -> pd.DataFrame:
     grid = made.pivot(index="as_of_date", columns="instrument_id", values="forecast")
     grid = grid.reindex(index=labels.index.intersection(grid.index), columns=labels.columns)
-    found = evaluate(grid.to_numpy(np.float64), labels.loc[grid.index].to_numpy(np.float64), horizon_sessions=LABEL_SESSIONS)
+    found = evaluate(
+        grid.to_numpy(np.float64), labels.loc[grid.index].to_numpy(np.float64), horizon_sessions=LABEL_SESSIONS
+    )
     rows = pd.DataFrame(
         {
             "model_id": model_id,

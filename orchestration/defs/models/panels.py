@@ -20,9 +20,7 @@ def read_features(warehouse: Warehouse, first: dt.date, last: dt.date) -> pd.Dat
     return technical_panel(exposures, indicators, prices)
 
 
-def read_labels(
-    warehouse: Warehouse, sessions: Sequence[dt.date], index: pd.MultiIndex
-) -> pd.DataFrame:
+def read_labels(warehouse: Warehouse, sessions: Sequence[dt.date], index: pd.MultiIndex) -> pd.DataFrame:
     """Return label_return and label_rank on the rows of a panel; labels end at the last of `sessions`."""
     prices = warehouse.read_frame(queries.PRICES_FOR_LABELS, [sessions[0], sessions[-1]])
     return label_panel(forward_returns(prices, sessions), index)

@@ -41,7 +41,9 @@ def delete_old(
     if not config.dry_run:
         delete_runs(context.instance, runs)
         logs = Path(os.environ.get("FACTORLOOM_DAGSTER_COMPUTE_LOGS", ""))
-        counts["logs"] = delete_compute_logs(logs, before=now - dt.timedelta(days=config.keep_logs_days)) if logs.name else 0
+        counts["logs"] = (
+            delete_compute_logs(logs, before=now - dt.timedelta(days=config.keep_logs_days)) if logs.name else 0
+        )
         with warehouse.connection() as connection:
             quotes_before = now - dt.timedelta(days=config.keep_quotes_days)
             counts["quotes"] = connection.execute(queries.DELETE_OLD_QUOTES, {"before": quotes_before}).rowcount

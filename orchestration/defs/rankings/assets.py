@@ -27,9 +27,7 @@ KEY = ["instrument_id", "as_of_date"]
     backfill_policy=dg.BackfillPolicy.single_run(), group_name="rankings", kinds={"python", "postgres"},
     owners=[OWNER], automation_condition=FOLLOW_INPUTS,
 )  # fmt: skip
-def rankings(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
-) -> dg.MaterializeResult:
+def rankings(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
     """One row per risk profile, as_of_date and member of the universe: score, rank, signal, and what made them."""
     first, last = window_of(context)
     first = max(first, first_ranked_session(market_data.installation))
@@ -74,7 +72,13 @@ def read_exposures(warehouse: Warehouse, first: dt.date, last: dt.date) -> pd.Da
 
 
 def write_rankings(
-    warehouse: Warehouse, rows: pd.DataFrame, first: dt.date, last: dt.date, profile: Profile, *, is_intraday: bool = False
+    warehouse: Warehouse,
+    rows: pd.DataFrame,
+    first: dt.date,
+    last: dt.date,
+    profile: Profile,
+    *,
+    is_intraday: bool = False,
 ) -> MergeResult:
     """Merge the rankings of one profile."""
     arrow = pa.Table.from_pandas(rows.drop(columns="missing_groups"), preserve_index=False)

@@ -88,8 +88,10 @@ def live_forecasts(
     trained = load(artifacts.read(version["artifact_uri"]))
     panel = technical_panel(factors, moved, live)[list(trained.version.features)]
     made = forecast(trained, panel).reset_index()
-    return made.drop(columns="forecast").rename(columns={"forecast_rank": "forecast"}).assign(
-        model_version_id=version["model_version_id"]
+    return (
+        made.drop(columns="forecast")
+        .rename(columns={"forecast_rank": "forecast"})
+        .assign(model_version_id=version["model_version_id"])
     )
 
 
@@ -125,4 +127,6 @@ def closed_because(now: dt.datetime) -> str:
     day = now.astimezone(installation.calendar.timezone).date()
     if end is not None and day > end:
         return f"source ends {end}"
-    return f"{installation.calendar.code} is closed at {now.astimezone(installation.calendar.timezone):%Y-%m-%d %H:%M %Z}"
+    return (
+        f"{installation.calendar.code} is closed at {now.astimezone(installation.calendar.timezone):%Y-%m-%d %H:%M %Z}"
+    )
