@@ -32,7 +32,8 @@ MAX_SOCKET_FOLDER_BYTES = 80
 # Others (spaces, quotes, per cent signs) would each need another way of quoting in options, addresses and shells.
 PLAIN_PATH = re.compile(r"[\w./+-]+", re.ASCII)
 SERVER_ACCOUNT = "factorloom"
-START_TIMEOUT_SECONDS = 120
+# Recovery after a kill and the last checkpoint before a stop both take long on a busy disk.
+PATIENCE_SECONDS = 180
 HELPERS_TIMEOUT_SECONDS = 30
 MIN_FREE_BYTES = 300 * 1024**2
 
@@ -113,7 +114,7 @@ class EmbeddedServer:
             if not (self.data / "PG_VERSION").exists():
                 self._initialise()
             self._open_socket_folder()
-            self._run("pg_ctl", "start", "-D", self.data, "-w", "-t", START_TIMEOUT_SECONDS, "-l", self.log,
+            self._run("pg_ctl", "start", "-D", self.data, "-w", "-t", PATIENCE_SECONDS, "-l", self.log,
                       "-o", self._command_line_options())  # fmt: skip
             return True
 
@@ -123,7 +124,7 @@ class EmbeddedServer:
             return
         with self._lock():
             if self.process() is not None:
-                self._run("pg_ctl", "stop", "-D", self.data, "-w", "-m", "fast")
+                self._run("pg_ctl", "stop", "-D", self.data, "-w", "-t", PATIENCE_SECONDS, "-m", "fast")
 
     def accepts(self) -> bool:
         """Tell whether the server takes connections; waits up to 5 seconds for its answer."""
@@ -140,13 +141,13 @@ class EmbeddedServer:
 
     def _runs_and_accepts(self) -> bool:
         """Wait for a server that runs to take connections (it may be recovering); False where none runs."""
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self.process() is not None:
             if self.accepts():
                 return True
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"embedded server: it must take connections within {START_TIMEOUT_SECONDS} s; it runs but does "
+                    f"embedded server: it must take connections within {PATIENCE_SECONDS} s; it runs but does "
                     f"not.\n{self._last_log_lines()}\nStop it by `factorloom db stop`, then start again."
                 )
             time.sleep(0.1)

@@ -15,7 +15,6 @@ from warehouse.embedded import EmbeddedServer
 from warehouse.settings import Settings
 
 SEED = Path(__file__).parent / "seed.sql"
-VIEWS = Path(__file__).parent / "views.sql"
 NOW = dt.datetime(2024, 6, 27, 12, tzinfo=dt.UTC)
 
 
@@ -26,8 +25,6 @@ def settings_for(url: str, home: Path) -> Settings:
 
 def fill(owner_url: str) -> None:
     """Make the tables that dbt would make, as the pipelines' role, and their rows."""
-    with connect(owner_url) as connection:
-        connection.execute(VIEWS.read_text())
     with connect(with_role(owner_url, WRITER)) as connection:
         connection.execute(SEED.read_text())
 

@@ -76,13 +76,17 @@ values
 ('i_acme', 'annual', 'simulated', 'USD', '2022-12-31', '2023-02-10T21:30Z', '2023-02-13', '2024-02-14', 1000),
 ('i_acme', 'annual', 'simulated', 'USD', '2023-12-31', '2024-02-14T21:30Z', '2024-02-15', null, 1200);
 
-insert into raw.instruments (source, source_symbol, instrument_id, ticker, is_active) values
-('simulated', 'ACME', 'i_acme', 'ACME', true), ('simulated', 'META', 'i_meta', 'META', true);
+-- METB was META's symbol before; a quote of it is nobody's now.
+insert into raw.instrument_aliases (source, source_symbol, valid_from_date, valid_to_date, instrument_id, ticker) values
+('simulated', 'ACME', '2020-01-02', null, 'i_acme', 'ACME'),
+('simulated', 'METB', '2024-01-02', '2024-05-31', 'i_meta', 'METB'),
+('simulated', 'META', '2024-06-01', null, 'i_meta', 'META');
 insert into raw.quotes
 (source, source_symbol, quoted_at, price, open, high, low, previous_close, volume, currency_code)
 values
 -- Older than META's bar of the 26th, and so superseded by it.
 ('simulated', 'META', '2024-06-26T15:00Z', 19, 19, 19, 19, 18, 10, 'USD'),
+('simulated', 'METB', '2024-06-27T15:00Z', 7, 7, 7, 7, 7, 10, 'USD'),
 ('simulated', 'ACME', '2024-06-27T14:00Z', 54, 53.5, 54, 53, 53, 300, 'USD'),
 ('simulated', 'ACME', '2024-06-27T14:01Z', 55.12, 53.5, 55.5, 53, 53, 400, 'USD');
 

@@ -107,7 +107,7 @@ def test_every_table_and_column_says_what_it_is_and_every_number_its_unit(databa
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
         left join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-        where n.nspname in ('raw', 'research', 'app') and c.relkind = 'r'
+        where n.nspname in ('raw', 'research', 'app') and c.relkind in ('r', 'v')
           and (obj_description(c.oid) is null or col_description(c.oid, a.attnum) is null)
     """
     unitless = """
