@@ -73,7 +73,7 @@ def _dagster(settings: Settings) -> dict[str, str]:
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "120",
         "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": "120",
-        # A run of a whole range writes an event per table and session: one insert each took eight minutes for 900 sessions.
+        # A run of a whole range writes an event per table and session: single inserts took 8 minutes for 900.
         "DAGSTER_EVENT_BATCH_SIZE": "1000",
         # Dagster's default of 5 runs per tick falls behind when each minute has a quote run and each run a few sensors.
         "DAGSTER_RUN_STATUS_SENSOR_PROCESS_LIMIT": "25",

@@ -1,4 +1,4 @@
-"""`factorloom refresh`: bring every table up to the last session, as real Dagster runs in the instance that the UI shows."""
+"""`factorloom refresh`: bring every table up to the last session, as real Dagster runs that the UI shows too."""
 
 import datetime as dt
 import time

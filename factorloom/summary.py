@@ -1,4 +1,4 @@
-"""What `factorloom refresh` says at its end: what the data is, what came in, the ranking, the backtest, and where to look."""
+"""What `factorloom refresh` says at its end: what the data is, what came in, ranking, backtest, where to look."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-# `eager` alone also fires when the blocking check of an input failed in an earlier run: measured, so both are asked for.
+# Measured: `eager` alone also fires when an input's blocking check failed in an earlier run. So both are asked for.
 FOLLOW_INPUTS = (dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()).with_label(
     "follow the inputs once their blocking checks have passed"
 )

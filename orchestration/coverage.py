@@ -51,7 +51,7 @@ def _entry(run: DagsterRun, key: dg.AssetKey, partition: str) -> EventLogEntry:
             AssetMaterialization(asset_key=key, partition=partition, metadata=metadata), []
         ),
     )
-    return EventLogEntry(
+    return EventLogEntry(  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
         error_info=None,
         level=10,
         user_message="",

@@ -16,6 +16,6 @@ class BacktestImpossible(OrchestrationError):
 
     def __init__(self, profile: str, first: dt.date, last: dt.date) -> None:
         super().__init__(
-            f"backtest: profile {profile!r} must have rankings on a rebalancing day between {first} and {last}; it has none. "
-            "Run the job `rank` for that period, or choose other dates."
+            f"backtest: profile {profile!r} must have rankings on a rebalancing day between {first} and {last}; it has "
+            "none. Run the job `rank` for that period, or choose other dates."
         )

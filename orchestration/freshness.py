@@ -14,8 +14,8 @@ WARNING_GAP = dt.timedelta(days=4, hours=12)
 def end_of_day_freshness(installation: Installation) -> dg.FreshnessPolicy | None:
     """Return the policy of tables that grow with each session; a finite source, or a frozen clock, has none.
 
-    Calendar-aware lateness (the newest session is missing) is told by the check `the_newest_session_is_complete`; the policy
-    here stays green over weekends and exchange holidays, and turns red when nothing runs any more.
+    Calendar-aware lateness (the newest session is missing) is told by the check `the_newest_session_is_complete`; the
+    policy here stays green over weekends and exchange holidays, and turns red when nothing runs any more.
     """
     if installation.final_session() is not None:
         return None

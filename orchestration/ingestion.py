@@ -203,7 +203,7 @@ class _SeenRecords:
         self._records = np.empty(0, dtype=np.uint64)
 
     def split(self, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Return which records have a key, and which are equal to a record, of an earlier batch; then remember these."""
+        """Return which records have a key, and which equal a record, of an earlier batch; then remember these."""
         keys = pd.util.hash_pandas_object(records[self._key], index=False).to_numpy()
         whole = pd.util.hash_pandas_object(
             records.astype({"metadata": str}) if "metadata" in records else records, index=False

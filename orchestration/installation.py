@@ -1,4 +1,4 @@
-"""What this installation is made of, put together once from the settings: clock, calendar, source, and the sessions they span."""
+"""What this installation is made of, put together once from settings: clock, calendar, source, and their sessions."""
 
 import datetime as dt
 from functools import lru_cache
@@ -30,7 +30,7 @@ class Installation(NamedTuple):
 
     @property
     def day_zone(self) -> str:
-        """Time zone whose midnight is the exchange's end of day: a session's calendar day is over when its data is there.
+        """Time zone whose midnight is the exchange's end of day: a session's day is over when its data is there.
 
         A fixed offset, so in summer the day turns an hour later than END_OF_DAY_HOUR. Dagster makes a daily partition
         available when its window ends; in this zone that is the evening of the session itself.

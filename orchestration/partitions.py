@@ -21,7 +21,7 @@ WEEKENDS = "0 0 * * 0,6"
 
 @lru_cache(maxsize=1)
 def sessions_partitions() -> dg.DailyPartitionsDefinition:
-    """One partition per session of the source; D can be asked for as soon as D's day zone day is over, see `Installation`."""
+    """One partition per session of the source; D opens when its day in the `day_zone` of `Installation` is over."""
     installation = current_installation()
     first, last = installation.first_session, installation.final_session()
     return dg.DailyPartitionsDefinition(
@@ -71,8 +71,9 @@ def window_of(context: dg.AssetExecutionContext) -> tuple[dt.date, dt.date]:
 def run_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     """Tags of one run that rebuilds the sessions from `first` to `last`.
 
-    A long range runs as its last partition, and says in a tag how far back it reaches: Dagster writes several events per table, check
-    and partition of a range, which took eight minutes for 900 sessions. `orchestration.coverage` then marks the partitions.
+    A long range runs as its last partition, and says in a tag how far back it reaches: Dagster writes several events
+    per table, check and partition of a range, which took eight minutes for 900 sessions. `orchestration.coverage` then
+    marks the partitions.
     """
     sessions = current_installation().sessions(first, last)
     if len(sessions) <= LONGEST_NATIVE_RANGE:
@@ -94,8 +95,4 @@ def _holidays(installation: Installation) -> list[dt.datetime]:
     last = min(installation.calendar.last_known_session, first + dt.timedelta(days=366 * 30))
     trading = set(installation.calendar.sessions(first, last))
     days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
-    return [
-        dt.datetime.combine(day, dt.time())
-        for day in days
-        if day.weekday() < 5 and day not in trading  # noqa: DTZ001 - in the partitions' zone
-    ]
+    return [dt.datetime.combine(day, dt.time()) for day in days if day.weekday() < 5 and day not in trading]

@@ -1,4 +1,4 @@
-"""Whole tables in and out of PostgreSQL as Arrow, by ADBC. Apart from `connect`, since the API needs no Arrow in its memory."""
+"""Whole tables in and out of PostgreSQL as Arrow, by ADBC. Apart from `connect`, since the API holds no Arrow."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -78,10 +78,10 @@ class Store(NamedTuple):
         """Append rows to a table."""
         columns = ", ".join(rows.columns)
         records = rows.astype(object).where(rows.notna(), None).itertuples(index=False, name=None)
-        with self.connect() as connection, connection.cursor() as cursor:
-            with cursor.copy(f"copy {table} ({columns}) from stdin") as copy:
-                for record in records:
-                    copy.write_row(record)
+        statement = f"copy {table} ({columns}) from stdin"
+        with self.connect() as connection, connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for record in records:
+                copy.write_row(record)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ class Market(NamedTuple):
 
 @pytest.fixture(scope="session")
 def market() -> Market:
-    """24 instruments, 330 sessions: splits, dividends, gaps, suspect bars, a break in prices, one source of adjusted prices."""
+    """24 instruments, 330 sessions: splits, dividends, gaps, suspect bars, a break in prices, adjusted prices."""
     rng = np.random.default_rng(11)
     days = [day.date() for day in pd.bdate_range("2022-01-03", periods=330)]
     n = 24
@@ -218,7 +218,7 @@ def market() -> Market:
 
 
 def _statements(rng: np.random.Generator, symbols: list[str]) -> pd.DataFrame:
-    """Seven years each, published 30 to 90 days after the period; some restated, some an old period after a newer one."""
+    """Seven years each, published 30 to 90 days after the period; some restated, some old ones late."""
     rows: list[dict[str, Any]] = []
     for symbol in symbols[:-1]:
         scale = float(rng.lognormal(18, 1))

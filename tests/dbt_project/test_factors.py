@@ -297,8 +297,10 @@ def test_winsorising_clips_at_the_hundredth_by_rank(new_store):
     store.insert("factors.fct_factor_values", days.assign(sector="x", reversal_21d=values))
     store.dbt.run("run", "--select", "fct_factor_exposures", "fct_sector_exposures")
     got = store.read(
-        "select reversal_21d_z::float8 as z, reversal_21d_sector_z::float8 as sector_z, reversal_21d_rank::float8 as rank "
-        "from factors.fct_factor_exposures join factors.fct_sector_exposures using (instrument_id, as_of_date) order by instrument_id"
+        "select reversal_21d_z::float8 as z, reversal_21d_sector_z::float8 as sector_z,"
+        " reversal_21d_rank::float8 as rank"
+        " from factors.fct_factor_exposures join factors.fct_sector_exposures using (instrument_id, as_of_date)"
+        " order by instrument_id"
     )
     clipped = np.r_[0, 0, np.arange(197.0), 196, 196]
     np.testing.assert_allclose(got["z"], (clipped - clipped.mean()) / clipped.std(ddof=1), rtol=1e-6, atol=1e-6)

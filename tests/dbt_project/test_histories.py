@@ -97,7 +97,8 @@ def test_a_changed_bar_and_a_lost_one_are_carried_by_the_window_from_their_day(h
     days = sorted(market.tables["raw.benchmark_bars"]["trade_date"])
     late, early = histories.at_once, new_store("early")
     change = f"""
-        update raw.daily_bars set close = round(close::numeric * 1.01, 2) where source_symbol = 'S06' and trade_date = '{days[-9]}';
+        update raw.daily_bars set close = round(close::numeric * 1.01, 2)
+        where source_symbol = 'S06' and trade_date = '{days[-9]}';
         delete from raw.daily_bars where source_symbol = 'S08' and trade_date = '{days[-7]}';
         insert into raw.bar_verdicts (source, source_symbol, trade_date, rule, verdict, known_from_date, detail)
         values ('made_up', 'S10', '{days[-8]}', 'wrong_day', 'suspect', '{days[-2]}', 'made up') on conflict do nothing

@@ -47,8 +47,8 @@ class Installation(NamedTuple):
     def refresh(self, *arguments: str, **changes: str) -> str:
         """Run the pipeline and return what it printed; the test fails with it when the pipeline does."""
         done = subprocess.run(
-            self.command("refresh", *arguments), cwd=ROOT, env=self.variables(**changes), capture_output=True, text=True,
-            timeout=900, check=False,
+            self.command("refresh", *arguments), cwd=ROOT, env=self.variables(**changes), capture_output=True,
+            text=True, timeout=900, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done.stdout

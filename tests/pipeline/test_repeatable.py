@@ -29,7 +29,8 @@ def row_versions(installation: Installation) -> dict[str, int]:
     """Return the newest transaction that touched each table of ours: unchanged when no row was written."""
     with installation.connect() as connection:
         names = connection.execute(
-            "select schemaname || '.' || tablename from pg_tables where schemaname in ('raw', 'research', 'app') order by 1"
+            "select schemaname || '.' || tablename from pg_tables"
+            " where schemaname in ('raw', 'research', 'app') order by 1"
         ).fetchall()
         return {
             name: connection.execute(f"select coalesce(max(xmin::text::bigint), 0) from {name}").fetchone()[0]

@@ -1,6 +1,6 @@
 """What pipelines and the API read of statements."""
 
-# Two share classes of one company publish the same statement; the company is its register number, where the source has one.
+# Two share classes of one company publish the same statement; the company is its register number, where there is one.
 COMPANIES = """
 select source_symbol, coalesce(metadata ->> 'cik', name, source_symbol) as company
 from raw.instruments

@@ -27,7 +27,9 @@ where as_of_date between $1 and $2 and model_id = $3
 """
 
 EVALUATION_DAYS = """
-select model_id, as_of_date, rank_ic, n_instruments, top_decile_return, bottom_decile_return, top_decile_turnover, decile_returns
+select
+    model_id, as_of_date, rank_ic, n_instruments, top_decile_return, bottom_decile_return, top_decile_turnover,
+    decile_returns
 from research.evaluation_days
 order by model_id, as_of_date
 """
@@ -49,7 +51,7 @@ select instrument_id, ticker, name, sector from marts.dim_instruments
 
 
 def columns_between(table: str, columns: Sequence[str]) -> str:
-    """Return the query of some columns of a table keyed by instrument_id and as_of_date; names are our own constants."""
+    """Return the query of columns of a table keyed by instrument_id and as_of_date; names are our own constants."""
     return f"select instrument_id, as_of_date, {', '.join(columns)} from {table} where as_of_date between $1 and $2"
 
 

@@ -24,5 +24,7 @@ select trade_date, return_1d from marts.dim_benchmark_prices where trade_date be
 """
 
 FIRST_SIGNAL_DATE = """
-select coalesce((select min(as_of_date) from research.forecasts), (select min(as_of_date) from research.rankings)) as as_of_date
+select coalesce(
+    (select min(as_of_date) from research.forecasts), (select min(as_of_date) from research.rankings)
+) as as_of_date
 """
