@@ -12,6 +12,11 @@ from warehouse.merge import MergeResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    Checked = dg.MaterializeResult[None]
+else:
+    # What an asset with checks of its own returns: Dagster does not know the class with a parameter there.
+    Checked = dg.MaterializeResult
+
 MAX_PICTURE_BYTES = 60_000
 OWNER = "team:data-platform"
 

@@ -1,4 +1,4 @@
-"""What assets are given: the warehouse, the source, and the store of artifacts. All read their settings when a run begins."""
+"""What assets are given: warehouse, source, and the store of artifacts. All read their settings when a run begins."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -21,8 +21,8 @@ PID_TAG = "factorloom/pid"
 PROCESS_STARTED_TAG = "factorloom/process_started_at"
 
 
-class Warehouse(dg.ConfigurableResource):
-    """The PostgreSQL that keeps everything, reached as `factorloom_writer`. Its address is in DATABASE_URL or embedded."""
+class Warehouse(dg.ConfigurableResource["Warehouse"]):
+    """The PostgreSQL that keeps everything, reached as `factorloom_writer`; at DATABASE_URL, else embedded."""
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Leave a mark of this process on the run: a later start can tell whether the run is dead."""
@@ -42,7 +42,8 @@ class Warehouse(dg.ConfigurableResource):
 
     def read_frame(self, sql: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
         """Read the answer of a query as a frame; dates are datetime64, text is Arrow-backed."""
-        return self.read(sql, parameters).to_pandas(date_as_object=False)
+        frame: pd.DataFrame = self.read(sql, parameters).to_pandas(date_as_object=False)
+        return frame
 
     def merge(self, table: str, rows: "Rows | pd.DataFrame", *, window: Window | None = None) -> MergeResult:
         """Merge rows into a table in a transaction of its own."""
@@ -62,7 +63,7 @@ class Warehouse(dg.ConfigurableResource):
             yield connection
 
 
-class MarketData(dg.ConfigurableResource):
+class MarketData(dg.ConfigurableResource["MarketData"]):
     """The source of market data that FACTORLOOM_SOURCE names, and the home calendar."""
 
     @property
@@ -71,7 +72,7 @@ class MarketData(dg.ConfigurableResource):
         return current_installation()
 
 
-class Artifacts(dg.ConfigurableResource):
+class Artifacts(dg.ConfigurableResource["Artifacts"]):
     """Where model files and reports lie: FACTORLOOM_ARTIFACTS, a folder or an object store."""
 
     def write(self, name: str, content: bytes) -> str:

@@ -1,6 +1,7 @@
 """Backtests of the rankings: each is one trial, and the same trial is the same row."""
 
 from enum import Enum
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -83,7 +84,8 @@ class BacktestConfig(dg.Config):
         )
     ],
 )  # fmt: skip
-def backtests(config: BacktestConfig, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:  # type: ignore[misc]
+# Dagster takes no other annotation of a generator of several results.
+def backtests(config: BacktestConfig, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:  # type: ignore[misc, type-arg]
     """Backtest the rankings of the risk profiles, out of sample and after costs."""
     outcomes = [run_backtest(warehouse, market_data.installation, options) for options in _options(config)]
     written = dict.fromkeys(TABLES, MergeResult())
@@ -127,7 +129,7 @@ def _options(config: BacktestConfig) -> list[BacktestOptions]:
     ]
 
 
-def _report(outcomes: list[Outcome]) -> dict[str, object]:
+def _report(outcomes: list[Outcome]) -> dict[str, Any]:
     if not outcomes:
         return {}
     figures = [

@@ -42,7 +42,7 @@ class Translator(DagsterDbtTranslator):
 
 TRANSLATOR = Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
 WINDOW_SESSIONS = 252
-# Regressions on the market stand in research.rolling_measures, which one factor reads as a source: dbt runs before and after.
+# One factor reads regressions on the market from research.rolling_measures as a source: dbt runs before and after.
 BEFORE_REGRESSIONS = "path:models/staging path:models/intermediate path:models/marts"
 AFTER_REGRESSIONS = "path:models/factors"
 
@@ -79,7 +79,7 @@ def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, market_data: M
 )  # fmt: skip
 def rolling_measures(
     context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """One row per instrument and as_of_date: rolling regressions on the benchmark."""
     first, last = window_of(context)
     sessions = market_data.installation.sessions(None, last)

@@ -10,7 +10,7 @@ import pandas as pd
 from orchestration.defs.market_data.assets import KINDS, RETRIES, accounting, ingest_window, instruments, received
 from orchestration.ingestion import Entity
 from orchestration.installation import Installation
-from orchestration.metadata import OWNER
+from orchestration.metadata import OWNER, Checked
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse
 from orchestration.sources.records import Fundamental
@@ -26,9 +26,7 @@ ASSUMED_LAG_DAYS = 90
     backfill_policy=dg.BackfillPolicy.single_run(), group_name="fundamentals", kinds=KINDS, owners=[OWNER],
     pool="vendor_api", retry_policy=RETRIES, check_specs=accounting("fundamentals"),
 )  # fmt: skip
-def fundamentals(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
-) -> dg.MaterializeResult:
+def fundamentals(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol, statement, period end and publication; a restated statement is a new row."""
     installation, window = market_data.installation, window_of(context)
     entity = fundamentals_entity(warehouse, installation)
@@ -69,8 +67,8 @@ def with_publication(records: pd.DataFrame, *, zone: ZoneInfo) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Without filed_date; published_at is the source's instant, else the end of the filing day (so it counts from the next
-        session), else the beginning of the day ASSUMED_LAG_DAYS after the period's end.
+        Without filed_date; published_at is the source's instant, else the end of the filing day (so it counts from the
+        next session), else the beginning of the day ASSUMED_LAG_DAYS after the period's end.
     """
     if "published_at_basis" in records.columns:
         return records

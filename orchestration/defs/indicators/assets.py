@@ -16,7 +16,7 @@ from warehouse.queries import research as queries
     backfill_policy=dg.BackfillPolicy.single_run(), group_name="indicators", kinds={"python", "postgres"},
     owners=[OWNER], automation_condition=FOLLOW_INPUTS,
 )  # fmt: skip
-def indicators(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def indicators(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """One row per instrument and as_of_date: technical indicators on adjusted prices.
 
     Computed from full history, since exponential averages never forget; only differences within the window are written.

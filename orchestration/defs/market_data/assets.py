@@ -16,7 +16,7 @@ from orchestration.defs.market_data.entities import (
 )
 from orchestration.ingestion import Entity, ingest
 from orchestration.installation import Installation
-from orchestration.metadata import OWNER, merge_metadata, table
+from orchestration.metadata import OWNER, Checked, merge_metadata, table
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse, as_arrow
 from orchestration.sources.protocols import HasQuotes, capabilities
@@ -48,7 +48,7 @@ def accounting(table_name: str) -> list[dg.AssetCheckSpec]:
 
 def ingest_window(
     warehouse: Warehouse, installation: Installation, entity: Entity, batches: Iterator[Batch]
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Ingest and report: the body of every asset that takes records in."""
     ingested = ingest(warehouse, installation.source.name, entity, batches)
     return dg.MaterializeResult(
@@ -69,7 +69,7 @@ def received(installation: Installation, entity: str, *window: dt.date) -> Itera
     key=["raw", "instruments"], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=RETRIES, check_specs=accounting("instruments"),
 )  # fmt: skip
-def instruments(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+def instruments(warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source and symbol: the instruments as the source describes them today."""
     installation = market_data.installation
     known = warehouse.read(queries.KNOWN_INSTRUMENT_IDS, [installation.source.name]).to_pylist()
@@ -81,7 +81,7 @@ def instruments(warehouse: Warehouse, market_data: MarketData) -> dg.Materialize
 @dg.asset(
     key=["raw", "instrument_aliases"], deps=[instruments], group_name=GROUP, kinds=KINDS, owners=[OWNER]
 )  # fmt: skip
-def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per source, symbol and period of validity: which instrument a symbol meant on a day."""
     rows = warehouse.read_frame(queries.INSTRUMENTS_OF_SOURCE, [market_data.installation.source.name])
     # One symbol, one instrument, since ever: sources that rename say so in their own entity.
@@ -96,9 +96,7 @@ def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.Mate
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=RETRIES, check_specs=accounting("daily_bars"),
 )  # fmt: skip
-def daily_bars(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
-) -> dg.MaterializeResult:
+def daily_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and session; a re-run changes only what the source changed."""
     installation, (first, last) = market_data.installation, window_of(context)
     entity = daily_bars_entity(installation, first, last)
@@ -110,9 +108,7 @@ def daily_bars(
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=RETRIES, check_specs=accounting("benchmark_bars"),
 )  # fmt: skip
-def benchmark_bars(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
-) -> dg.MaterializeResult:
+def benchmark_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, index symbol and session: the market index that returns are compared with."""
     installation, (first, last) = market_data.installation, window_of(context)
     entity = benchmark_bars_entity(installation, first, last)
@@ -124,7 +120,7 @@ def benchmark_bars(
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=RETRIES, check_specs=accounting("dividends"),
 )  # fmt: skip
-def dividends(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+def dividends(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and ex-date: cash dividends as declared."""
     installation, window = market_data.installation, window_of(context)
     return ingest_window(warehouse, installation, dividends_entity(), received(installation, "dividends", *window))
@@ -135,7 +131,7 @@ def dividends(context: dg.AssetExecutionContext, warehouse: Warehouse, market_da
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=RETRIES, check_specs=accounting("splits"),
 )  # fmt: skip
-def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and ex-date: share splits."""
     installation, window = market_data.installation, window_of(context)
     return ingest_window(warehouse, installation, splits_entity(), received(installation, "splits", *window))
@@ -145,10 +141,10 @@ def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data:
     key=["raw", "bar_verdicts"], deps=[daily_bars, splits], partitions_def=sessions_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER],
 )  # fmt: skip
-def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per bar and soft rule: bars that cannot be trusted, or were suspected and proved consistent.
 
-    Judged over the whole history, since a wrong-day bar shows only when the other day is known; only differences are written.
+    Judged over the whole history, since a wrong-day bar shows only when the other day is known; writes differences.
     """
     source = market_data.installation.source.name
     bars = warehouse.read_frame(queries.BARS_OF_SOURCE, [source])
@@ -172,12 +168,12 @@ def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.Materializ
     key=["raw", "quotes"], deps=[instruments], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
 )  # fmt: skip
-def quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+def quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per source, symbol and instant: prices during the session; kept 30 days."""
     return take_quotes(warehouse, market_data)
 
 
-def take_quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+def take_quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """Store the newest quote of every instrument, and say how many."""
     installation = market_data.installation
     source = installation.source

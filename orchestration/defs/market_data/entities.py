@@ -84,7 +84,7 @@ def splits_entity() -> Entity:
 
 
 def _sessions(installation: Installation, first: dt.date, last: dt.date) -> np.ndarray:
-    # A window's ends carry what is older and younger than the source's sessions, so the calendar reaches a little further.
+    # A window's ends carry what is older and younger than the source's sessions, so the calendar reaches further.
     margin = dt.timedelta(days=10)
     return np.array(installation.calendar.sessions(first - margin, last + margin), dtype="datetime64[D]")
 

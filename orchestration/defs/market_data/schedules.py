@@ -32,7 +32,7 @@ def _nothing_new(installation: Installation) -> str:
 @dg.schedule(
     job=ingest_market_data, cron_schedule="15 19 * * 1-5", execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="After each session, in the exchange's time: its bars, dividends and splits; catches up on missed days.",
+    description="After each session, in the exchange's time: bars, dividends and splits; catches up on missed days.",
 )  # fmt: skip
 def end_of_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for the sessions whose bars are missing."""

@@ -17,8 +17,8 @@ WATCHED = [
 
 @dg.sensor(
     job=carry_downstream, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING,
-    description="When a run has changed raw rows of older sessions (restated, or caught up on), everything computed from "
-    "them is run again for that range, in one run.",
+    description="When a run has changed raw rows of older sessions (restated, or caught up on), everything computed "
+    "from them is run again for that range, in one run.",
 )  # fmt: skip
 def restatements(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for the range from the oldest changed session to the newest."""

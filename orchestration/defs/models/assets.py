@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from typing import cast
 
 import dagster as dg
 import numpy as np
@@ -38,11 +39,11 @@ OWN_QUARTER = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partition
 )  # fmt: skip
 def model_versions(
     context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """One row per forecaster and retraining date: what was learnt, from what, and where it lies."""
     installation = market_data.installation
     wanted = {dt.date.fromisoformat(key) for key in context.partition_keys}
-    # The last session's day may be the first of a quarter whose own sessions are still to come: the calendar knows them.
+    # The last session's day may be the first of a quarter whose own sessions are to come: the calendar knows them.
     horizon = max(wanted) + dt.timedelta(days=14)
     folds = [
         fold
@@ -52,7 +53,7 @@ def model_versions(
     last_label = max(fold.last_label_date for fold in folds)
     sessions = installation.sessions(None, last_label)
     features = read_features(warehouse, sessions[0], last_label)
-    labels = read_labels(warehouse, sessions, features.index)["label_rank"]
+    labels = read_labels(warehouse, sessions, cast(pd.MultiIndex, features.index))["label_rank"]
     registry = load_registry()
     rows = [
         _version_row(trained, artifacts)
@@ -79,7 +80,9 @@ def model_versions(
     partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
     kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
 )  # fmt: skip
-def forecasts(context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts) -> dg.MaterializeResult:
+def forecasts(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts
+) -> dg.MaterializeResult[None]:
     """One row per forecaster, as_of_date and member of the universe, by the version of the day's quarter."""
     first, last = window_of(context)
     versions = warehouse.read(queries.VERSIONS_BETWEEN, [first, last]).to_pylist()

@@ -27,7 +27,7 @@ from warehouse.queries import research as queries
 )  # fmt: skip
 def evaluation_days(
     context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """One row per forecaster and as_of_date whose 22-session label is known: skill of the day, out of sample.
 
     The partition of session D completes the day 22 sessions before it, whose label D's close has decided.
@@ -56,10 +56,11 @@ def evaluation_days(
     key=["research", "evaluations"], deps=[evaluation_days], group_name=GROUP, kinds={"python", "postgres"},
     owners=[OWNER],
 )  # fmt: skip
-def evaluations(warehouse: Warehouse) -> dg.MaterializeResult:
+def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """One row per forecaster and figure over all out-of-sample days, with its definition."""
     days = warehouse.read_frame(queries.EVALUATION_DAYS)
-    rows, shown = [], {}
+    rows: list[dict[str, Any]] = []
+    shown: dict[str, Any] = {}
     for model_id, own in days.groupby("model_id"):
         evaluation = as_evaluation(own)
         metrics = summarise(evaluation, horizon_sessions=LABEL_SESSIONS)

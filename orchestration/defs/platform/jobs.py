@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-
 RAW = dg.AssetSelection.groups("market_data", "fundamentals") - dg.AssetSelection.assets(["raw", "quotes"])
 FACTORS = dg.AssetSelection.groups("staging", "intermediate", "marts", "factors", "indicators")
 RANKED = dg.AssetSelection.groups("rankings") | dg.AssetSelection.assets(

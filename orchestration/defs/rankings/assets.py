@@ -27,7 +27,9 @@ KEY = ["instrument_id", "as_of_date"]
     backfill_policy=dg.BackfillPolicy.single_run(), group_name="rankings", kinds={"python", "postgres"},
     owners=[OWNER], automation_condition=FOLLOW_INPUTS,
 )  # fmt: skip
-def rankings(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:
+def rankings(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
+) -> dg.MaterializeResult[None]:
     """One row per risk profile, as_of_date and member of the universe: score, rank, signal, and what made them."""
     first, last = window_of(context)
     first = max(first, first_ranked_session(market_data.installation))
@@ -96,4 +98,5 @@ def _top(warehouse: Warehouse, rows: pd.DataFrame) -> pd.DataFrame:
     names = warehouse.read_frame(queries.SECTORS)
     shown = newest.merge(names, on="instrument_id").sort_values("rank")
     contributions = [f"contribution_{group}" for group in GROUPS]
-    return shown[["rank", "ticker", "name", "score", "signal", *contributions]]
+    top: pd.DataFrame = shown[["rank", "ticker", "name", "score", "signal", *contributions]]
+    return top

@@ -107,7 +107,7 @@ def intraday() -> None:
 @dg.schedule(
     job=intraday, cron_schedule="* * * * 1-5", execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Each minute of the session: quotes; every FACTORLOOM_INTRADAY_MINUTES minutes rankings on live prices.",
+    description="Each minute of a session: quotes; every FACTORLOOM_INTRADAY_MINUTES minutes rankings on live prices.",
 )  # fmt: skip
 def each_minute(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run while the exchange is open."""
