@@ -12,37 +12,36 @@ ROOT = Path(__file__).resolve().parents[1]
 ASSET_KEYS = ROOT / "tests" / "asset_keys.txt"
 
 DESCRIBE = """
-import json, sys
-import dagster as dg
+import json
 from orchestration.dbt import prepare_manifest
 prepare_manifest()
 from orchestration.definitions import build_defs
+
+def facts(thing, **more):
+    return {"name": thing.name, "description": thing.description, **more}
+
 defs = build_defs()
 graph = defs.resolve_asset_graph()
+repository = defs.get_repository_def()
 print("JSON" + json.dumps({
     "assets": [
         {
-            "key": key.to_user_string(),
-            "description": graph.get(key).description or "",
-            "group": graph.get(key).group_name,
-            "owners": list(graph.get(key).owners),
-            "kinds": sorted(graph.get(key).kinds),
-            "is_external": graph.get(key).is_external,
+            "key": node.key.to_user_string(),
+            "description": node.description or "",
+            "group": node.group_name,
+            "owners": list(node.owners),
+            "kinds": sorted(node.kinds),
+            "is_external": node.is_external,
         }
-        for key in sorted(graph.get_all_asset_keys())
+        for node in sorted(graph.asset_nodes, key=lambda node: node.key)
     ],
     "checks": [[key.asset_key.to_user_string(), key.name] for key in graph.asset_check_keys],
     "schedules": [
-        {"name": s.name, "timezone": s.execution_timezone, "status": s.default_status.value, "description": s.description}
-        for s in defs.resolve_all_schedule_defs() ] if hasattr(defs, "resolve_all_schedule_defs") else [
-        {"name": s.name, "timezone": s.execution_timezone, "status": s.default_status.value, "description": s.description}
-        for s in defs.get_repository_def().schedule_defs],
-    "sensors": [
-        {"name": s.name, "status": s.default_status.value, "description": s.description}
-        for s in defs.get_repository_def().sensor_defs],
-    "jobs": [
-        {"name": j.name, "description": j.description, "assets": len(j.asset_layer.executable_asset_keys) if j.asset_layer else 0}
-        for j in defs.get_repository_def().get_all_jobs() if not j.name.startswith("__")],
+        facts(one, status=one.default_status.value, timezone=one.execution_timezone)
+        for one in repository.schedule_defs
+    ],
+    "sensors": [facts(one, status=one.default_status.value) for one in repository.sensor_defs],
+    "jobs": [facts(one) for one in repository.get_all_jobs() if not one.name.startswith("__")],
 }))
 """
 
