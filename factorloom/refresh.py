@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from orchestration.installation import Installation
 
+# Dagster prints a line per event unless it is told not to; the UI has them all the same.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
 
 def refresh(
     settings: Settings, *, console: Console | None = None, full: bool = False, first_date: dt.date | None = None
@@ -99,7 +102,9 @@ def _run(instance: "dg.DagsterInstance", definitions: "dg.Definitions", stage: S
         tags |= run_tags(stage.first, stage.last) if stage.job != "train" else range_tags(stage.first, stage.last)
     started = time.monotonic()
     with RunProgress(console, instance, run_id, stage.label, steps=len(job.nodes)) as progress:
-        result = job.execute_in_process(instance=instance, run_id=run_id, tags=tags, raise_on_error=False)
+        result = job.execute_in_process(
+            instance=instance, run_id=run_id, tags=tags, run_config=QUIET, raise_on_error=False
+        )
     if not result.success:
         raise RefreshFailed(job=stage.job, run_id=run_id, reason=progress.first_failure or "no step said why")
     mark_covered_partitions(instance, result.dagster_run)

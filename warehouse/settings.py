@@ -70,7 +70,9 @@ class Settings(BaseModel):
         problems = [
             *self._clock_problems(),
             *self._source_problems(),
-            *self._address_problems(),
+            *self._webhook_problems(),
+            *self._port_problems(),
+            *self._database_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -97,7 +99,7 @@ class Settings(BaseModel):
             )
         return problems
 
-    def _address_problems(self) -> list[str]:
+    def _webhook_problems(self) -> list[str]:
         problems = []
         if self.webhook_allow and self.api_host not in LOOPBACK:
             problems.append(
@@ -108,14 +110,30 @@ class Settings(BaseModel):
             host, _, port = entry.rpartition(":")
             if not host or not port.isdigit():
                 problems.append(f"FACTORLOOM_WEBHOOK_ALLOW must list host:port; got {entry!r}")
+        return problems
+
+    def _port_problems(self) -> list[str]:
+        ports = (self.ui_port, self.api_port, self.code_server_port)
+        if len(set(ports)) == len(ports):
+            return []
+        return [
+            "FACTORLOOM_UI_PORT, FACTORLOOM_API_PORT and FACTORLOOM_CODE_SERVER_PORT must differ; "
+            f"got {', '.join(map(str, ports))}"
+        ]
+
+    def _database_problems(self) -> list[str]:
+        problems = []
         urls = {
             "DATABASE_URL": self.database_url,
             "DAGSTER_DATABASE_URL": self.dagster_database_url,
             "FACTORLOOM_API_DATABASE_URL": self.api_database_url,
         }
         for name, secret in urls.items():
-            if secret is not None and urlsplit(secret.get_secret_value()).scheme not in ("postgresql", "postgres"):
-                problems.append(f"{name} must begin with postgresql:// (the value is not shown)")
+            if secret is not None and not _is_database_address(secret.get_secret_value()):
+                problems.append(
+                    f"{name} must be postgresql://user:password@host:port/database, special characters "
+                    "percent-encoded (the value is not shown)"
+                )
         if self.database_url is not None and self.dagster_database_url is None:
             problems.append("DAGSTER_DATABASE_URL must be set when DATABASE_URL is: Dagster keeps its own database")
         return problems
@@ -174,6 +192,16 @@ def variables() -> dict[str, str]:
     return {UNPREFIXED.get(field, f"{PREFIX}{field.upper()}"): field for field in Settings.model_fields}
 
 
+def _is_database_address(text: str) -> bool:
+    """Tell whether a text is an address that libpq and the tools on top of it understand."""
+    try:
+        parts = urlsplit(text)
+        has_database = bool(parts.path.strip("/"))
+        return parts.scheme in ("postgresql", "postgres") and parts.port != 0 and has_database
+    except ValueError:  # a port that is no number, or half of an IPv6 address
+        return False
+
+
 def _unknown_variables(given: Mapping[str, str]) -> list[str]:
     known = {*variables(), *(f"{name}_FILE" for name in SECRETS)}
     return [
@@ -195,8 +223,9 @@ def _secrets_from_files(given: Mapping[str, str]) -> tuple[dict[str, str], list[
             continue
         try:
             secrets[name] = Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            problems.append(f"{name}_FILE must name a readable file; got {path} ({error.strerror})")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it holds no text"
+            problems.append(f"{name}_FILE must name a readable file; got {path} ({reason})")
     return secrets, problems
 
 

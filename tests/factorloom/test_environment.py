@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from factorloom.environment import apply_environment, compute_logs, dagster_home, logs, prepare_environment
 from factorloom.errors import FrontError, InstallationError
+from warehouse.embedded import EmbeddedServer
 from warehouse.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
@@ -63,7 +64,7 @@ def test_dbt_is_given_the_parts_of_an_external_address(settings):
 
 def test_dbt_is_given_the_socket_of_the_embedded_server(settings):
     variables = prepare_environment(settings)
-    assert variables["FACTORLOOM_DBT_HOST"] == str(settings.home / "postgres" / "socket")
+    assert variables["FACTORLOOM_DBT_HOST"] == str(EmbeddedServer(settings.home / "postgres").socket_folder)
     assert (variables["FACTORLOOM_DBT_USER"], variables["FACTORLOOM_DBT_PASSWORD"]) == ("postgres", "")
 
 

@@ -140,12 +140,43 @@ def test_a_secret_is_given_once_and_its_file_must_be_readable(problems, tmp_path
     )
 
 
+def test_a_secret_file_that_holds_no_text_is_refused(problems, tmp_path):
+    (tmp_path / "secret").write_bytes(b"\xff\xfe")
+    given = {"DATABASE_URL_FILE": str(tmp_path / "secret"), "DAGSTER_DATABASE_URL": "postgresql://h/d"}
+    assert problems(given) == [
+        f"DATABASE_URL_FILE must name a readable file; got {tmp_path / 'secret'} (it holds no text)"
+    ]
+
+
 def test_no_message_ever_shows_a_secret(problems):
     found = problems({"DATABASE_URL": "mysql://u:hunter2@h/w", "DAGSTER_DATABASE_URL": "postgresql://h/d"})
-    assert found == ["DATABASE_URL must begin with postgresql:// (the value is not shown)"]
+    assert found == [
+        "DATABASE_URL must be postgresql://user:password@host:port/database, special characters percent-encoded "
+        "(the value is not shown)"
+    ]
     assert "hunter2" not in repr(
-        Settings(database_url="postgresql://u:hunter2@h/w", dagster_database_url="postgresql://d")
+        Settings(database_url="postgresql://u:hunter2@h/w", dagster_database_url="postgresql://h/d")
     )
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://h", "postgresql://h/", "postgresql://h:port/w", "postgresql://[::1/w", "h/w"]
+)
+def test_an_address_that_no_tool_could_read_is_refused_before_anything_connects(problems, address):
+    (found,) = problems({"DATABASE_URL": address, "DAGSTER_DATABASE_URL": "postgresql://h/d"})
+    assert found.startswith("DATABASE_URL must be postgresql://user:password@host:port/database")
+
+
+@pytest.mark.parametrize("address", ["postgresql:///w?host=/run/postgresql", "postgres://u:p%40ss@[::1]:5433/w"])
+def test_addresses_of_sockets_and_of_the_older_form_will_do(tmp_path, address):
+    settings = read_settings({"DATABASE_URL": address, "DAGSTER_DATABASE_URL": address}, folder=tmp_path)
+    assert settings.database_url.get_secret_value() == address
+
+
+def test_services_cannot_share_a_port(problems):
+    assert problems({"FACTORLOOM_UI_PORT": "8000"}) == [
+        "FACTORLOOM_UI_PORT, FACTORLOOM_API_PORT and FACTORLOOM_CODE_SERVER_PORT must differ; got 8000, 8000, 4266"
+    ]
 
 
 def test_a_secret_of_the_wrong_kind_is_not_shown_either():
