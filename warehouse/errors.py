@@ -3,6 +3,7 @@
 WarehouseError
 ├── SettingsError       the environment does not describe a working installation
 ├── ServerError         the embedded PostgreSQL could not be started or stopped
+├── UnfitDatabase       the database, or our account in it, cannot carry the warehouse
 ├── MigrationPending    the database is older (or newer) than the code
 ├── DumpError           a copy of the warehouse could not be written or read back
 └── MergeError          rows handed to a merge do not fit their table
@@ -27,6 +28,13 @@ class SettingsError(WarehouseError):
 
 class ServerError(WarehouseError):
     """The embedded PostgreSQL could not be started or stopped."""
+
+
+class UnfitDatabase(WarehouseError):
+    """The database, or our account in it, cannot carry the warehouse."""
+
+    def __init__(self, what_must_hold: str, what_to_do: str) -> None:
+        super().__init__(f"warehouse: {what_must_hold}. {what_to_do}")
 
 
 class MigrationPending(WarehouseError):

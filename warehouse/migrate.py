@@ -10,6 +10,7 @@ from psycopg import sql
 
 from warehouse.connect import DAGSTER_DATABASE, WAREHOUSE_DATABASE, connect, embedded_server, owner_url
 from warehouse.errors import MigrationPending
+from warehouse.inspection import inspect, require_ability
 from warehouse.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,7 +27,21 @@ def prepare(settings: Settings) -> None:
 
 
 def upgrade(url: str) -> None:
-    """Apply the migrations that the database at `url` lacks."""
+    """Apply the migrations that the database at `url` lacks.
+
+    Raises
+    ------
+    UnfitDatabase
+        When the server is too old, or the account may not do what migrations do.
+    MigrationPending
+        When the database is newer than the code.
+    """
+    found, wanted = current_revision(url), newest_revision()
+    if found == wanted:
+        return
+    if found is not None and found > wanted:
+        raise MigrationPending(found=found, wanted=wanted)
+    require_ability(inspect(url))
     command.upgrade(_alembic(url), "head")
 
 

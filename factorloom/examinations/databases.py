@@ -9,7 +9,7 @@ from factorloom.examinations.findings import Finding, fail, ok, warn
 from warehouse.clock import machine_clock
 from warehouse.connect import connect, dagster_url, embedded_server, owner_url
 from warehouse.errors import ServerError
-from warehouse.inspection import OLDEST_VERSION, DatabaseFacts, help_for_roles, inspect
+from warehouse.inspection import OLDEST_VERSION, DatabaseFacts, help_for_roles, help_for_tables, inspect
 from warehouse.migrate import current_revision, newest_revision
 from warehouse.settings import Settings
 
@@ -64,11 +64,17 @@ def dagster_storage(settings: Settings) -> Iterator[Finding]:
     url = dagster_url(settings).replace("postgresql+psycopg2://", "postgresql://", 1)
     try:
         with connect(url) as connection:
-            row = connection.execute("select to_regclass('public.runs') is not null").fetchone()
+            row = connection.execute(
+                "select to_regclass('public.runs') is not null, has_schema_privilege('public', 'create')"
+            ).fetchone()
     except psycopg.Error as error:
         yield fail("Dagster storage", _first_line(error), _how_to_reach(settings, "DAGSTER_DATABASE_URL", error))
         return
-    if row == (True,):
+    is_filled, may_fill = row or (False, False)
+    if not may_fill:
+        by_hand = "As a superuser: alter database <name> owner to <account>;"
+        yield fail("Dagster storage", "our account may not create tables in that database", by_hand)
+    elif is_filled:
         yield ok("Dagster storage", "reachable")
     else:
         yield warn("Dagster storage", "reachable, but still empty", "Run `factorloom db upgrade`.")
@@ -82,9 +88,12 @@ def _version(facts: DatabaseFacts) -> Finding:
 
 
 def _roles(facts: DatabaseFacts) -> Finding:
-    if facts.foreign_roles and not facts.may_create_roles:
-        detail = f"{facts.account} may not create roles (CREATEROLE), and it lacks {', '.join(facts.foreign_roles)}"
-        return fail("roles", detail, f"As a superuser: {help_for_roles(facts)}")
+    if not facts.may_create_tables:
+        detail = f"{facts.account} may not create schemas and tables in database {facts.database}"
+        return fail("roles", detail, help_for_tables(facts))
+    if facts.foreign_roles:
+        detail = f"{facts.account} may neither act as nor make (CREATEROLE) {', '.join(facts.foreign_roles)}"
+        return fail("roles", detail, help_for_roles(facts))
     lacks = [
         f"{word} ({command} needs it)"
         for word, command, has in (

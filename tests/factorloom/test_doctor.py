@@ -210,27 +210,29 @@ def test_an_empty_database_wants_its_migrations(server):
     assert finding.detail.startswith("the schema is at no revision")
 
 
-def test_an_account_that_lacks_rights_is_told_the_sql(server, template):
-    with connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute("create role poor login")
-    url = server.url("postgres").replace("postgres@", "poor@")
+def test_an_account_that_lacks_rights_is_told_the_sql_step_by_step(server, template):
+    url = server.url("poor").replace("postgres@", "poor@")
     settings = Settings(database_url=url, dagster_database_url=url)
-    try:
-        finding = of("roles", databases.warehouse(settings))
-        assert finding.state == "fail"
-        assert finding.what_to_do == 'As a superuser: grant factorloom_writer, factorloom_api to "poor";'
-        with connect(server.url("postgres"), autocommit=True) as connection:
-            connection.execute(finding.what_to_do.removeprefix("As a superuser: "))
-        finding = of("roles", databases.warehouse(settings))
-        assert finding.state == "warn"
-        assert finding.what_to_do == 'As a superuser: alter role "poor" createdb bypassrls;'
-        with connect(server.url("postgres"), autocommit=True) as connection:
-            connection.execute(finding.what_to_do.removeprefix("As a superuser: "))
-        assert of("roles", databases.warehouse(settings)).state == "ok"
-    finally:
-        with connect(server.url("postgres"), autocommit=True) as connection:
-            connection.execute("revoke factorloom_writer, factorloom_api from poor")
-            connection.execute("drop role poor")
+    with connect(server.url("postgres"), autocommit=True) as superuser:
+        superuser.execute("create role poor login")
+        superuser.execute("create database poor")
+
+        def told(state: str) -> str:
+            finding = of("roles", databases.warehouse(settings))
+            assert finding.state == state
+            superuser.execute(finding.what_to_do.removeprefix("As a superuser: "))
+            return finding.what_to_do
+
+        try:
+            assert only(databases.dagster_storage(settings)).what_to_do.startswith("As a superuser: alter database")
+            assert told("fail") == 'As a superuser: alter database "poor" owner to "poor";'
+            assert only(databases.dagster_storage(settings)).what_to_do == "Run `factorloom db upgrade`."
+            assert told("fail") == 'As a superuser: grant factorloom_writer, factorloom_api to "poor";'
+            assert told("warn") == 'As a superuser: alter role "poor" createdb bypassrls;'
+            assert of("roles", databases.warehouse(settings)).state == "ok"
+        finally:
+            superuser.execute("drop database poor")
+            superuser.execute("drop role poor")
 
 
 def test_a_server_that_is_too_old_is_a_failure(external, monkeypatch):

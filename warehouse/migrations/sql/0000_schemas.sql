@@ -2,6 +2,9 @@
 do $$
 declare
     wanted text;
+    may_act constant text := case
+        when current_setting('server_version_num')::integer < 160000 then 'member' else 'set'
+    end;
 begin
     foreach wanted in array array['factorloom_writer', 'factorloom_api'] loop
         begin
@@ -12,7 +15,8 @@ begin
         exception when duplicate_object or unique_violation then
             null; -- roles belong to the whole server: another database of ours has made it in the meantime
         end;
-        if not pg_has_role(current_user, wanted, 'member') then
+        -- Since PostgreSQL 16 who has made a role is a member of it, but may not act as it before it is granted.
+        if not pg_has_role(current_user, wanted, may_act) then
             execute format('grant %I to %I', wanted, current_user);
         end if;
     end loop;
