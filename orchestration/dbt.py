@@ -1,28 +1,33 @@
 """Where the dbt project lies, and its manifest: parsed once per change of the project, never at import."""
 
+import contextlib
 import hashlib
+import json
 import os
-import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dagster_dbt import DbtCliResource, DbtProject
+from dagster_dbt import DbtProject
+
+from orchestration.errors import DbtFailed
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent / "dbt_project"
 SOURCES = ("*.sql", "*.yml", "*.md")
+# What dbt says goes to the step's log; a log file of its own costs a second each time.
+COMMON = (
+    "--project-dir", str(PROJECT_FOLDER), "--profiles-dir", str(PROJECT_FOLDER), "--log-level", "info",
+    "--no-use-colors", "--log-level-file", "none",
+)  # fmt: skip
 
 
 @lru_cache(maxsize=1)
 def dbt_project() -> DbtProject:
     """Return the project; its target folder is DBT_TARGET_PATH."""
     return DbtProject(project_dir=PROJECT_FOLDER, target_path=Path(os.environ.get("DBT_TARGET_PATH", "target")))
-
-
-def dbt_resource() -> DbtCliResource:
-    """Return the resource that runs dbt."""
-    # Named, not looked for: a service's PATH need not hold our environment.
-    executable = Path(sys.executable).with_name("dbt")
-    return DbtCliResource(project_dir=dbt_project(), profiles_dir=str(PROJECT_FOLDER), dbt_executable=str(executable))
 
 
 def manifest() -> Path:
@@ -41,6 +46,13 @@ def manifest() -> Path:
     return path
 
 
+@lru_cache(maxsize=1)
+def parsed_manifest() -> dict[str, Any]:
+    """Return what the manifest says."""
+    content: dict[str, Any] = json.loads(manifest().read_bytes())
+    return content
+
+
 def prepare_manifest() -> None:
     """Parse the project unless the manifest stands for its present files."""
     path = dbt_project().manifest_path
@@ -48,8 +60,33 @@ def prepare_manifest() -> None:
     if path.exists() and stamp.exists() and stamp.read_text() == digest:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    dbt_resource().cli(["parse", "--quiet"], target_path=path.parent).wait()
+    parse_project()
     stamp.write_text(digest)
+
+
+@lru_cache(maxsize=1)
+def parsed_project() -> "Manifest":
+    """Return the project as dbt holds it; quick where the target folder has what an earlier parse left."""
+    return parse_project("--no-write-json")
+
+
+def parse_project(*options: str) -> "Manifest":
+    """Parse the project.
+
+    Raises
+    ------
+    DbtFailed
+        With what dbt says of it.
+    """
+    # Imported here: two seconds that loading the definitions need not take.
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    with contextlib.chdir(PROJECT_FOLDER):
+        done = dbtRunner().invoke(["parse", "--quiet", *COMMON, *options])
+    if not isinstance(done.result, Manifest):
+        raise DbtFailed([str(done.exception)])
+    return done.result
 
 
 @lru_cache(maxsize=1)

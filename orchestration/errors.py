@@ -1,10 +1,12 @@
 """Errors of this folder.
 
 OrchestrationError
-└── BacktestImpossible    there is nothing to trade
+├── BacktestImpossible    there is nothing to trade
+└── DbtFailed             a table could not be built, or a test did not pass
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 
 class OrchestrationError(Exception):
@@ -18,4 +20,15 @@ class BacktestImpossible(OrchestrationError):
         super().__init__(
             f"backtest: profile {profile!r} must have rankings on a rebalancing day between {first} and {last}; it has "
             "none. Run the job `rank` for that period, or choose other dates."
+        )
+
+
+class DbtFailed(OrchestrationError):
+    """A table could not be built, or a test did not pass."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"dbt: every table must be built and every test pass; got {len(problems)} that did not:\n"
+            + "\n".join(problems)
+            + "\nThe step's log has the whole story; mend the cause and run the step again."
         )

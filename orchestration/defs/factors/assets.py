@@ -1,16 +1,17 @@
 """The dbt tables, and the rolling regressions that one of them reads."""
 
-import json
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 import pandas as pd
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration.automation import FOLLOW_INPUTS
-from orchestration.dbt import dbt_project, manifest
+from orchestration.column_lineage import column_lineages
+from orchestration.dbt import dbt_project, manifest, parsed_manifest
+from orchestration.dbt_runner import Dbt, DbtRun, dbt_settings
 from orchestration.metadata import OWNER, merge_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse
@@ -47,29 +48,33 @@ BEFORE_REGRESSIONS = "path:models/staging path:models/intermediate path:models/m
 AFTER_REGRESSIONS = "path:models/factors"
 
 
-def build(context: dg.AssetExecutionContext, dbt: DbtCliResource, market_data: MarketData) -> Iterator[Any]:
+def build(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, market_data: MarketData) -> Iterator[Any]:
     """Build the selected tables for the window of the run, tests included."""
-    first, last = window_of(context)
-    variables = {
-        "window_first_date": first.isoformat(),
-        "window_last_date": last.isoformat(),
-        "source_priority": [market_data.installation.source.name],
-        "session_timezone": market_data.installation.calendar.timezone.key,
-    }
-    # Unit tests prove the SQL, not the data: `make test` and the weekly job run them.
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)]
-    # A test that compares two tables runs when the later of them has been built.
-    arguments += ["--indirect-selection", "buildable"]
-    yield from dbt.cli(arguments, context=context).stream().fetch_row_counts()
+
+    def metadata_of(done: DbtRun) -> dict[str, dict[str, Any]]:
+        counts = {row["table_name"]: row["n_rows"] for row in warehouse.read(queries.TABLE_ROWS).to_pylist()}
+        lineages = column_lineages(done.compiled, parsed_manifest())
+        return {
+            unique_id: {"dagster/column_lineage": lineage, **_row_count(counts.get(unique_id.rpartition(".")[2]))}
+            for unique_id, lineage in lineages.items()
+        }
+
+    settings = dbt_settings(market_data.installation, window_of(context))
+    yield from dbt.build(context, settings, metadata_of)
+
+
+def _row_count(n_rows: int | None) -> dict[str, int]:
+    """Views have none."""
+    return {} if n_rows is None else {"dagster/row_count": n_rows}
 
 
 @dbt_assets(
     manifest=manifest(), project=dbt_project(), select=BEFORE_REGRESSIONS, dagster_dbt_translator=TRANSLATOR,
     backfill_policy=dg.BackfillPolicy.single_run(), pool="dbt", name="marts",
 )  # fmt: skip
-def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, market_data: MarketData) -> Iterator[Any]:
+def marts(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, market_data: MarketData) -> Iterator[Any]:
     """Staging views, instruments, prices and fundamentals."""
-    yield from build(context, dbt, market_data)
+    yield from build(context, dbt, warehouse, market_data)
 
 
 @dg.asset(
@@ -96,6 +101,8 @@ def rolling_measures(
     manifest=manifest(), project=dbt_project(), select=AFTER_REGRESSIONS, dagster_dbt_translator=TRANSLATOR,
     partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), pool="dbt", name="factors",
 )  # fmt: skip
-def factors(context: dg.AssetExecutionContext, dbt: DbtCliResource, market_data: MarketData) -> Iterator[Any]:
+def factors(
+    context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, market_data: MarketData
+) -> Iterator[Any]:
     """One row per instrument and as_of_date: universe, factors, exposures."""
-    yield from build(context, dbt, market_data)
+    yield from build(context, dbt, warehouse, market_data)

@@ -1,15 +1,15 @@
 """Jobs that keep the installation small and honest: retention, and a full run of the dbt tests."""
 
 import datetime as dt
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 from pydantic import Field
 
+from orchestration.defs.rankings.intraday import intraday
+from orchestration.dbt_runner import Dbt, dbt_settings
 from orchestration.installation import current_installation
 from orchestration.resources import MarketData, Warehouse
 from orchestration.retention import delete_compute_logs, delete_runs, runs_to_delete
@@ -24,6 +24,7 @@ class RetentionConfig(dg.Config):
     keep_runs_days: int = Field(
         default=60, ge=1, description="Runs and their events, except the newest success of each asset and partition."
     )
+    keep_intraday_runs_days: int = Field(default=3, ge=1, description="Runs of the job intraday: one each minute.")
     keep_quotes_days: int = Field(default=30, ge=1, description="Intraday quotes and intraday rankings.")
     keep_events_days: int = Field(default=30, ge=1, description="Rows of app.events.")
     keep_logs_days: int = Field(default=14, ge=1, description="What steps have printed.")
@@ -36,10 +37,14 @@ def delete_old(
 ) -> None:
     """Delete old runs, logs, quotes and events, and say how much."""
     now = market_data.installation.clock()
-    runs = runs_to_delete(context.instance, before=now - dt.timedelta(days=config.keep_runs_days))
+    minutes = now - dt.timedelta(days=config.keep_intraday_runs_days)
+    runs = {
+        *runs_to_delete(context.instance, before=now - dt.timedelta(days=config.keep_runs_days)),
+        *runs_to_delete(context.instance, before=minutes, job=intraday.name),
+    }
     counts: dict[str, Any] = {"runs": len(runs)}
     if not config.dry_run:
-        delete_runs(context.instance, runs)
+        delete_runs(context.instance, sorted(runs))
         logs = Path(os.environ.get("FACTORLOOM_DAGSTER_COMPUTE_LOGS", ""))
         counts["logs"] = (
             delete_compute_logs(logs, before=now - dt.timedelta(days=config.keep_logs_days)) if logs.name else 0
@@ -62,10 +67,9 @@ def retention() -> None:
 
 
 @dg.op(description="Run every dbt test on whole tables, not only on the window that a run has built.")
-def test_all_tables(dbt: DbtCliResource) -> None:
+def test_all_tables(dbt: Dbt, market_data: MarketData) -> None:
     """Run all dbt tests on everything."""
-    variables = json.dumps({"test_everything": True})
-    dbt.cli(["test", "--vars", variables]).wait()
+    dbt.test({**dbt_settings(market_data.installation), "test_everything": "true"})
 
 
 @dg.job(description="Run every dbt test on whole tables.")
