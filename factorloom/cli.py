@@ -126,12 +126,24 @@ def serve(
     read_only: Annotated[bool, typer.Option(help="webserver: refuse every change.")] = False,
 ) -> None:
     """Run one service in this process, as `up` and the containers do."""
-    from factorloom.serve import SERVICES
     from factorloom.serve import serve as run
 
-    if service not in SERVICES:
-        raise typer.BadParameter(f"must be one of {', '.join(SERVICES)}; got {service!r}", param_hint="SERVICE")
+    _require_service(service)
     run(_settings(), service, host=host, code_server_host=code_server_host, is_read_only=read_only)
+
+
+@commands.command(hidden=True)
+def healthy(
+    service: Annotated[str, typer.Argument(help="code-server, webserver, daemon or api")],
+    host: Annotated[str, typer.Option(help="Where it is; for the daemon, where the webserver is.")] = "127.0.0.1",
+) -> None:
+    """Ask a service whether it does its work; status 1 when it does not."""
+    from factorloom.services import check_of
+
+    _require_service(service)
+    if not check_of(_settings(), service, host)():
+        print(f"{service}: no answer from {host}")
+        raise typer.Exit(1)
 
 
 @db.command()
@@ -202,6 +214,13 @@ def restore(
     read(settings, file, clean=clean)
     migrate(owner_url(settings))
     print(f"Restored {file}.")
+
+
+def _require_service(name: str) -> None:
+    from factorloom.serve import SERVICES
+
+    if name not in SERVICES:
+        raise typer.BadParameter(f"must be one of {', '.join(SERVICES)}; got {name!r}", param_hint="SERVICE")
 
 
 def _settings() -> "Settings":

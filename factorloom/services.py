@@ -155,19 +155,30 @@ def local_services(settings: Settings, environment: Mapping[str, str]) -> list[S
     ui, code, api = settings.ui_port, settings.code_server_port, settings.api_port
     api_host = reachable_host(settings.api_host)
 
-    def child(name: str, address: str, stage: int, check: Check) -> ChildService:
+    def child(name: str, address: str, stage: int, host: str = LOCAL) -> ChildService:
         command = [sys.executable, "-m", "factorloom", "serve", name]
         process = Child(command, environment=environment, log=logs(settings) / f"{name}.log")
-        return ChildService(name, process, check=check, address=address, stage=stage)
+        return ChildService(name, process, check=check_of(settings, name, host), address=address, stage=stage)
 
     services: list[Service] = [EmbeddedPostgres(settings)] if settings.is_embedded else []
     return [
         *services,
-        child("code-server", f"{LOCAL}:{code}", 1, lambda: grpc_answers(LOCAL, code)),
-        child("api", f"http://{api_host}:{api}", 1, lambda: http_answers(api_host, api, "/livez")),
-        child("webserver", f"http://{LOCAL}:{ui}", 2, lambda: http_answers(LOCAL, ui, "/server_info")),
-        child("daemon", "", 2, DaemonCheck(LOCAL, ui)),
+        child("code-server", f"{LOCAL}:{code}", 1),
+        child("api", f"http://{api_host}:{api}", 1, api_host),
+        child("webserver", f"http://{LOCAL}:{ui}", 2),
+        child("daemon", "", 2),
     ]
+
+
+def check_of(settings: Settings, service: str, host: str) -> Check:
+    """Return the question whether a service does its work; the daemon's is answered by the webserver at `host`."""
+    checks: Mapping[str, Check] = {
+        "code-server": lambda: grpc_answers(host, settings.code_server_port),
+        "api": lambda: http_answers(host, settings.api_port, "/livez"),
+        "webserver": lambda: http_answers(host, settings.ui_port, "/server_info"),
+        "daemon": DaemonCheck(host, settings.ui_port),
+    }
+    return checks[service]
 
 
 def local_ports(settings: Settings) -> list[Port]:
