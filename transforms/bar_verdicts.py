@@ -9,7 +9,7 @@ import pandas as pd
 from transforms.bar_history import BarHistory, Flags, Found, Numbers
 from transforms.bar_rules import as_numbers
 from transforms.unadjusted_splits import unadjusted_splits
-from transforms.wrong_days import wrong_days
+from transforms.wrong_days import VOLUME_TOLERANCE, wrong_days
 
 WRONG_DAY = "wrong_day"
 UNADJUSTED_SPLIT = "unadjusted_split"
@@ -20,7 +20,7 @@ def bar_verdicts(
     *,
     splits: pd.DataFrame,
     dividends: pd.DataFrame | None = None,
-    volume_tolerance: float = 0.0,
+    volume_tolerance: float = VOLUME_TOLERANCE,
 ) -> pd.DataFrame:
     """Find the bars that cannot be trusted, and the jumps that only a split or a distribution in kind explains.
 
@@ -52,7 +52,8 @@ def bar_verdicts(
 
     Notes
     -----
-    wrong_day: all bars of an instrument with the same open, high, low, close and volume are suspect. One of them is
+    wrong_day: all bars of an instrument with the same open, high, low, close and volume are suspect, and so are
+    adjusted bars that are another one's times a factor, as an adjustment between the days leaves them. One of them is
     cleared if it alone connects to its neighbours, no more than 3 usual overnight moves away on either side, close to
     open, while every other lies more than 4 away on both sides. Neighbours that are in question themselves are stepped
     over. Bars without volume or without a range do not count, they repeat by nature. Of two bars on consecutive days,
@@ -72,7 +73,8 @@ def bar_verdicts(
     may be judged again.
     """
     history = BarHistory.of(bars)
-    repeated = wrong_days(history, volume_tolerance=volume_tolerance)
+    is_adjusted = (bars["adjustment"] != "none").to_numpy(dtype=bool, na_value=True)
+    repeated = wrong_days(history, is_adjusted=is_adjusted, volume_tolerance=volume_tolerance)
     jumps = unadjusted_splits(
         history, explained=_explained(history, bars, splits), dividend=_dividend(history, bars, dividends)
     )

@@ -1,7 +1,11 @@
 """Bars of a wrong day: a feed handed out one day's bar for another day as well."""
 
+from itertools import count
+
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from transforms.bar_history import MEDIAN_TO_DEVIATION, BarHistory, Flags, Found, Numbers, Rows, times
 from transforms.days import Days
@@ -10,15 +14,28 @@ from transforms.days import Days
 # have both beyond 4. A bar cleared by mistake may leak the future, one kept out costs a day: so the two lie apart.
 CONNECTED, APART = 3.0, 4.0
 
+# Vendors correct volumes after the fact, and prices hardly: repeated bars have been seen to differ by up to two fifths
+# in volume. Four equal prices by chance want a low price with few ticks, and their volumes differ by anything.
+VOLUME_TOLERANCE = 0.4
+
+# An adjustment that begins between the two days leaves the repeated prices in one ratio, up to the rounding of vendors
+# to four decimals, a step each.
+PRICE_STEP = 1e-4
+RESCALED_VOLUME_TOLERANCE = 0.02
+
 MIXER = np.uint64(0x9E3779B97F4A7C15)
 
+Pairs = tuple[Rows, Rows]
 
-def wrong_days(history: BarHistory, *, volume_tolerance: float) -> Found:
+
+def wrong_days(history: BarHistory, *, is_adjusted: Flags, volume_tolerance: float) -> Found:
     """Find bars equal to another day's bar, and decide which of them may stay.
 
     Parameters
     ----------
     history : BarHistory
+    is_adjusted : ndarray of bool, shape (n_bars,)
+        Bars whose prices a vendor has adjusted: they also repeat when they are another bar's times one factor.
     volume_tolerance : float, fraction
         Largest difference of the volumes of repeated bars.
 
@@ -27,7 +44,7 @@ def wrong_days(history: BarHistory, *, volume_tolerance: float) -> Found:
     Found
         Every repeated bar once.
     """
-    rows, group = _repeated(history, volume_tolerance)
+    rows, group = _repeated(history, is_adjusted, volume_tolerance)
     is_questioned = np.zeros(len(history.code), dtype=bool)
     is_questioned[rows] = True
     before, after = _unquestioned_neighbours(is_questioned)
@@ -39,31 +56,49 @@ def wrong_days(history: BarHistory, *, volume_tolerance: float) -> Found:
     is_cleared = connects & decided[group]
     other = _other_bar(rows, group, is_cleared)
     known = _known_from(history, rows, group, is_questioned, after[rows])
+    repeats = _repeats(history, rows, other, size[group])
     details = [
-        _wrong_day_detail(history.day[twin], int(n), gap_in=a, gap_out=b, is_decided=sure, is_cleared=clear)
-        for twin, n, a, b, sure, clear in zip(
-            other, size[group], gap_in, gap_out, decided[group], is_cleared, strict=True
+        f"{repeat}; {_gap_detail(twin, gap_in=a, gap_out=b, is_decided=sure, is_cleared=clear)}"
+        for repeat, twin, a, b, sure, clear in zip(
+            repeats, history.day[other], gap_in, gap_out, decided[group], is_cleared, strict=True
         )
     ]
     return Found(rows, ~is_cleared, history.day[other], known, details)
 
 
-def _wrong_day_detail(
-    twin: np.datetime64, n_bars: int, *, gap_in: float, gap_out: float, is_decided: bool, is_cleared: bool
-) -> str:
-    others = f"{twin}" if n_bars == 2 else f"{twin} and {n_bars - 2} more"
+def _repeats(history: BarHistory, rows: Rows, others: Rows, n_bars: Rows) -> list[str]:
+    """Say of each bar which other it repeats, and how exactly."""
+    ratio = history.close[rows] / history.close[others]
+    volume = history.volume[rows] / history.volume[others] - 1
+    return [
+        f"Prices{'' if r == 1 else f' over {r:.6g}'} and volume{f' ({v:+.2%})' if v else ''} repeat those of {twin}"
+        f"{'' if n == 2 else f' and {n - 2} more'}"
+        for r, v, twin, n in zip(ratio, volume, history.day[others], n_bars, strict=True)
+    ]
+
+
+def _gap_detail(twin: np.datetime64, *, gap_in: float, gap_out: float, is_decided: bool, is_cleared: bool) -> str:
     conclusion = "which day is right does not show"
     if is_decided:
         conclusion = "it connects, no other does" if is_cleared else f"it stands apart, {twin} does not"
-    return (
-        f"Prices and volume repeat those of {others}; gaps to its neighbours {times(gap_in)} and "
-        f"{times(gap_out)} the usual: {conclusion}."
-    )
+    return f"gaps to its neighbours {times(gap_in)} and {times(gap_out)} the usual: {conclusion}."
 
 
-def _repeated(history: BarHistory, volume_tolerance: float) -> tuple[Rows, Rows]:
+def _repeated(history: BarHistory, is_adjusted: Flags, volume_tolerance: float) -> tuple[Rows, Rows]:
     """Rows of repeated bars, and the number of each one's group; sorted by group and row."""
-    eligible = np.flatnonzero((history.volume > 0) & (history.high > history.low))
+    repeats = (history.volume > 0) & (history.high > history.low)
+    equal = _equal_bars(history, np.flatnonzero(repeats), volume_tolerance)
+    rescaled = _rescaled_bars(history, np.flatnonzero(repeats & is_adjusted))
+    pairs = np.stack([np.concatenate([equal[0], rescaled[0]]), np.concatenate([equal[1], rescaled[1]])])
+    rows, places = np.unique(pairs, return_inverse=True)
+    links = coo_array((np.ones(pairs.shape[1]), places.reshape(pairs.shape)), shape=(len(rows), len(rows)))
+    group = connected_components(links, directed=False)[1].astype(np.int64)
+    order = np.lexsort((rows, group))
+    return rows[order], group[order]
+
+
+def _equal_bars(history: BarHistory, eligible: Rows, volume_tolerance: float) -> Pairs:
+    """Pairs of bars with the same four prices and nearly the same volume."""
     columns = (history.code, history.open, history.high, history.low, history.close)
     # One number per bar finds the few that may repeat; the comparison below is exact.
     mixed = np.zeros(len(eligible), dtype=np.uint64)
@@ -72,16 +107,45 @@ def _repeated(history: BarHistory, volume_tolerance: float) -> tuple[Rows, Rows]
         mixed ^= mixed >> np.uint64(29)
     rows = eligible[pd.Series(mixed).duplicated(keep=False).to_numpy()]
     rows = rows[np.lexsort((rows, history.volume[rows], *(values[rows] for values in reversed(columns))))]
-    volume = history.volume[rows]
-    begins = np.ones(len(rows), dtype=bool)
-    begins[1:] = volume[1:] > volume[:-1] * (1 + volume_tolerance)
+    first, second = rows[:-1], rows[1:]
+    is_pair = history.volume[second] <= history.volume[first] * (1 + volume_tolerance)
     for values in columns:
-        begins[1:] |= values[rows[1:]] != values[rows[:-1]]
-    group = np.cumsum(begins) - 1
-    repeated = np.bincount(group, minlength=1)[group] > 1
-    rows, group = rows[repeated], np.unique(group[repeated], return_inverse=True)[1]
-    order = np.lexsort((rows, group))
-    return rows[order], group[order].astype(np.int64)
+        is_pair &= values[second] == values[first]
+    return first[is_pair], second[is_pair]
+
+
+def _rescaled_bars(history: BarHistory, eligible: Rows) -> Pairs:
+    """Pairs of bars whose four prices stand in one ratio, with nearly the same volume."""
+    spread = history.high[eligible] / history.low[eligible]
+    order = np.lexsort((eligible, spread, history.code[eligible]))
+    rows, spread = eligible[order], spread[order]
+    # Bars in one ratio have the same high over low, up to rounding, so they lie close together here.
+    reach = spread * (1 + 4 * PRICE_STEP / history.low[rows])
+    firsts, seconds = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    start = np.arange(len(rows))
+    for ahead in count(1):
+        start = start[start + ahead < len(rows)]
+        is_near = spread[start + ahead] <= reach[start]
+        start = start[is_near & (history.code[rows[start + ahead]] == history.code[rows[start]])]
+        if len(start) == 0:
+            break
+        first, second = rows[start], rows[start + ahead]
+        is_pair = _stand_in_one_ratio(history, first, second)
+        firsts.append(first[is_pair])
+        seconds.append(second[is_pair])
+    return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def _stand_in_one_ratio(history: BarHistory, rows: Rows, others: Rows) -> Flags:
+    """Whether two bars differ by one factor in prices, up to rounding, and little in volume; same shape as `rows`."""
+    ratio = history.close[others] / history.close[rows]
+    volume, other_volume = history.volume[rows], history.volume[others]
+    agree = np.abs(other_volume - volume) <= volume * RESCALED_VOLUME_TOLERANCE
+    for prices in (history.open, history.high, history.low):
+        # Four roundings by half a step: of this price and of the closes, on both days.
+        slack = PRICE_STEP * (1 + ratio)
+        agree &= np.abs(prices[others] - prices[rows] * ratio) <= slack
+    return agree
 
 
 def _unquestioned_neighbours(is_questioned: Flags) -> tuple[Rows, Rows]:
