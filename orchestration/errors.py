@@ -30,5 +30,5 @@ class DbtFailed(OrchestrationError):
         super().__init__(
             f"dbt: every table must be built and every test pass; got {len(problems)} that did not:\n"
             + "\n".join(problems)
-            + "\nThe step's log has the whole story; mend the cause and run the step again."
+            + "\ndbt's log, dbt.log in DBT_LOG_PATH, has the whole story; mend the cause and run it again."
         )
