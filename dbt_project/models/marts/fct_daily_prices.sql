@@ -3,6 +3,7 @@
     meta={'window_column': 'trade_date'},
     indexes=[{'columns': ['instrument_id', 'trade_date'], 'unique': true}, {'columns': ['trade_date']}],
 ) }}
+-- depends_on: {{ ref('stg_instrument_aliases') }}
 {% set windowed = is_windowed() %}
 
 with bars as (
@@ -13,11 +14,6 @@ with bars as (
 actions as (
     select * from {{ ref('int_corporate_actions_chosen') }}
     {% if windowed %}where ex_date <= {{ window_last() }}{% endif %}
-),
-
-aliases as (
-    select distinct instrument_id
-    from {{ ref('stg_instrument_aliases') }}
 ),
 
 -- A source that has named no dividend yet does not say that there was none.
@@ -36,23 +32,24 @@ standing as (
             last_bar.*,
             trusted.close_adj as trusted_close_adj,
             trusted.price_segment as trusted_segment
-        from aliases
-        cross join lateral (
-            select
-                instrument_id,
-                trade_date,
-                source,
-                adjustment,
-                close_raw,
-                session_number,
-                adjustment_factor,
-                split_factor,
-                price_segment
-            from {{ this }}
-            where instrument_id = aliases.instrument_id and trade_date < {{ window_first() }}
-            order by trade_date desc
-            limit 1
-        ) as last_bar
+        from (select distinct instrument_id from {{ ref('stg_instrument_aliases') }}) as aliases
+        cross join
+            lateral (
+                select
+                    instrument_id,
+                    trade_date,
+                    source,
+                    adjustment,
+                    close_raw,
+                    session_number,
+                    adjustment_factor,
+                    split_factor,
+                    price_segment
+                from {{ this }}
+                where instrument_id = aliases.instrument_id and trade_date < {{ window_first() }}
+                order by trade_date desc
+                limit 1
+            ) as last_bar
         left join lateral (
             select
                 close_adj,
@@ -163,9 +160,11 @@ judged as (
                 then 1 / (1 - bar_dividend_amount * bar_split_ratio / previous_close_raw)
             else 1
         end as dividend_multiplier,
-        is_unadjusted_split
-        or adjustment is distinct from coalesce(previous_adjustment, adjustment)
-        or (adjustment <> 'none' and source is distinct from coalesce(previous_source, source)) as is_segment_start
+        (
+            is_unadjusted_split
+            or adjustment is distinct from coalesce(previous_adjustment, adjustment)
+            or (adjustment <> 'none' and source is distinct from coalesce(previous_source, source))
+        ) as is_segment_start
     from followed
 ),
 
