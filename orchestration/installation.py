@@ -9,6 +9,8 @@ from orchestration.calendars import HomeCalendar
 from orchestration.sources.protocols import Source
 from orchestration.sources.registry import create_source
 from warehouse.clock import Clock, clock_of
+from warehouse.connect import writer_url
+from warehouse.queries.vendor_budgets import VendorLedger
 from warehouse.settings import Settings, current_settings
 
 # The end-of-day data of a session may be asked for from this hour on, in the exchange's time zone.
@@ -65,4 +67,5 @@ def current_installation() -> Installation:
     settings = current_settings()
     clock = clock_of(settings)
     calendar = HomeCalendar(settings.calendar)
-    return Installation(settings, clock, calendar, create_source(settings.source, settings, calendar, clock))
+    ledger = VendorLedger(lambda: writer_url(settings))
+    return Installation(settings, clock, calendar, create_source(settings.source, settings, calendar, clock, ledger))

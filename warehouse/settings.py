@@ -1,10 +1,12 @@
 """Every setting of an installation, read once, typed, with all problems listed at once.
 
 The variables and their meaning are listed in `.env.example`. A secret `X` may also be given as `X_FILE`, the path of a
-file that holds it. Values come from the environment, then from `.env` in the working directory.
+file that holds it. Values come from the environment, then from `.env` in the working directory. Vendors' variables
+follow a pattern, so that a further vendor needs none of its own here.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
@@ -21,9 +23,22 @@ PREFIX = "FACTORLOOM_"
 # Names that other programs know too.
 UNPREFIXED = {"database_url": "DATABASE_URL", "dagster_database_url": "DAGSTER_DATABASE_URL"}
 SECRETS = ("DATABASE_URL", "DAGSTER_DATABASE_URL", "FACTORLOOM_API_DATABASE_URL")
+VENDOR_VARIABLE = re.compile(rf"{PREFIX}([A-Z0-9_]+)_(API_KEY|PRIVATE_KEY|BASE_URL|PLAN)")
+VENDOR_SECRETS = ("api_key", "private_key")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Ours, but no settings: what we hand to dbt and Dagster, and what only tests read.
 INTERNAL = (f"{PREFIX}DBT_", f"{PREFIX}DAGSTER_", f"{PREFIX}REAL_DATA", f"{PREFIX}TEST_")
+
+
+class VendorSettings(BaseModel):
+    """What a vendor wants to know, and where it is asked; `FACTORLOOM_<SOURCE>_API_KEY` and so on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    api_key: SecretStr | None = None
+    private_key: SecretStr | None = None
+    base_url: str | None = None
+    plan: str | None = None
 
 
 class Settings(BaseModel):
@@ -40,7 +55,7 @@ class Settings(BaseModel):
     now: datetime | None = None
     calendar: str = "XNYS"
 
-    source: Literal["simulated", "files"] = "simulated"
+    source: str = Field(default="simulated", pattern=r"^[a-z][a-z0-9_]*$")
     simulated_instruments: int = Field(default=500, ge=20, le=10_000)
     simulated_first_session: date = date(2020, 12, 1)
     simulated_last_session: date | None = None
@@ -49,6 +64,11 @@ class Settings(BaseModel):
     simulated_defect_rate: float = Field(default=0.0005, ge=0, le=0.2)
     files_folder: Path | None = None
     files_mapping: Path | None = None
+
+    live_first_session: date = date(2025, 1, 2)
+    live_symbols: tuple[str, ...] = ()
+    live_benchmark: str = "SPY"
+    vendors: Mapping[str, VendorSettings] = {}
 
     threads: int = Field(default=2, ge=1, le=256)
     intraday_minutes: int = Field(default=5, ge=1, le=60)
@@ -60,7 +80,7 @@ class Settings(BaseModel):
     webhook_allow: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("webhook_allow", mode="before")
+    @field_validator("webhook_allow", "live_symbols", mode="before")
     @classmethod
     def _split_list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -170,7 +190,8 @@ def read_settings(environment: Mapping[str, str] | None = None, *, folder: Path 
     secrets, problems = _secrets_from_files(given)
     problems = [*_unknown_variables(given), *problems]
     texts = {**given, **secrets}
-    values = {field: texts[variable] for variable, field in variables().items() if variable in texts}
+    values: dict[str, Any] = {field: texts[name] for name, field in variables().items() if name in texts}
+    values["vendors"] = _vendors(texts)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -189,7 +210,8 @@ def current_settings() -> Settings:
 
 def variables() -> dict[str, str]:
     """Return the variable of each field: {variable: field}."""
-    return {UNPREFIXED.get(field, f"{PREFIX}{field.upper()}"): field for field in Settings.model_fields}
+    fields = (field for field in Settings.model_fields if field != "vendors")
+    return {UNPREFIXED.get(field, f"{PREFIX}{field.upper()}"): field for field in fields}
 
 
 def _is_database_address(text: str) -> bool:
@@ -203,18 +225,37 @@ def _is_database_address(text: str) -> bool:
 
 
 def _unknown_variables(given: Mapping[str, str]) -> list[str]:
-    known = {*variables(), *(f"{name}_FILE" for name in SECRETS)}
+    known = {*variables(), *(f"{name}_FILE" for name in _secrets(given))}
     return [
         f"{name} is not a setting of Factorloom; see .env.example for those that are"
         for name in sorted(given)
-        if name.startswith(PREFIX) and name not in known and not name.startswith(INTERNAL)
+        if name.startswith(PREFIX)
+        and name not in known
+        and not name.startswith(INTERNAL)
+        and not VENDOR_VARIABLE.fullmatch(name)
     ]
+
+
+def _vendors(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the variables of vendors by the name of the vendor and of the field."""
+    vendors: dict[str, dict[str, str]] = {}
+    for name, value in texts.items():
+        if (found := VENDOR_VARIABLE.fullmatch(name)) and name not in variables():
+            vendors.setdefault(found[1].lower(), {})[found[2].lower()] = value
+    return vendors
+
+
+def _secrets(given: Mapping[str, str]) -> list[str]:
+    """Return the names of the secrets: ours, and those of vendors that are given by value or by file."""
+    names = {name.removesuffix("_FILE") for name in given}
+    matches = (VENDOR_VARIABLE.fullmatch(name) for name in sorted(names))
+    return [*SECRETS, *(found[0] for found in matches if found and found[2].lower() in VENDOR_SECRETS)]
 
 
 def _secrets_from_files(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Return the content of each `X_FILE` as `X`, and what is wrong with them."""
     secrets, problems = {}, []
-    for name in SECRETS:
+    for name in _secrets(given):
         path = given.get(f"{name}_FILE")
         if path is None:
             continue
@@ -237,13 +278,14 @@ def _sentences(error: ValidationError) -> list[str]:
         if not problem["loc"]:
             sentences += str(problem["msg"]).removeprefix("Value error, ").splitlines()
             continue
-        variable = names[str(problem["loc"][0])]
-        given = "" if variable in SECRETS else f"; got {problem.get('input')!r}"
+        field, *inner = map(str, problem["loc"])
+        variable = names[field] if field in names else PREFIX + "_".join(inner).upper()
+        given = "" if variable in SECRETS or field not in names else f"; got {problem.get('input')!r}"
         sentences.append(f"{variable}: {problem['msg']}{given}")
     return sentences
 
 
-def _remaining_problems(values: Mapping[str, str], error: ValidationError) -> list[str]:
+def _remaining_problems(values: Mapping[str, Any], error: ValidationError) -> list[str]:
     """Say what the other variables do wrong together, which pydantic checks only when each is right by itself."""
     wrong = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
     if not wrong:

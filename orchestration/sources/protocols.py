@@ -108,6 +108,42 @@ class HasQuotes(Protocol):
         ...
 
 
+@runtime_checkable
+class HasTickerBars(Protocol):
+    """Knows daily prices of a few symbols over a long range, without the whole market's."""
+
+    def ticker_bars(self, symbols: Sequence[str], first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Batches of `records.DailyBar` by symbol."""
+        ...
+
+
+@runtime_checkable
+class HasNews(Protocol):
+    """Knows what is written about companies."""
+
+    def news_articles(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Batches of `records.NewsArticle` by day of publication."""
+        ...
+
+
+@runtime_checkable
+class HasFxRates(Protocol):
+    """Knows exchange rates."""
+
+    def fx_rates(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Batches of `records.FxRate` by `rate_date`."""
+        ...
+
+
+@runtime_checkable
+class HasMarketHolidays(Protocol):
+    """Knows when exchanges are closed."""
+
+    def market_holidays(self) -> Iterator[Batch]:
+        """Batches of `records.MarketHoliday`, those that are known now."""
+        ...
+
+
 _CAPABILITIES: dict[str, type] = {
     "instruments": HasInstruments,
     "daily_bars": HasDailyBars,
@@ -116,6 +152,10 @@ _CAPABILITIES: dict[str, type] = {
     "splits": HasSplits,
     "fundamentals": HasFundamentals,
     "quotes": HasQuotes,
+    "ticker_bars": HasTickerBars,
+    "news_articles": HasNews,
+    "fx_rates": HasFxRates,
+    "market_holidays": HasMarketHolidays,
 }
 
 

@@ -134,6 +134,43 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     currency_code: str
 
 
+class NewsArticle(msgspec.Struct, frozen=True, kw_only=True):
+    """An article; `source_symbols` is a JSON list of the instruments that it is about.
+
+    `sentiment` is the source's own, from -1 to 1, `sentiment_by` says whose.
+    """
+
+    source_article_id: str
+    published_at: dt.datetime
+    title: str
+    url: str | None = None
+    publisher: str | None = None
+    author: str | None = None
+    summary: str | None = None
+    source_symbols: str = "[]"
+    sentiment: float | None = None
+    sentiment_by: str | None = None
+
+
+class FxRate(msgspec.Struct, frozen=True, kw_only=True):
+    """A day's last rate: so many units of `quote_currency_code` for one of `base_currency_code`."""
+
+    base_currency_code: str
+    quote_currency_code: str
+    rate_date: dt.date
+    rate: float | None
+
+
+class MarketHoliday(msgspec.Struct, frozen=True, kw_only=True):
+    """A day on which an exchange is closed, or closes early."""
+
+    exchange_code: str
+    holiday_date: dt.date
+    name: str | None = None
+    status: Literal["closed", "early_close"]
+    closes_at: dt.datetime | None = None
+
+
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """A record that could not become a row, for `raw.quarantine`.
 

@@ -1,4 +1,4 @@
-"""All sources by name. To add one: its file, its few settings below, and one line in SOURCES."""
+"""All sources by name. To add a vendor: its file, and one line in SOURCES; its settings follow a pattern."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -6,14 +6,49 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestration.calendars import HomeCalendar
-from orchestration.sources.errors import UnknownSource
+from orchestration.sources.errors import OptionOutOfRange, UnknownSource
 from orchestration.sources.files.options import FilesOptions
 from orchestration.sources.files.source import FilesSource
+from orchestration.sources.ledger import Ledger, MemoryLedger
+from orchestration.sources.massive import MassiveSource
 from orchestration.sources.protocols import Source
 from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
+from orchestration.sources.vendor import Surroundings, VendorOptions, VendorSource
 
 Now = Callable[[], dt.datetime]
+
+
+class Secret(Protocol):
+    """A text that does not show itself."""
+
+    def get_secret_value(self) -> str:
+        """Return the text."""
+        ...
+
+
+class VendorSettings(Protocol):
+    """The settings of one vendor."""
+
+    @property
+    def api_key(self) -> Secret | None:
+        """`VendorOptions.api_key`."""
+        ...
+
+    @property
+    def private_key(self) -> Secret | None:
+        """`VendorOptions.private_key`."""
+        ...
+
+    @property
+    def base_url(self) -> str | None:
+        """`VendorOptions.base_url`."""
+        ...
+
+    @property
+    def plan(self) -> str | None:
+        """`VendorOptions.plan`."""
+        ...
 
 
 class SourceSettings(Protocol):
@@ -64,11 +99,31 @@ class SourceSettings(Protocol):
         """`FilesOptions.mapping`."""
         ...
 
+    @property
+    def live_first_session(self) -> dt.date:
+        """`VendorOptions.first_session`."""
+        ...
 
-Constructor = Callable[[SourceSettings, HomeCalendar, Now], Source]
+    @property
+    def live_symbols(self) -> tuple[str, ...]:
+        """`VendorOptions.symbols`."""
+        ...
+
+    @property
+    def live_benchmark(self) -> str:
+        """`VendorOptions.benchmark`."""
+        ...
+
+    @property
+    def vendors(self) -> Mapping[str, VendorSettings]:
+        """Settings of vendors by the name of the source."""
+        ...
 
 
-def _simulated(settings: SourceSettings, calendar: HomeCalendar, now: Now) -> Source:
+Constructor = Callable[[SourceSettings, Surroundings], Source]
+
+
+def _simulated(settings: SourceSettings, given: Surroundings) -> Source:
     options = SimulatedOptions(
         n_instruments=settings.simulated_instruments,
         first_session=settings.simulated_first_session,
@@ -77,26 +132,66 @@ def _simulated(settings: SourceSettings, calendar: HomeCalendar, now: Now) -> So
         planted_alpha=settings.simulated_alpha,
         defect_rate=settings.simulated_defect_rate,
     )
-    return SimulatedSource(options, calendar=calendar, now=now)
+    return SimulatedSource(options, calendar=given.calendar, now=given.now)
 
 
-def _files(settings: SourceSettings, calendar: HomeCalendar, now: Now) -> Source:
+def _files(settings: SourceSettings, given: Surroundings) -> Source:
     options = FilesOptions(
         folder=settings.files_folder or Path(),
         mapping=settings.files_mapping,
         cache_folder=settings.home / "cache",
     )
-    return FilesSource(options, calendar=calendar, now=now)
+    return FilesSource(options, calendar=given.calendar, now=given.now)
+
+
+def _vendor(source: type[VendorSource]) -> Constructor:
+    """Return what makes a vendor's source of the settings that follow the pattern."""
+
+    def make(settings: SourceSettings, given: Surroundings) -> VendorSource:
+        return source(vendor_options(source.name, settings), given)
+
+    return make
+
+
+def vendor_options(name: str, settings: SourceSettings) -> VendorOptions:
+    """Return the options of a vendor."""
+    found = settings.vendors.get(name)
+    common = {
+        "symbols": settings.live_symbols,
+        "first_session": settings.live_first_session,
+        "benchmark": settings.live_benchmark,
+    }
+    if found is None:
+        return VendorOptions(**common)  # type: ignore[arg-type]
+    return VendorOptions(
+        api_key=_text_of(found.api_key),
+        private_key=_text_of(found.private_key),
+        base_url=found.base_url,
+        plan=found.plan,
+        **common,  # type: ignore[arg-type]
+    )
+
+
+def _text_of(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 SOURCES: Mapping[str, Constructor] = {
     "files": _files,
     "simulated": _simulated,
+    "massive": _vendor(MassiveSource),
 }
 
 
-def create_source(name: str, settings: SourceSettings, calendar: HomeCalendar, now: Now) -> Source:
+def create_source(
+    name: str, settings: SourceSettings, calendar: HomeCalendar, now: Now, ledger: Ledger | None = None
+) -> Source:
     """Make the source of a name; nothing is read or opened yet.
+
+    Parameters
+    ----------
+    ledger
+        Budgets and breakers of vendors; without one, this process keeps its own.
 
     Raises
     ------
@@ -107,4 +202,8 @@ def create_source(name: str, settings: SourceSettings, calendar: HomeCalendar, n
     """
     if name not in SOURCES:
         raise UnknownSource(name, sorted(SOURCES))
-    return SOURCES[name](settings, calendar, now)
+    for vendor in settings.vendors:
+        if vendor not in SOURCES:
+            must = f"name one of {sorted(SOURCES)}"
+            raise OptionOutOfRange("sources", f"FACTORLOOM_{vendor.upper()}_...", must=must, got=vendor)
+    return SOURCES[name](settings, Surroundings(calendar, now, ledger or MemoryLedger()))

@@ -1,6 +1,7 @@
 import ast
 import datetime as dt
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from orchestration.calendars import HomeCalendar
 from orchestration.sources.errors import OptionOutOfRange, UnknownSource
 from orchestration.sources.protocols import capabilities
 from orchestration.sources.registry import SOURCES, create_source
+from warehouse.settings import VendorSettings
 
 EVERYTHING = {
     "instruments",
@@ -31,6 +33,15 @@ class Settings:
     simulated_defect_rate: float = 0.0
     files_folder: Path | None = None
     files_mapping: Path | None = None
+    live_first_session: dt.date = dt.date(2024, 1, 2)
+    live_symbols: tuple[str, ...] = ()
+    live_benchmark: str = "SPY"
+    vendors: Mapping[str, VendorSettings] = field(default_factory=dict)
+
+
+KEYS = {
+    "massive": VendorSettings(api_key="k"),
+}
 
 
 def now() -> dt.datetime:
@@ -44,7 +55,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_every_source_says_its_own_name(settings):
     for name in SOURCES:
-        assert create_source(name, settings, HomeCalendar(), now).name == name
+        assert create_source(name, replace(settings, vendors=KEYS), HomeCalendar(), now).name == name
 
 
 def test_the_simulated_source_can_do_everything(settings):
@@ -59,8 +70,8 @@ def test_a_folder_can_do_what_its_mapping_has(settings, tmp_path):
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones(settings):
-    with pytest.raises(UnknownSource, match=r"\['files', 'simulated'\]; got 'yahoo'"):
-        create_source("yahoo", settings, HomeCalendar(), now)
+    with pytest.raises(UnknownSource, match=r"\['.*', 'simulated'.*\]; got 'nobody'"):
+        create_source("nobody", settings, HomeCalendar(), now)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +85,28 @@ def test_an_unknown_source_is_refused_with_the_known_ones(settings):
 def test_a_setting_out_of_range_is_refused_by_name(settings, change, message):
     with pytest.raises(OptionOutOfRange, match=message):
         create_source("simulated", replace(settings, **change), HomeCalendar(), now)
+
+
+def test_a_variable_of_a_vendor_that_is_none_is_refused(settings):
+    misspelt = replace(settings, vendors={"masive": VendorSettings(api_key="k")})
+    with pytest.raises(OptionOutOfRange, match=r"FACTORLOOM_MASIVE_\.\.\. must name one of .*'massive'"):
+        create_source("simulated", misspelt, HomeCalendar(), now)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "FACTORLOOM_MASSIVE_API_KEY must be set"),
+        ({"api_key": "two words"}, r"must be printable ASCII without spaces \(the value is not shown\)"),
+        ({"api_key": "k", "plan": "gold"}, r"PLAN must be one of \['free', 'paid'\]; got 'gold'"),
+        ({"api_key": "k", "base_url": "http://example.com"}, "BASE_URL must be https"),
+        ({"api_key": "k", "base_url": "https://user:word@example.com"}, "without user, password"),
+    ],
+)
+def test_a_vendors_setting_that_does_not_hold_is_refused_and_no_secret_shown(settings, given, message):
+    with pytest.raises(OptionOutOfRange, match=message) as caught:
+        create_source("massive", replace(settings, vendors={"massive": VendorSettings(**given)}), HomeCalendar(), now)
+    assert "word" not in str(caught.value).replace("password", "")
 
 
 def test_nobody_but_tests_imports_the_truth():

@@ -1,0 +1,88 @@
+"""What came back from a vendor, and what it means by its status alone; each vendor judges the body first."""
+
+import datetime as dt
+import email.utils
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from orchestration.sources.errors import Kind
+
+# An error is a short body: longer ones are not looked through for one.
+LONGEST_ERROR_BYTES = 20_000
+
+
+class Answer(NamedTuple):
+    """A whole answer; the names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The beginning of the body, on one line, for messages."""
+        return " ".join(self.body[:300].decode("utf-8", errors="replace").replace("\x00", "").split())
+
+    @property
+    def may_be_error(self) -> bool:
+        """Whether the body is short enough to be an error."""
+        return len(self.body) <= LONGEST_ERROR_BYTES
+
+
+class Verdict(NamedTuple):
+    """What is wrong with an answer, and when to ask again where that is known."""
+
+    kind: Kind
+    text: str
+    retry_at: dt.datetime | None = None
+
+
+_KINDS = {
+    204: Kind.EMPTY,
+    401: Kind.AUTH,
+    402: Kind.QUOTA_DAY,
+    403: Kind.ENTITLEMENT,
+    404: Kind.NOT_FOUND,
+    408: Kind.TRANSIENT,
+    425: Kind.TRANSIENT,
+    429: Kind.QUOTA_MINUTE,
+    499: Kind.TRANSIENT,
+}
+
+
+def by_status(answer: Answer, now: dt.datetime) -> Verdict | None:
+    """Judge an answer by its status; None is a success."""
+    if answer.status in _KINDS or answer.status >= 500:
+        return verdict(_KINDS.get(answer.status, Kind.TRANSIENT), answer, now)
+    if answer.status >= 300:
+        return verdict(Kind.BAD_REQUEST, answer, now)
+    return None
+
+
+def verdict(kind: Kind, answer: Answer, now: dt.datetime, text: str | None = None) -> Verdict:
+    """Say what is wrong, with the instant to ask again: the vendor's own, else the end of the minute or day of UTC."""
+    described = f"{answer.status} {text if text is not None else answer.text}".strip()
+    waits = {Kind.QUOTA_MINUTE: next_minute(now), Kind.QUOTA_DAY: next_day(now)}
+    return Verdict(kind, described, retry_after(answer.headers, now) or waits.get(kind))
+
+
+def retry_after(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime | None:
+    """Read Retry-After, in seconds or as a date; None if it is missing or says nothing."""
+    given = headers.get("retry-after", "").strip()
+    if given.isdecimal() and given.isascii() and len(given) <= 6:
+        return now + dt.timedelta(seconds=int(given))
+    try:
+        moment = email.utils.parsedate_to_datetime(given)
+    except (ValueError, TypeError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+
+
+def next_minute(now: dt.datetime) -> dt.datetime:
+    """Begin of the next minute."""
+    return now.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
+
+
+def next_day(now: dt.datetime) -> dt.datetime:
+    """Begin of the next day of UTC."""
+    return now.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
