@@ -129,7 +129,9 @@ class EmbeddedServer:
     def accepts(self) -> bool:
         """Tell whether the server takes connections; waits up to 5 seconds for its answer."""
         answer = subprocess.run(  # noqa: S603 - our own binary, fixed arguments
-            [_binaries() / "pg_isready", "-q", "-h", self.socket_folder, "-t", "5"], check=False
+            # With an account and a database that exist: otherwise the server logs a failure each time.
+            [_binaries() / "pg_isready", "-q", "-h", self.socket_folder, "-U", SUPERUSER, "-d", "postgres", "-t", "5"],
+            check=False,
         )
         return answer.returncode == 0
 
