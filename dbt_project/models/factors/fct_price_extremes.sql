@@ -1,4 +1,4 @@
--- A maximum over 252 bars is that over twelve neighbouring stretches of 21: reading 21 + 12 values for each bar, not 252.
+-- A maximum over 252 bars is that over twelve neighbouring stretches of 21: each bar reads 21 + 12 values, not 252.
 with prices as (
     select
         instrument_id,
@@ -32,7 +32,7 @@ highs as (
                 then greatest(
                     high_21d,
                     {% for steps in range(1, 12) %}
-                    lag(high_21d, {{ 21 * steps }}) over by_bar{{ ',' if not loop.last }}
+                        lag(high_21d, {{ 21 * steps }}) over by_bar{{ ',' if not loop.last }}
                     {% endfor %}
                 )
         end as high_252d

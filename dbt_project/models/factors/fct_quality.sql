@@ -18,8 +18,9 @@ ratios as (
         case when revenue > 0 then net_income / revenue end as profit_margin,
         case
             when total_assets > 0
-                then (net_income - operating_cash_flow)
-                / ((total_assets + coalesce(total_assets_1y_ago, total_assets)) / 2)
+                then
+                    (net_income - operating_cash_flow)
+                    / ((total_assets + coalesce(total_assets_1y_ago, total_assets)) / 2)
         end as accruals,
         case
             when total_equity > 0 and num_nonnulls(short_term_debt, long_term_debt) > 0

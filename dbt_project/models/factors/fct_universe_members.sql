@@ -45,7 +45,7 @@ candidates as (
         and (gathered.close_raw is null or gathered.close_raw >= 1)
         and (instruments.member_from_date is null or gathered.trade_date >= instruments.member_from_date)
         and (instruments.member_to_date is null or gathered.trade_date <= instruments.member_to_date)
-        {% if is_windowed() %}and {{ within_window('gathered.trade_date') }}{% endif %}
+        {% if is_windowed() %}and {{ within_window('gathered.trade_date') }}{% endif %} -- noqa: LT02
 ),
 
 universe_members as (

@@ -35,9 +35,10 @@ paid as (
         trade_date as as_of_date,
         case
             when dividend_amount is not null
-                then (dividend_sum - lag(dividend_sum, 252, 0::numeric) over by_bar)::double precision
-                / split_factor
-                / close_raw
+                then
+                    (dividend_sum - lag(dividend_sum, 252, 0::numeric) over by_bar)::double precision
+                    / split_factor
+                    / close_raw
         end as dividend_yield
     from summed
     window by_bar as (partition by instrument_id order by trade_date)

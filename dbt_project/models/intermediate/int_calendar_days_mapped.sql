@@ -1,4 +1,4 @@
--- Days with a bar are sessions. Each step jumps to the next one through the index; reading all bars would cost their number.
+-- Days with a bar are sessions. Each step jumps to the next by the index; reading all bars would cost their number.
 with recursive sessions as (
     select min(trade_date) as session_date
     from {{ ref('stg_daily_bars') }}

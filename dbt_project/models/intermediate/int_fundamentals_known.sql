@@ -9,7 +9,8 @@ calendar_days as (
 annual as (
     select
         fundamentals.*,
-        fundamentals.published_at at time zone '{{ setting("session_timezone", "America/New_York") }}' as published_local
+        fundamentals.published_at at time zone '{{ setting("session_timezone", "America/New_York") }}'
+            as published_local
     from {{ ref('stg_fundamentals') }} as fundamentals
     where fundamentals.statement = 'annual'
 ),

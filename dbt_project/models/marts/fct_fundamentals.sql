@@ -40,13 +40,13 @@ current_facts as (
     inner join facts
         on changes.instrument_id = facts.instrument_id and changes.known_from_date >= facts.known_from_date
     order by
-        changes.instrument_id,
-        changes.known_from_date,
+        changes.instrument_id asc,
+        changes.known_from_date asc,
         facts.period_end_date desc,
-        facts.source_rank,
+        facts.source_rank asc,
         facts.published_at desc,
-        facts.source,
-        facts.source_symbol
+        facts.source asc,
+        facts.source_symbol asc
 ),
 
 -- A fiscal year of 52 or 53 weeks ends some days off; 20 days do not reach another year's end.
@@ -65,13 +65,13 @@ year_ago as (
             and facts.period_end_date between current_facts.period_end_date - 385
             and current_facts.period_end_date - 345
     order by
-        current_facts.instrument_id,
-        current_facts.counts_from_date,
-        abs(current_facts.period_end_date - facts.period_end_date - 365),
-        facts.source_rank,
+        current_facts.instrument_id asc,
+        current_facts.counts_from_date asc,
+        abs(current_facts.period_end_date - facts.period_end_date - 365) asc,
+        facts.source_rank asc,
         facts.published_at desc,
-        facts.source,
-        facts.source_symbol
+        facts.source asc,
+        facts.source_symbol asc
 ),
 
 five_years_ago as (
@@ -87,16 +87,16 @@ five_years_ago as (
             and facts.period_end_date between current_facts.period_end_date - 1846
             and current_facts.period_end_date - 1806
     order by
-        current_facts.instrument_id,
-        current_facts.counts_from_date,
-        abs(current_facts.period_end_date - facts.period_end_date - 1826),
-        facts.source_rank,
+        current_facts.instrument_id asc,
+        current_facts.counts_from_date asc,
+        abs(current_facts.period_end_date - facts.period_end_date - 1826) asc,
+        facts.source_rank asc,
         facts.published_at desc,
-        facts.source,
-        facts.source_symbol
+        facts.source asc,
+        facts.source_symbol asc
 ),
 
--- Splits between the period's end and the first bar, either way round: what one reported share is in shares of the first bar.
+-- Splits between the period's end and the first bar, either way round: one reported share in shares of the first bar.
 share_units as (
     select
         current_facts.instrument_id,

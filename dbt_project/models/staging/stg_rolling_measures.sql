@@ -1,4 +1,4 @@
-{# Not a view: the regressions are computed between the marts and the factors, and a view would tie both dbt runs to them. #}
+{# Not a view: the regressions are computed between marts and factors, and a view would tie both dbt runs to them. #}
 {{ config(materialized='ephemeral') }}
 
 select
