@@ -14,6 +14,7 @@ from orchestration.sources.massive import MassiveSource
 from orchestration.sources.protocols import Source
 from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
+from orchestration.sources.twelve_data import TwelveDataSource
 from orchestration.sources.vendor import Surroundings, VendorOptions, VendorSource
 
 Now = Callable[[], dt.datetime]
@@ -180,6 +181,7 @@ SOURCES: Mapping[str, Constructor] = {
     "files": _files,
     "simulated": _simulated,
     "massive": _vendor(MassiveSource),
+    "twelve_data": _vendor(TwelveDataSource),
 }
 
 

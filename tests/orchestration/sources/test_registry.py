@@ -41,6 +41,7 @@ class Settings:
 
 KEYS = {
     "massive": VendorSettings(api_key="k"),
+    "twelve_data": VendorSettings(api_key="k"),
 }
 
 
