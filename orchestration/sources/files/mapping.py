@@ -48,6 +48,8 @@ from orchestration.sources.records import (
 )
 
 MAPPING_NAME = "mapping.yaml"
+# Mappings that come along, for folders that are laid out as they say.
+MAPPINGS_FOLDER = Path(__file__).parents[1] / "mappings"
 
 # Section of the mapping -> name of the entity, and its record.
 SECTIONS: dict[str, tuple[str, type[msgspec.Struct]]] = {
@@ -102,6 +104,20 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return None
 
 
+def mapping_of(folder: Path) -> Path:
+    """Path of a folder's own mapping; without one, of the first that comes along and finds all its files there."""
+    own = folder / MAPPING_NAME
+    if own.is_file():
+        return own
+    return next((path for path in sorted(MAPPINGS_FOLDER.glob("*.yaml")) if _describes(path, folder)), own)
+
+
+def _describes(path: Path, folder: Path) -> bool:
+    mapping = read_mapping(path)
+    sections = [section for name in SECTIONS if (section := getattr(mapping, name)) is not None]
+    return all(any(folder.glob(section.file)) for section in sections)
+
+
 def read_mapping(path: Path) -> Mapping:
     """Read and check a mapping file.
 
@@ -113,7 +129,8 @@ def read_mapping(path: Path) -> Mapping:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf8"))
     except FileNotFoundError as exc:
-        raise MappingError(path, "the mapping file", must="exist", got="no file") from exc
+        must = "exist, or FACTORLOOM_FILES_MAPPING name another"
+        raise MappingError(path, "the mapping file", must=must, got="no file") from exc
     except yaml.YAMLError as exc:
         raise MappingError(path, "the mapping file", must="be YAML", got=str(exc)) from exc
     try:

@@ -13,7 +13,7 @@ class FilesOptions:
     folder : Path
         Holds the files that the mapping names.
     mapping : Path, optional
-        The mapping; None takes `mapping.yaml` in the folder.
+        The mapping; None takes `mapping.yaml` in the folder, or one that comes along and describes the folder.
     cache_folder : Path, optional
         Remembers what a pass over large CSV files found, by size and time of change; None asks them anew each time.
     """

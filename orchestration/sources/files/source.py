@@ -14,10 +14,10 @@ from orchestration.calendars import FIRST_KNOWN_DATE, HomeCalendar
 from orchestration.sources.errors import MappingError
 from orchestration.sources.files.cells import convert
 from orchestration.sources.files.mapping import (
-    MAPPING_NAME,
     SECTIONS,
     Mapping,
     Section,
+    mapping_of,
     read_mapping,
 )
 from orchestration.sources.files.options import FilesOptions
@@ -148,9 +148,9 @@ class FilesSource:
     def _mapping(self) -> Mapping:
         return read_mapping(self._mapping_path)
 
-    @property
+    @cached_property
     def _mapping_path(self) -> Path:
-        return self._options.mapping or self._options.folder / MAPPING_NAME
+        return self._options.mapping or mapping_of(self._options.folder)
 
     @cached_property
     def _survey(self) -> Survey:

@@ -4,7 +4,7 @@ import pytest
 
 from orchestration.sources.errors import MappingError
 from orchestration.sources.files import mapping as mapping_module
-from orchestration.sources.files.mapping import Section, read_mapping
+from orchestration.sources.files.mapping import Section, mapping_of, read_mapping
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,14 @@ def test_every_mapping_that_comes_along_can_be_read():
     assert paths
     for path in paths:
         assert read_mapping(path).bars.file
+
+
+def test_a_folder_laid_out_like_a_mapping_that_comes_along_needs_none_of_its_own(tmp_path):
+    names = ["ohlcv", "securities", "fundamentals", "benchmark"]
+    for name in names[:-1]:
+        (tmp_path / f"{name}.parquet").touch()
+    assert mapping_of(tmp_path) == tmp_path / "mapping.yaml"
+    (tmp_path / "benchmark.parquet").touch()
+    assert mapping_of(tmp_path).name == "market_data_2013_2018.yaml"
+    (tmp_path / "mapping.yaml").touch()
+    assert mapping_of(tmp_path) == tmp_path / "mapping.yaml"
