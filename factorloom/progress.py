@@ -1,12 +1,13 @@
 """What a person sees while a run goes on: one line per run, its steps as they come and go."""
 
-import logging
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from factorloom.stages import Intake
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -20,6 +21,8 @@ class RunProgress:
     ----------
     seconds_by_step
         Of each step that ended, seconds.
+    intake
+        What came in, by table.
     first_failure
         First line of the first error; None while there is none.
     """
@@ -28,6 +31,7 @@ class RunProgress:
         self, console: Console, instance: "dg.DagsterInstance", run_id: str, label: str, *, steps: int
     ) -> None:
         self.seconds_by_step: dict[str, float] = {}
+        self.intake: dict[str, Intake] = {}
         self.first_failure: str | None = None
         self._label = label
         self._started: dict[str, float] = {}
@@ -39,8 +43,7 @@ class RunProgress:
         instance.add_event_listener(run_id, self._on_event)
 
     def __enter__(self) -> Self:
-        """Show the line; Dagster's own log lines keep quiet meanwhile (they are in the UI)."""
-        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        """Show the line."""
         self._progress.start()
         return self
 
@@ -62,8 +65,18 @@ class RunProgress:
         elif event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE"):
             self.seconds_by_step[step] = time.monotonic() - self._started.get(step, time.monotonic())
             self._progress.advance(self._task)
+        elif event.event_type_value == "ASSET_MATERIALIZATION":
+            self._note_intake(event)
         if event.event_type_value == "STEP_FAILURE" and self.first_failure is None:
             self.first_failure = f"{step}: {_innermost_reason(event)}"
+
+    def _note_intake(self, event: "DagsterEvent") -> None:
+        """Keep the counts of an ingestion; a range writes the same ones for each of its partitions."""
+        materialization = event.step_materialization_data.materialization
+        metadata = materialization.metadata
+        if "received" in metadata:
+            counts = {name: int(str(metadata[name].value)) for name in Intake.__struct_fields__ if name in metadata}
+            self.intake[".".join(materialization.asset_key.path)] = Intake(**counts)
 
 
 def _innermost_reason(event: "DagsterEvent") -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from orchestration.installation import Installation
 
+TO_FACTORS = "refresh_market_data_and_factors"
 # Dagster prints a line per event unless it is told not to; the UI has them all the same.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -64,17 +65,28 @@ def stages(
 ) -> Iterator[Stage]:
     """Say which runs are needed, in order. Later ones are worked out when the earlier ones are done."""
     from orchestration.catch_up import missing_quarters, missing_sessions
+    from orchestration.restatements import restated_since_last
+
+    def restated(job: str) -> dt.date | None:
+        return restated_since_last(instance, installation, job)
 
     last = installation.last_session()
     first = installation.first_session if full else first_date
-    begin = first or missing_sessions(instance, installation, "market_data") or last
-    yield Stage("refresh_market_data_and_factors", "market data, factors, indicators", begin, last)
-    quarters = missing_quarters(instance, installation, again_from=first)
+    begin = _earliest(first, missing_sessions(instance, installation, "market_data"), restated(TO_FACTORS)) or last
+    yield Stage(TO_FACTORS, "market data, factors, indicators", begin, last)
+    judged_from = restated(TO_FACTORS)
+    if judged_from is not None:
+        yield Stage(TO_FACTORS, "older sessions whose bars are judged anew", judged_from, last)
+    quarters = missing_quarters(instance, installation, again_from=_earliest(first, restated("train")))
     if quarters is not None:
         yield Stage("train", "walk-forward training", *quarters)
-    begin = first or missing_sessions(instance, installation, "rankings") or last
+    begin = _earliest(first, missing_sessions(instance, installation, "rankings"), restated("rank")) or last
     yield Stage("rank", "forecasts, evaluation, rankings", begin, last)
     yield Stage("default_backtests", "backtests")
+
+
+def _earliest(*days: dt.date | None) -> dt.date | None:
+    return min((day for day in days if day is not None), default=None)
 
 
 def _load() -> "tuple[dg.DagsterInstance, dg.Definitions, Installation]":
@@ -94,10 +106,11 @@ def _run(instance: "dg.DagsterInstance", definitions: "dg.Definitions", stage: S
 
     from orchestration.coverage import mark_covered_partitions
     from orchestration.partitions import range_tags, run_tags
+    from orchestration.resources import process_tags
 
     job = definitions.resolve_job_def(stage.job)
     run_id = make_new_run_id()
-    tags = {"factorloom/trigger": "factorloom refresh"}
+    tags = {"factorloom/trigger": "factorloom refresh", **process_tags()}
     if stage.first and stage.last:
         tags |= run_tags(stage.first, stage.last) if stage.job != "train" else range_tags(stage.first, stage.last)
     started = time.monotonic()
@@ -108,4 +121,4 @@ def _run(instance: "dg.DagsterInstance", definitions: "dg.Definitions", stage: S
     if not result.success:
         raise RefreshFailed(job=stage.job, run_id=run_id, reason=progress.first_failure or "no step said why")
     mark_covered_partitions(instance, result.dagster_run)
-    return StageResult(stage, run_id, time.monotonic() - started, progress.seconds_by_step)
+    return StageResult(stage, run_id, time.monotonic() - started, progress.seconds_by_step, progress.intake)

@@ -14,10 +14,20 @@ class Stage(msgspec.Struct, frozen=True):
     last: dt.date | None = None
 
 
+class Intake(msgspec.Struct, frozen=True):
+    """What became of the records that a run received for one table."""
+
+    received: int = 0
+    inserted: int = 0
+    updated: int = 0
+    quarantined: int = 0
+
+
 class StageResult(msgspec.Struct, frozen=True):
-    """How long a stage took, and each of its steps."""
+    """How long a stage took, each of its steps, and what came in: {table: counts}."""
 
     stage: Stage
     run_id: str
     seconds: float
     seconds_by_step: dict[str, float]
+    intake: dict[str, Intake] = {}

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from factorloom.stages import StageResult
+from factorloom.stages import Intake, StageResult
 from warehouse.connect import connect, writer_url
 from warehouse.queries import summary as queries
 from warehouse.settings import Settings
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import psycopg
 
 PROFILE = "balanced"
+HOW_TO_SWITCH = "For your own files set FACTORLOOM_SOURCE=files and FACTORLOOM_FILES_FOLDER; see docs/your-own-data.md."
 METRICS = ("cagr", "volatility", "sharpe", "sortino", "max_drawdown", "beta", "turnover", "hit_rate")
 SLOWEST_STEPS = 12
 
@@ -35,21 +37,25 @@ def print_summary(settings: Settings, results: Sequence[StageResult], console: C
     """
     with connect(writer_url(settings)) as connection:
         console.print()
-        console.print(f"[bold]{label}[/]")
+        console.print(f"[bold]{escape(label)}[/]", soft_wrap=True)
         if settings.source == "simulated":
-            console.print("Nothing in it is real. To use your own files, see docs/your-own-data.md.")
-        console.print(_counts(connection, settings.source))
+            console.print(HOW_TO_SWITCH, soft_wrap=True)
+        console.print(_counts(connection, settings.source, results))
         console.print(_ranking(connection))
         console.print(_backtest(connection))
         console.print(_skill(connection))
     console.print(_durations(results))
-    console.print(_where_next(settings))
+    console.print(_where_next(settings), soft_wrap=True)
 
 
-def _counts(connection: "psycopg.Connection", source: str) -> Table:
-    shown = Table("table", "stored", "quarantined", title="What came in", title_justify="left")
-    for entity, stored, quarantined in connection.execute(queries.COUNTS, {"source": source}):
-        shown.add_row(f"raw.{entity}", f"{stored:,}", f"{quarantined:,}")
+def _counts(connection: "psycopg.Connection", source: str, results: Sequence[StageResult]) -> Table:
+    """Return what this refresh received and what became of it, beside all that is stored of the source."""
+    intake = {table: counts for result in results for table, counts in result.intake.items()}
+    shown = _figures("table", "received", "new", "changed", "quarantined", "stored in all", title="What came in")
+    for entity, stored in connection.execute(queries.COUNTS, {"source": source}):
+        counts = intake.get(f"raw.{entity}", Intake())
+        numbers = (counts.received, counts.inserted, counts.updated, counts.quarantined, stored)
+        shown.add_row(f"raw.{entity}", *(f"{number:,}" for number in numbers))
     suspect, cleared = connection.execute(queries.VERDICTS, {"source": source}).fetchone() or (0, 0)
     shown.caption = f"{suspect:,} bars are suspect and stay out of the factors; {cleared:,} were suspected and cleared."
     shown.caption_justify = "left"
@@ -69,7 +75,7 @@ def _ranking(connection: "psycopg.Connection") -> Table:
 
 def _backtest(connection: "psycopg.Connection") -> Table:
     rows = connection.execute(queries.BACKTEST_FIGURES, {"profile": PROFILE, "metrics": list(METRICS)}).fetchall()
-    shown = Table("figure", "book", "benchmark", title="No backtest yet", title_justify="left")
+    shown = _figures("figure", "book", "benchmark", title="No backtest yet")
     if rows:
         first, last, n_trials = rows[0][:3]
         shown.title = f"Backtest {first} to {last}, profile {PROFILE}, out of sample, after costs"
@@ -82,16 +88,14 @@ def _backtest(connection: "psycopg.Connection") -> Table:
 
 
 def _skill(connection: "psycopg.Connection") -> Table:
-    shown = Table(
-        "forecaster", "mean rank IC", "Newey-West t", "days", title="Skill, out of sample", title_justify="left"
-    )
+    shown = _figures("forecaster", "mean rank IC", "Newey-West t", "days", title="Skill, out of sample")
     for model_id, mean, t, days in connection.execute(queries.SKILL):
         shown.add_row(model_id, f"{mean:+.4f}", f"{t:+.2f}", f"{days:.0f}")
     return shown
 
 
 def _durations(results: Sequence[StageResult]) -> Table:
-    shown = Table("step", "seconds", title="How long it took", title_justify="left")
+    shown = _figures("step", "seconds", title="How long it took")
     steps = [(step, seconds) for result in results for step, seconds in result.seconds_by_step.items()]
     for step, seconds in sorted(steps, key=lambda item: -item[1])[:SLOWEST_STEPS]:
         shown.add_row(step.replace("__", "."), f"{seconds:.1f}")
@@ -108,7 +112,15 @@ def _where_next(settings: Settings) -> str:
     )
 
 
+def _figures(label: str, *numbers: str, title: str) -> Table:
+    """Return an empty table of numbers, which stand to the right."""
+    shown = Table(label, title=title, title_justify="left")
+    for heading in numbers:
+        shown.add_column(heading, justify="right")
+    return shown
+
+
 def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    return f"{value:+.1%}" if unit.startswith("fraction") else f"{value:.2f}"
+    return f"{value:.1%}" if unit.startswith("fraction") else f"{value:.2f}"

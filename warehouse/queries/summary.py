@@ -1,25 +1,17 @@
 """What the end of a refresh shows."""
 
 COUNTS = """
-with stored as (
-    select 'instruments' as entity, count(*) as n from raw.instruments where source = %(source)s
-    union all
-    select 'daily_bars', count(*) from raw.daily_bars where source = %(source)s
-    union all
-    select 'benchmark_bars', count(*) from raw.benchmark_bars where source = %(source)s
-    union all
-    select 'dividends', count(*) from raw.dividends where source = %(source)s
-    union all
-    select 'splits', count(*) from raw.splits where source = %(source)s
-    union all
-    select 'fundamentals', count(*) from raw.fundamentals where source = %(source)s
-),
-
-refused as (select entity, count(*) as n from raw.quarantine where source = %(source)s group by entity)
-
-select stored.entity, stored.n, coalesce(refused.n, 0)
-from stored
-left join refused on stored.entity = refused.entity
+select 'instruments', count(*) from raw.instruments where source = %(source)s
+union all
+select 'daily_bars', count(*) from raw.daily_bars where source = %(source)s
+union all
+select 'benchmark_bars', count(*) from raw.benchmark_bars where source = %(source)s
+union all
+select 'dividends', count(*) from raw.dividends where source = %(source)s
+union all
+select 'splits', count(*) from raw.splits where source = %(source)s
+union all
+select 'fundamentals', count(*) from raw.fundamentals where source = %(source)s
 """
 
 VERDICTS = """
