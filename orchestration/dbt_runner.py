@@ -16,7 +16,7 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
 
-from orchestration.dbt import COMMON, PROJECT_FOLDER, parsed_project
+from orchestration.dbt import COMMON, PROJECT_FOLDER, parsed_manifest, parsed_project
 from orchestration.errors import DbtFailed
 from orchestration.installation import Installation
 
@@ -75,9 +75,13 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
                 yield event.with_metadata({**event.metadata, **own}) if isinstance(event, dg.Output) else event
         done.raise_on_problems()
 
-    def test(self, settings: Mapping[str, str]) -> None:
-        """Run every test of the project."""
-        run_dbt(["test"], settings).raise_on_problems()
+    def test(self, settings: Mapping[str, str], translator: DagsterDbtTranslator) -> Iterator[Any]:
+        """Run every test of the project, and yield what became of each check."""
+        done = run_dbt(["test"], settings)
+        for result in done.results:
+            message = DbtCoreCliEventMessage(raw_event=result, event_history_metadata={})
+            yield from message.to_default_asset_events(parsed_manifest(), translator)
+        done.raise_on_problems()
 
 
 def dbt_settings(installation: Installation, window: tuple[dt.date, dt.date] | None = None) -> dict[str, str]:

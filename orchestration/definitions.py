@@ -11,6 +11,7 @@ from orchestration.freshness import freshness_policies, rhythm_of
 from orchestration.installation import current_installation
 from orchestration.resources import Artifacts, MarketData, Warehouse
 
+
 def build_defs(**overrides: Any) -> dg.Definitions:
     """Return all definitions; `overrides` replaces resources by name."""
     resources: dict[str, Any] = {

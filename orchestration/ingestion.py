@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from orchestration.metadata import merge_metadata
+from orchestration.metadata import merge_metadata, sample
 from orchestration.resources import Warehouse
 from orchestration.sources.records import Batch, Refused, arrow_schema
 from transforms.refusals import Checked
@@ -62,13 +62,13 @@ class Ingested(msgspec.Struct, frozen=True):
 
     def accounting_check(self) -> dg.AssetCheckResult:
         """Return the blocking check that no record was lost, with a sample of what was refused."""
-        lines = ["| key | rule | detail |", "|--|--|--|"]
-        lines += [f"| {row['record_key']} | {row['rule']} | {row['detail']} |" for row in self.sample]
         return dg.AssetCheckResult(
             check_name="every_record_is_accounted_for",
             passed=self.is_accounted_for,
-            metadata={**self.metadata(), "quarantined_sample": dg.MetadataValue.md("\n".join(lines))},
-            description="received = inserted + updated + unchanged + quarantined + exact duplicates",
+            metadata={**self.metadata(), **sample(pd.DataFrame(self.sample))},
+            description=f"{self.n_received} received = {self.written.inserted} inserted + {self.written.updated} updated "
+            f"+ {self.written.unchanged} unchanged + {self.n_quarantined} quarantined "
+            f"+ {self.n_exact_duplicates} exact duplicates",
         )
 
 

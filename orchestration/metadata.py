@@ -8,9 +8,12 @@ import dagster as dg
 import pandas as pd
 
 from warehouse.merge import MergeResult
+from warehouse.queries import platform as queries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from orchestration.resources import Warehouse
 
     Checked = dg.MaterializeResult[None]
 else:
@@ -18,7 +21,10 @@ else:
     Checked = dg.MaterializeResult
 
 MAX_PICTURE_BYTES = 60_000
+COLOURS_OF_PICTURE = 48
 OWNER = "team:data-platform"
+# On runs that somebody started who sees to everything downstream: what it is called.
+TRIGGER_TAG = "factorloom/trigger"
 
 
 def merge_metadata(written: MergeResult) -> dict[str, Any]:
@@ -35,10 +41,31 @@ def merge_metadata(written: MergeResult) -> dict[str, Any]:
     return metadata
 
 
+def table_metadata(warehouse: "Warehouse", name: str) -> dict[str, Any]:
+    """Return a table's name, its columns as the database describes them, and its number of rows, for the UI."""
+    columns = warehouse.read(queries.COLUMNS_OF_TABLE, [name]).to_pylist()
+    rows = warehouse.read(queries.ROWS_OF_TABLE, [name]).to_pylist()
+    return {
+        "dagster/table_name": name,
+        "dagster/column_schema": dg.TableSchema([_column(column) for column in columns]),
+        **({"dagster/row_count": rows[0]["n_rows"]} if rows else {}),
+    }
+
+
+def _column(row: dict[str, Any]) -> dg.TableColumn:
+    constraints = dg.TableColumnConstraints(nullable=row["is_nullable"], other=["primary key"] if row["is_key"] else [])
+    return dg.TableColumn(row["column_name"], row["type_name"], row["description"], constraints)
+
+
 def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
     """Return a figure as a small PNG inside Markdown, which the UI shows."""
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=80)
+    # Lines on white need few colours, and the event log keeps every picture: this is a third of the bytes.
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=70, bbox_inches="tight")
+    Image.open(drawn).convert("RGB").quantize(COLOURS_OF_PICTURE).save(buffer, format="png", optimize=True)
     content = buffer.getvalue()
     if len(content) > MAX_PICTURE_BYTES:
         return dg.MetadataValue.md(f"The picture takes {len(content)} bytes, more than the event log should keep.")
@@ -51,6 +78,11 @@ def table(frame: pd.DataFrame, *, digits: int = 3) -> dg.MarkdownMetadataValue:
     rule = "|" + "--|" * len(frame.columns)
     lines = ["| " + " | ".join(_cell(value, digits) for value in row) + " |" for row in frame.itertuples(index=False)]
     return dg.MetadataValue.md("\n".join([header, rule, *lines]))
+
+
+def sample(frame: pd.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return some rows as metadata of a check; nothing where there are none."""
+    return {} if frame.empty else {"sample": table(frame)}
 
 
 def _cell(value: object, digits: int) -> str:

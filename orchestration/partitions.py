@@ -1,7 +1,7 @@
 """Which slices of time the tables come in: exchange days, and quarters for training."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import dagster as dg
@@ -68,6 +68,17 @@ def window_of(context: dg.AssetExecutionContext) -> tuple[dt.date, dt.date]:
     return dt.date.fromisoformat(first), dt.date.fromisoformat(keys.end)
 
 
+def has_window(context: dg.AssetExecutionContext) -> bool:
+    """Tell whether a run rebuilds certain sessions: one that automation asks for tables without partitions does not."""
+    return bool({"dagster/partition", "dagster/asset_partition_range_start"} & set(context.run.tags))
+
+
+def first_of_window(tags: Mapping[str, str]) -> dt.date | None:
+    """First session that a run with these tags rebuilds, None where it has no window."""
+    names = (WINDOW_TAG, "dagster/asset_partition_range_start", "dagster/partition")
+    return next((dt.date.fromisoformat(tags[name]) for name in names if name in tags), None)
+
+
 def run_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     """Tags of one run that rebuilds the sessions from `first` to `last`.
 
@@ -76,9 +87,10 @@ def run_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     marks the partitions.
     """
     sessions = current_installation().sessions(first, last)
-    if len(sessions) <= LONGEST_NATIVE_RANGE:
+    if 1 < len(sessions) <= LONGEST_NATIVE_RANGE:
         return range_tags(first, last)
-    return {"dagster/partition": last.isoformat(), WINDOW_TAG: first.isoformat()}
+    window = {WINDOW_TAG: first.isoformat()} if len(sessions) > 1 else {}
+    return {"dagster/partition": last.isoformat(), **window}
 
 
 def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:

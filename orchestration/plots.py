@@ -12,60 +12,106 @@ if TYPE_CHECKING:
 
 COLOURS = ("#2563eb", "#16a34a", "#ea580c", "#7c3aed")
 GREY = "#6b7280"
+# Inches; at the resolution of `orchestration.metadata.picture` as wide as the UI's column of metadata.
+WIDTH, HEIGHT = 8.0, 3.0
 
 
 def equity_figure(equity: Mapping[str, pd.DataFrame]) -> "Figure":
-    """Draw equity curves beside the benchmark's.
+    """Draw equity curves beside the benchmark's, and below them how far each lay under its highest level.
 
     Parameters
     ----------
     equity
         Per name a frame with trade_date, equity (multiple of the start) and benchmark_return_1d (fraction).
     """
-    figure, axes = _axes("Equity after costs, start = 1")
-    for colour, (name, frame) in zip(COLOURS, equity.items(), strict=False):
-        axes.plot(frame["trade_date"], frame["equity"], color=colour, linewidth=1.2, label=name)
+    figure, (above, below) = _axes(2, heights=(2, 1))
     some = next(iter(equity.values()))
-    axes.plot(
-        some["trade_date"], (1 + some["benchmark_return_1d"].fillna(0)).cumprod(), color=GREY, linewidth=1.2,
-        linestyle="--", label="benchmark",
-    )  # fmt: skip
-    axes.legend(frameon=False, fontsize=8)
+    benchmark = (1 + some["benchmark_return_1d"].fillna(0)).cumprod()
+    curves = {name: frame.set_index("trade_date")["equity"] for name, frame in equity.items()}
+    curves["benchmark"] = pd.Series(benchmark.to_numpy(), index=some["trade_date"])
+    for colour, (name, curve) in zip([*COLOURS[: len(equity)], GREY], curves.items(), strict=False):
+        style = "--" if name == "benchmark" else "-"
+        label = f"{name} {curve.iloc[-1] / curve.iloc[0] - 1:+.0%}"
+        above.plot(curve.index, curve, color=colour, linewidth=1.2, linestyle=style, label=label)
+        below.plot(curve.index, (curve / curve.cummax() - 1) * 100, color=colour, linewidth=0.9, linestyle=style)
+    _label(above, "Equity after costs, out of sample", "multiple of the start")
+    _label(below, "Drawdown from the highest level", "per cent")
+    above.legend(frameon=False, fontsize=9, loc="upper left")
+    _dates(above, below)
     return figure
 
 
-def monthly_ic_figure(days: pd.DataFrame) -> "Figure":
-    """Draw the mean rank IC of each month; `days` has as_of_date and rank_ic (ratio)."""
+def monthly_ic_figure(days: pd.DataFrame, *, name: str) -> "Figure":
+    """Draw the mean rank IC of each month of a forecaster; `days` has as_of_date and rank_ic (ratio)."""
     monthly = days.set_index(pd.DatetimeIndex(days["as_of_date"]))["rank_ic"].resample("MS").mean()
-    figure, axes = _axes("Mean daily rank IC by month, out of sample")
-    axes.bar(monthly.index, monthly, width=25, color=np.where(monthly >= 0, COLOURS[0], COLOURS[2]))
+    mean = days["rank_ic"].mean()
+    figure, (axes,) = _axes()
+    middle = pd.DatetimeIndex(monthly.index).shift(14, freq="D")
+    axes.bar(middle, monthly, width=24, color=np.where(monthly >= 0, COLOURS[0], COLOURS[2]))
     axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.axhline(mean, color=COLOURS[1], linewidth=1.2, linestyle="--", label=f"mean of all days {mean:+.3f}")
+    _label(axes, f"{name}: rank correlation of forecast and 22-session return, out of sample", "mean daily rank IC")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    _dates(axes)
     return figure
 
 
-def decile_figure(returns: np.ndarray) -> "Figure":
+def decile_figure(returns: np.ndarray, *, name: str) -> "Figure":
     """Draw the mean label of each tenth by forecast, worst first; `returns` has shape (10,), fraction."""
-    figure, axes = _axes("Mean 22-session return by decile of the forecast, out of sample")
-    axes.bar(np.arange(1, len(returns) + 1), returns * 100, color=COLOURS[0])
-    axes.set_xticks(np.arange(1, len(returns) + 1))
-    axes.set_ylabel("per cent")
+    figure, (axes,) = _axes()
+    places = np.arange(1, len(returns) + 1)
+    axes.bar_label(axes.bar(places, returns * 100, color=COLOURS[0]), fmt="%.1f", fontsize=8)
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.axhline(float(np.nanmean(returns)) * 100, color=COLOURS[1], linewidth=1.2, linestyle="--", label="mean")
+    axes.set_xticks(places)
+    axes.set_xlabel("tenth of the universe by forecast, 10 the best", fontsize=9)
+    _label(axes, f"{name}: mean return over 22 sessions by forecast, out of sample", "per cent")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
 
 
-def counts_figure(counts: pd.DataFrame, title: str) -> "Figure":
-    """Draw a count per day; `counts` has day and count."""
-    figure, axes = _axes(title)
-    axes.plot(counts["day"], counts["count"], color=COLOURS[0], linewidth=1.2)
-    axes.set_ylim(bottom=0)
+def coverage_figure(sessions: pd.DataFrame) -> "Figure":
+    """Draw how many instruments have a bar of each session, and how many were listed.
+
+    Parameters
+    ----------
+    sessions
+        trade_date, n_bars, n_listed (counts).
+    """
+    figure, (axes,) = _axes()
+    days = pd.to_datetime(sessions["trade_date"])
+    axes.fill_between(days, sessions["n_bars"], color=COLOURS[0], alpha=0.25, linewidth=0)
+    axes.plot(days, sessions["n_bars"], color=COLOURS[0], linewidth=1.0, label="with a bar")
+    axes.plot(days, sessions["n_listed"], color=COLOURS[2], linewidth=1.0, linestyle="--", label="listed")
+    axes.set_ylim(0, max(float(sessions["n_listed"].max()), 1.0) * 1.15)
+    _label(axes, "Instruments with a bar by session", "instruments")
+    axes.legend(frameon=False, fontsize=9, loc="lower left", ncols=2)
+    _dates(axes)
     return figure
 
 
-def _axes(title: str) -> "tuple[Figure, Axes]":
+def _axes(number: int = 1, *, heights: tuple[int, ...] = (1,)) -> "tuple[Figure, list[Axes]]":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3))
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    return figure, axes
+    figure = Figure(figsize=(WIDTH, HEIGHT * sum(heights) / heights[0]), layout="constrained")
+    grid = figure.subplots(number, 1, sharex=number > 1, squeeze=False, height_ratios=heights)
+    for axes in grid[:, 0]:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=9)
+        axes.grid(axis="y", color="#e5e7eb", linewidth=0.6)
+        axes.set_axisbelow(True)
+    return figure, list(grid[:, 0])
+
+
+def _label(axes: "Axes", title: str, unit: str) -> None:
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_ylabel(unit, fontsize=9)
+
+
+def _dates(*axes: "Axes") -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    for one in axes:
+        locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call] # matplotlib's own
+        one.xaxis.set_major_locator(locator)
+        one.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # the same

@@ -11,12 +11,21 @@ FINISHED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus
 BATCH = 500
 
 
-def runs_to_delete(instance: DagsterInstance, *, before: dt.datetime) -> list[str]:
+def runs_to_delete(instance: DagsterInstance, *, before: dt.datetime, job: str | None = None) -> list[str]:
     """Return the ids of finished runs older than `before` that hold the newest success of no asset and partition.
 
     Deleting a run deletes its materializations: a partition that only such a run has made would turn missing.
+
+    Parameters
+    ----------
+    instance
+        Where the runs are.
+    before
+        Instant; runs created earlier are old.
+    job
+        Only runs of this job; of all jobs by default.
     """
-    old = instance.get_run_records(RunsFilter(statuses=FINISHED, created_before=before))
+    old = instance.get_run_records(RunsFilter(statuses=FINISHED, created_before=before, job_name=job))
     kept = _runs_that_made_what_stands(instance)
     return [record.dagster_run.run_id for record in old if record.dagster_run.run_id not in kept]
 

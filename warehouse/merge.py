@@ -59,6 +59,10 @@ class _Target(NamedTuple):
 
     @property
     def date_column(self) -> str | None:
+        """From which day on a row can matter to others: that of its publication where it has one, else its own."""
+        # A statement of a quarter changes nothing before it was published.
+        if "published_at" in self.key:
+            return "(published_at at time zone 'UTC')::date"
         return next((column for column in self.key if column.endswith("_date")), None)
 
     def row_hash(self, alias: str, columns: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,9 +47,9 @@ class Receiver:
         return [request.headers["webhook-id"] for request in self.received]
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A running receiver."""
+@contextmanager
+def running_receiver() -> Iterator[Receiver]:
+    """Run a receiver on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -69,10 +70,19 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver(server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield receiver
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A running receiver."""
+    with running_receiver() as receiver:
+        yield receiver
 
 
 class Market:

@@ -23,6 +23,15 @@ NEWEST_BAR = """
 select max(trade_date) as trade_date from raw.daily_bars where source = $1
 """
 
+# $2 and $3 begin and end of a run, as text, $4 its first session: it computed with what it judged itself from there on.
+OLDEST_VERDICT_SINCE = """
+select min(trade_date) as trade_date
+from raw.bar_verdicts
+where
+    source = $1
+    and (decided_at > $3::text::timestamptz or (decided_at >= $2::text::timestamptz and trade_date < $4))
+"""
+
 BARS_WITHOUT_INSTRUMENT = """
 select b.source_symbol, count(*) as bars, min(b.trade_date) as first_date
 from raw.daily_bars as b
@@ -46,6 +55,31 @@ with listed as (
 present as (select count(*) as n_present from raw.daily_bars where source = $1 and trade_date = $2)
 
 select n_listed, n_present from listed cross join present
+"""
+
+# Also $2 and $3, first and last day.
+COVERAGE_BETWEEN = """
+with present as (
+    select trade_date, count(*) as n_bars
+    from raw.daily_bars
+    where source = $1 and trade_date between $2 and $3
+    group by trade_date
+),
+
+listed as (
+    select p.trade_date, count(*) as n_listed
+    from present as p
+    inner join raw.instruments as i
+        on i.source = $1
+        and coalesce(i.listed_date, p.trade_date) <= p.trade_date
+        and coalesce(i.delisted_date, p.trade_date) >= p.trade_date
+    group by p.trade_date
+)
+
+select p.trade_date, p.n_bars, coalesce(l.n_listed, 0) as n_listed
+from present as p
+left join listed as l on p.trade_date = l.trade_date
+order by p.trade_date
 """
 
 SUSPECT_SHARE = """

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from orchestration.backtesting import BacktestOptions, Outcome, run_backtest
 from orchestration.defs.rankings.assets import rankings
-from orchestration.metadata import OWNER, merge_metadata, picture, table
+from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
 from orchestration.plots import equity_figure
 from orchestration.resources import MarketData, Warehouse, as_arrow
 from transforms.profiles import PROFILES
@@ -94,7 +94,7 @@ def backtests(config: BacktestConfig, warehouse: Warehouse, market_data: MarketD
             written[name] = _sum(written[name], result)
     shown = _report(outcomes)
     for name in TABLES:
-        metadata = merge_metadata(written[name])
+        metadata = {**merge_metadata(written[name]), **table_metadata(warehouse, f"research.{name}")}
         yield dg.MaterializeResult(
             asset_key=["research", name], metadata={**metadata, **(shown if name == "backtests" else {})}
         )

@@ -12,8 +12,8 @@ from orchestration.automation import FOLLOW_INPUTS
 from orchestration.column_lineage import column_lineages
 from orchestration.dbt import dbt_project, manifest, parsed_manifest
 from orchestration.dbt_runner import Dbt, DbtRun, dbt_settings
-from orchestration.metadata import OWNER, merge_metadata
-from orchestration.partitions import sessions_partitions, window_of
+from orchestration.metadata import OWNER, merge_metadata, table_metadata
+from orchestration.partitions import has_window, sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse
 from transforms.market_risk import rolling_market_risk_rows
 from warehouse.merge import Window
@@ -60,7 +60,8 @@ def build(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, mar
             for unique_id, lineage in lineages.items()
         }
 
-    settings = dbt_settings(market_data.installation, window_of(context))
+    window = window_of(context) if has_window(context) else None
+    settings = dbt_settings(market_data.installation, window)
     yield from dbt.build(context, settings, metadata_of)
 
 
@@ -100,7 +101,9 @@ def rolling_measures(
     benchmark = warehouse.read_frame(queries.BENCHMARK_RETURNS_BEFORE, [oldest, last])
     measures = rolling_market_risk_rows(returns, benchmark, first_date=pd.Timestamp(first))
     written = warehouse.merge("research.rolling_measures", measures, window=Window("as_of_date", first, last))
-    return dg.MaterializeResult(metadata={**merge_metadata(written), "dagster/table_name": "research.rolling_measures"})
+    return dg.MaterializeResult(
+        metadata={**merge_metadata(written), **table_metadata(warehouse, "research.rolling_measures")}
+    )
 
 
 @dbt_assets(

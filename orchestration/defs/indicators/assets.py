@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.automation import FOLLOW_INPUTS
-from orchestration.metadata import OWNER, merge_metadata
+from orchestration.metadata import OWNER, merge_metadata, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import Warehouse
 from transforms.indicators import indicator_rows
@@ -29,6 +29,6 @@ def indicators(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Ma
         metadata={
             **merge_metadata(written),
             "instruments": int(rows["instrument_id"].nunique()),
-            "dagster/table_name": "research.indicators",
+            **table_metadata(warehouse, "research.indicators"),
         }
     )

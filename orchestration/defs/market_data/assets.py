@@ -1,7 +1,8 @@
 """Market data as the source said it, in schema raw."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 import msgspec
@@ -16,8 +17,9 @@ from orchestration.defs.market_data.entities import (
 )
 from orchestration.ingestion import Entity, ingest
 from orchestration.installation import Installation
-from orchestration.metadata import OWNER, Checked, merge_metadata, table
+from orchestration.metadata import OWNER, Checked, merge_metadata, picture, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
+from orchestration.plots import coverage_figure
 from orchestration.resources import MarketData, Warehouse, as_arrow
 from orchestration.sources.protocols import HasQuotes, capabilities
 from orchestration.sources.records import Batch
@@ -31,6 +33,8 @@ KINDS = {"python", "postgres"}
 RETRIES = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 ACCOUNTING = "every_record_is_accounted_for"
 BEGINNING = dt.date(1900, 1, 1)
+# How far back the picture of the coverage reaches.
+DAYS_SHOWN = 730
 
 
 def accounting(table_name: str) -> list[dg.AssetCheckSpec]:
@@ -47,14 +51,25 @@ def accounting(table_name: str) -> list[dg.AssetCheckSpec]:
 
 
 def ingest_window(
-    warehouse: Warehouse, installation: Installation, entity: Entity, batches: Iterator[Batch]
+    warehouse: Warehouse,
+    installation: Installation,
+    entity: Entity,
+    batches: Iterator[Batch],
+    *,
+    more: Callable[[], Mapping[str, Any]] = dict,
 ) -> dg.MaterializeResult[None]:
-    """Ingest and report: the body of every asset that takes records in."""
+    """Ingest and report: the body of every asset that takes records in. `more` is asked when all of them are stored."""
     ingested = ingest(warehouse, installation.source.name, entity, batches)
+    described = {"source": installation.source.name, **table_metadata(warehouse, entity.table)}
     return dg.MaterializeResult(
-        metadata={**ingested.metadata(), "source": installation.source.name, "dagster/table_name": entity.table},
-        check_results=[ingested.accounting_check()],
+        metadata={**ingested.metadata(), **described, **more()}, check_results=[ingested.accounting_check()]
     )
+
+
+def _coverage(warehouse: Warehouse, installation: Installation, last: dt.date) -> dict[str, Any]:
+    since = max(installation.first_session, last - dt.timedelta(days=DAYS_SHOWN))
+    sessions = warehouse.read_frame(queries.COVERAGE_BETWEEN, [installation.source.name, since, last])
+    return {} if sessions.empty else {"coverage": picture(coverage_figure(sessions))}
 
 
 def received(installation: Installation, entity: str, *window: dt.date) -> Iterator[Batch]:
@@ -88,7 +103,9 @@ def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.Mate
     aliases = rows.assign(valid_from_date=pd.Timestamp(BEGINNING).as_unit("s"))
     aliases["valid_from_date"] = aliases["valid_from_date"].dt.date
     written = warehouse.merge("raw.instrument_aliases", aliases)
-    return dg.MaterializeResult(metadata={**merge_metadata(written), "dagster/table_name": "raw.instrument_aliases"})
+    return dg.MaterializeResult(
+        metadata={**merge_metadata(written), **table_metadata(warehouse, "raw.instrument_aliases")}
+    )
 
 
 @dg.asset(
@@ -100,7 +117,10 @@ def daily_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, market_d
     """One row per source, symbol and session; a re-run changes only what the source changed."""
     installation, (first, last) = market_data.installation, window_of(context)
     entity = daily_bars_entity(installation, first, last)
-    return ingest_window(warehouse, installation, entity, received(installation, "daily_bars", first, last))
+    batches = received(installation, "daily_bars", first, last)
+    return ingest_window(
+        warehouse, installation, entity, batches, more=lambda: _coverage(warehouse, installation, last)
+    )
 
 
 @dg.asset(
@@ -159,7 +179,7 @@ def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.Materializ
             "suspect_bars": int((verdicts["verdict"] == "suspect").sum()),
             "by_rule": table(counts),
             "sample": table(verdicts.drop(columns="source").head(10)),
-            "dagster/table_name": "raw.bar_verdicts",
+            **table_metadata(warehouse, "raw.bar_verdicts"),
         }
     )
 
@@ -183,5 +203,5 @@ def take_quotes(warehouse: Warehouse, market_data: MarketData) -> dg.Materialize
     frame = pd.DataFrame([msgspec.structs.asdict(row) for row in rows]).astype({"volume": "Int64"})
     written = warehouse.merge("raw.quotes", frame.assign(source=source.name))
     return dg.MaterializeResult(
-        metadata={**merge_metadata(written), "received": len(rows), "dagster/table_name": "raw.quotes"}
+        metadata={**merge_metadata(written), "received": len(rows), **table_metadata(warehouse, "raw.quotes")}
     )

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.defs.market_data.assets import bar_verdicts, daily_bars
-from orchestration.metadata import table
+from orchestration.metadata import sample
 from orchestration.resources import MarketData, Warehouse
 from warehouse.queries import market_data as queries
 
@@ -19,7 +19,7 @@ def every_bar_belongs_to_an_instrument(warehouse: Warehouse, market_data: Market
     found = warehouse.read_frame(queries.BARS_WITHOUT_INSTRUMENT, [market_data.installation.source.name])
     return dg.AssetCheckResult(
         passed=found.empty,
-        metadata={"symbols": len(found), "sample": table(found.head(10))},
+        metadata={"symbols": len(found), **sample(found.head(10))},
         description="every symbol is known" if found.empty else "these symbols have bars and no instrument",
     )
 
@@ -59,7 +59,7 @@ def few_bars_are_suspect(warehouse: Warehouse, market_data: MarketData) -> dg.As
         metadata={
             "suspect_bars": counts["n_suspect"],
             "suspect_share": share,
-            "sample": table(warehouse.read_frame(queries.SUSPECT_SAMPLE, [source])),
+            **sample(warehouse.read_frame(queries.SUSPECT_SAMPLE, [source])),
         },
         description=f"{counts['n_suspect']} of {counts['n_bars']} bars are suspect",
     )

@@ -4,49 +4,33 @@ import datetime as dt
 
 import dagster as dg
 
-from orchestration.catch_up import missing_sessions
+from orchestration.catch_up import request_sessions
 from orchestration.defs.platform.jobs import ingest_fundamentals, ingest_market_data
 from orchestration.installation import Installation, current_installation
-from orchestration.partitions import run_tags
 
 ZONE = current_installation().calendar.timezone.key
 
 
-def request_missing(context: dg.ScheduleEvaluationContext, part: str) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the sessions that are missing, as one range; a machine that was off for a week catches up so."""
-    installation = current_installation()
-    first = missing_sessions(context.instance, installation, part)
-    if first is None:
-        return dg.SkipReason(_nothing_new(installation))
-    last = installation.last_session()
-    return dg.RunRequest(run_key=f"{part}:{first}:{last}", tags=run_tags(first, last))
-
-
-def _nothing_new(installation: Installation) -> str:
-    end = installation.source.last_session
-    if end is not None and installation.last_session() >= end:
-        return f"source ends {end}"
-    return f"every session up to {installation.last_session()} is there"
-
-
 @dg.schedule(
-    job=ingest_market_data, cron_schedule="15 19 * * 1-5", execution_timezone=ZONE,
+    job=ingest_market_data, cron_schedule="15 19-23 * * 1-5", execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="After each session, in the exchange's time: bars, dividends and splits; catches up on missed days.",
+    description="After each session, in the exchange's time: bars, dividends and splits of every session that is "
+    "missing, in one range. Looks again each hour of the evening, in case the source was late or a run has failed.",
 )  # fmt: skip
 def end_of_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for the sessions whose bars are missing."""
-    return request_missing(context, "bars")
+    return request_sessions(context.instance, current_installation(), part="bars", job=ingest_market_data.name)
 
 
 @dg.schedule(
-    job=ingest_fundamentals, cron_schedule="45 19 * * 1-5", execution_timezone=ZONE,
+    job=ingest_fundamentals, cron_schedule="5 19-23 * * 1-5", execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="After each session, in the exchange's time: the statements published since the last one.",
+    description="After each session, in the exchange's time: the statements published since the last one. Before the "
+    "bars, so that what is computed from both is computed once.",
 )  # fmt: skip
 def daily_fundamentals(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for the sessions whose statements are missing."""
-    return request_missing(context, "fundamentals")
+    return request_sessions(context.instance, current_installation(), part="fundamentals", job=ingest_fundamentals.name)
 
 
 def session_is_open(installation: Installation, now: dt.datetime) -> bool:

@@ -2,63 +2,114 @@
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 
 import dagster as dg
 
+from orchestration.catch_up import REASON_TAG, VERSIONS
 from orchestration.defs.platform.jobs import carry_downstream
-from orchestration.installation import current_installation
+from orchestration.installation import Installation, current_installation
+from orchestration.metadata import TRIGGER_TAG
 from orchestration.partitions import run_tags
 
-WATCHED = [
+RAW = [
     dg.AssetKey(["raw", name])
     for name in ("daily_bars", "bar_verdicts", "dividends", "splits", "fundamentals", "benchmark_bars")
 ]
+WATCHED = [*RAW, VERSIONS]
+BATCH = 500
 
 
 @dg.sensor(
     job=carry_downstream, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING,
-    description="When a run has changed raw rows of older sessions (restated, or caught up on), everything computed "
-    "from them is run again for that range, in one run.",
+    description="When a run has changed raw rows of older sessions (restated, or caught up on), or trained a quarter "
+    "that had begun before, everything computed from them is run again from there on, in one run. Waits while a run "
+    "still changes them, and while one of their blocking checks fails.",
 )  # fmt: skip
 def restatements(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for the range from the oldest changed session to the newest."""
-    seen: dict[str, int] = json.loads(context.cursor) if context.cursor else {}
-    newest = current_installation().last_session()
-    oldest: dt.date | None = None
-    for key in WATCHED:
-        name = key.to_user_string()
-        for record in _materializations_after(context.instance, key, seen.get(name)):
-            seen[name] = max(seen.get(name, 0), record.storage_id)
-            changed = _first_changed_date(record)
-            if changed is not None and changed < newest and not _is_part_of_refresh(context.instance, record):
-                oldest = changed if oldest is None else min(oldest, changed)
-    cursor = json.dumps(seen, sort_keys=True)
+    """Ask for the range from the oldest changed session to the newest; the cursor moves when nothing is left behind."""
+    installation, instance = current_installation(), context.instance
+    seen = _seen(instance, context.cursor)
+    news = {key: _materializations_after(instance, key, seen[key.to_user_string()]) for key in WATCHED}
+    records = [record for found in news.values() for record in found]
+    reason = _reason_to_wait(instance, records, _blocking_checks(context))
+    if reason is not None:
+        return dg.SkipReason(reason)
+    cursor = json.dumps(seen | {key.to_user_string(): found[-1].storage_id for key, found in news.items() if found})
+    oldest = _oldest_change(instance, records, before=installation.last_session())
     if oldest is None:
-        return dg.SensorResult(skip_reason=dg.SkipReason("no row of an older session has changed"), cursor=cursor)
-    begin = max(oldest, current_installation().first_session)
-    request = dg.RunRequest(run_key=f"restated:{max(seen.values())}", tags=run_tags(begin, newest))
-    return dg.SensorResult(run_requests=[request], cursor=cursor)
+        return dg.SensorResult(skip_reason="no row of an older session has changed", cursor=cursor)
+    return dg.SensorResult(run_requests=[_request(installation, oldest, cursor)], cursor=cursor)
 
 
-def _materializations_after(
-    instance: dg.DagsterInstance, key: dg.AssetKey, after: int | None
-) -> list[dg.EventLogRecord]:
-    """Return the newest materialization of each run since the cursor; at the first tick nothing lies behind us."""
-    if after is None:
-        newest = instance.fetch_materializations(key, limit=1).records
-        return list(newest)
-    return list(
-        instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=key, after_storage_id=after), limit=500).records
-    )
+def _seen(instance: dg.DagsterInstance, cursor: str | None) -> dict[str, int]:
+    """Return the newest materialization seen of each table; at the first tick all of them are behind us."""
+    newest = 0 if cursor else instance.event_log_storage.get_maximum_record_id() or 0
+    return {key.to_user_string(): newest for key in WATCHED} | (json.loads(cursor) if cursor else {})
+
+
+def _request(installation: Installation, oldest: dt.date, cursor: str) -> dg.RunRequest:
+    first = max(oldest, installation.first_session)
+    tags = run_tags(first, installation.last_session()) | {REASON_TAG: f"rows of {first} have changed"}
+    return dg.RunRequest(run_key=cursor, tags=tags)
+
+
+def _materializations_after(instance: dg.DagsterInstance, key: dg.AssetKey, after: int) -> list[dg.EventLogRecord]:
+    """Return the materializations of a table after a storage id, oldest first."""
+    found: list[dg.EventLogRecord] = []
+    while True:
+        records_filter = dg.AssetRecordsFilter(asset_key=key, after_storage_id=after)
+        page = instance.fetch_materializations(records_filter, limit=BATCH, ascending=True).records
+        found += page
+        if len(page) < BATCH:
+            return found
+        after = page[-1].storage_id
+
+
+def _reason_to_wait(
+    instance: dg.DagsterInstance, records: Sequence[dg.EventLogRecord], checks: Sequence[dg.AssetCheckKey]
+) -> str | None:
+    """Say why what has changed must not go downstream yet, None when it may."""
+    if not records:
+        return None
+    runs = {run_id: instance.get_run_by_id(run_id) for run_id in sorted({record.run_id for record in records})}
+    for run_id, run in runs.items():
+        if run is not None and not run.is_finished:
+            return f"waits for run {run_id[:8]} ({run.job_name}) to end"
+    for key, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(checks).items():
+        evaluation = record.evaluation
+        if evaluation and not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+            return f"waits for the check {key.name} of {key.asset_key.to_user_string()} to pass"
+    return None
+
+
+def _blocking_checks(context: dg.SensorEvaluationContext) -> list[dg.AssetCheckKey]:
+    if context.repository_def is None:
+        return []
+    graph = context.repository_def.asset_graph
+    return [key for key in graph.asset_check_keys if key.asset_key in RAW and graph.get(key).blocking]
+
+
+def _oldest_change(
+    instance: dg.DagsterInstance, records: Sequence[dg.EventLogRecord], *, before: dt.date
+) -> dt.date | None:
+    """Return the oldest changed session before the newest one, None when there is none."""
+    changed = [(record, day) for record in records if (day := _first_changed_date(record)) is not None and day < before]
+    carried = {record.run_id for record, _ in changed if _carries_on_itself(instance, record)}
+    return min((day for record, day in changed if record.run_id not in carried), default=None)
 
 
 def _first_changed_date(record: dg.EventLogRecord) -> dt.date | None:
     materialization = record.asset_materialization
-    value = materialization.metadata.get("first_changed_date") if materialization else None
+    if materialization is None:
+        return None
+    if materialization.asset_key == VERSIONS:
+        return dt.date.fromisoformat(str(materialization.partition)) if materialization.partition else None
+    value = materialization.metadata.get("first_changed_date")
     return dt.date.fromisoformat(str(value.value)) if value is not None else None
 
 
-def _is_part_of_refresh(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bool:
-    """Whether the run that changed the rows carries them downstream itself."""
+def _carries_on_itself(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bool:
+    """Whether what changed the rows also runs everything downstream: `factorloom refresh` does."""
     run = instance.get_run_by_id(record.run_id)
-    return run is not None and run.job_name == "refresh_market_data_and_factors"
+    return run is not None and TRIGGER_TAG in run.tags

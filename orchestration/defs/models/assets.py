@@ -14,7 +14,7 @@ from models.training import TrainedVersion, forecast, train_folds
 from orchestration.automation import FOLLOW_INPUTS, TRAIN_ONCE_A_QUARTER
 from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.models.panels import read_features, read_labels
-from orchestration.metadata import OWNER, merge_metadata, table
+from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import folds_of, quarters_partitions, sessions_partitions, window_of
 from orchestration.resources import Artifacts, MarketData, Warehouse
 from warehouse.merge import Window
@@ -60,14 +60,16 @@ def model_versions(
         for entry in registry.enabled
         for trained in train_folds(registry, entry.id, folds, features, labels, n_workers=installation.settings.threads)
     ]
-    written = warehouse.merge("research.model_versions", pd.DataFrame(rows))
+    # A quarter has one version of each forecaster: one that learnt from rows that have changed since makes room.
+    window = Window("valid_from_date", min(wanted), max(wanted))
+    written = warehouse.merge("research.model_versions", pd.DataFrame(rows), window=window)
     shown = pd.DataFrame(rows)[["model_id", "valid_from_date", "train_first_date", "train_last_date", "n_rows"]]
     return dg.MaterializeResult(
         metadata={
             **merge_metadata(written),
             "versions": table(shown.tail(12)),
             "most_important_features": table(_importances(rows)),
-            "dagster/table_name": "research.model_versions",
+            **table_metadata(warehouse, "research.model_versions"),
         }
     )
 
@@ -102,7 +104,11 @@ def forecasts(
     written = warehouse.merge("research.forecasts", rows, window=Window("as_of_date", first, last))
     per_model = rows.groupby("model_id").agg(rows=("forecast", "size"), last_day=("as_of_date", "max")).reset_index()
     return dg.MaterializeResult(
-        metadata={**merge_metadata(written), "by_model": table(per_model), "dagster/table_name": "research.forecasts"}
+        metadata={
+            **merge_metadata(written),
+            "by_model": table(per_model),
+            **table_metadata(warehouse, "research.forecasts"),
+        }
     )
 
 

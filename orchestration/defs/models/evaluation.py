@@ -11,7 +11,7 @@ import pandas as pd
 from models.labels import LABEL_SESSIONS, forward_returns
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.defs.models.assets import GROUP, PRICES, forecasts
-from orchestration.metadata import OWNER, merge_metadata, picture, table
+from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.plots import decile_figure, monthly_ic_figure
 from orchestration.resources import MarketData, Warehouse
@@ -48,13 +48,13 @@ def evaluation_days(
         return dg.MaterializeResult(metadata={"days": 0, "note": "No forecast of this window has a known label yet."})
     written = warehouse.merge("research.evaluation_days", rows, window=window)
     return dg.MaterializeResult(
-        metadata={**merge_metadata(written), "days": len(rows), "dagster/table_name": "research.evaluation_days"}
+        metadata={**merge_metadata(written), "days": len(rows), **table_metadata(warehouse, "research.evaluation_days")}
     )
 
 
 @dg.asset(
     key=["research", "evaluations"], deps=[evaluation_days], group_name=GROUP, kinds={"python", "postgres"},
-    owners=[OWNER],
+    owners=[OWNER], automation_condition=FOLLOW_INPUTS,
 )  # fmt: skip
 def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """One row per forecaster and figure over all out-of-sample days, with its definition."""
@@ -70,8 +70,10 @@ def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
         ]
         rows += _decile_rows(str(model_id), evaluation)
         figures = {m.name: m.value for m in metrics}
-        shown[f"rank_ic_of_{model_id}"] = picture(monthly_ic_figure(own))
-        shown[f"deciles_of_{model_id}"] = picture(decile_figure(np.nanmean(evaluation.decile_returns, axis=0)))
+        shown[f"rank_ic_of_{model_id}"] = picture(monthly_ic_figure(own, name=str(model_id)))
+        shown[f"deciles_of_{model_id}"] = picture(
+            decile_figure(np.nanmean(evaluation.decile_returns, axis=0), name=str(model_id))
+        )
         shown |= {
             f"{model_id}_{name}": figures[name] for name in ("rank_ic_mean", "rank_ic_t") if np.isfinite(figures[name])
         }
@@ -83,7 +85,7 @@ def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         metadata={
             **merge_metadata(written), "comparison": table(comparison, digits=4), **shown,
-            "dagster/table_name": "research.evaluations",
+            **table_metadata(warehouse, "research.evaluations"),
         }
     )  # fmt: skip
 

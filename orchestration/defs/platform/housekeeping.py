@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from orchestration.defs.rankings.intraday import intraday
 from orchestration.dbt_runner import Dbt, dbt_settings
+from orchestration.defs.factors.assets import TRANSLATOR
+from orchestration.defs.rankings.intraday import intraday
 from orchestration.installation import current_installation
 from orchestration.resources import MarketData, Warehouse
 from orchestration.retention import delete_compute_logs, delete_runs, runs_to_delete
@@ -66,10 +67,12 @@ def retention() -> None:
     delete_old()
 
 
-@dg.op(description="Run every dbt test on whole tables, not only on the window that a run has built.")
-def test_all_tables(dbt: Dbt, market_data: MarketData) -> None:
-    """Run all dbt tests on everything."""
-    dbt.test({**dbt_settings(market_data.installation), "test_everything": "true"})
+@dg.op(description="Run every dbt test on whole tables, not only on the window that a run has built.", pool="dbt")
+def test_all_tables(context: dg.OpExecutionContext, dbt: Dbt, market_data: MarketData) -> None:
+    """Run all dbt tests on everything; each result is one of the check that the table has in the UI."""
+    settings = {**dbt_settings(market_data.installation), "test_everything": "true"}
+    for evaluation in dbt.test(settings, TRANSLATOR):
+        context.log_event(evaluation)
 
 
 @dg.job(description="Run every dbt test on whole tables.")

@@ -1,14 +1,28 @@
-"""What is done when a run fails."""
+"""What is done when a run has ended."""
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
+from orchestration.coverage import mark_covered_partitions
 from orchestration.resources import MarketData, Warehouse
 from warehouse.queries.events import write_event
 from warehouse.secrets import LOCAL_OWNER_ID
 
 MAX_LINE = 500
 WRAPPER = dg.DagsterExecutionStepExecutionError.__name__
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=10,
+    description="Marks the sessions that a run with a long window has rebuilt besides its own: such a run is one "
+    "partition to Dagster, and says in the tag factorloom/window_first_date how far back it reached.",
+)
+def long_windows(context: dg.RunStatusSensorContext) -> dg.SkipReason:
+    """Mark partitions once; runs of one partition or a short range have nothing to mark."""
+    n_marked = mark_covered_partitions(context.instance, context.dagster_run)
+    return dg.SkipReason(f"marked {n_marked} partitions of tables")
 
 
 @dg.run_failure_sensor(

@@ -9,7 +9,7 @@ import pyarrow as pa
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.defs.models.assets import EXPOSURES, forecasts
 from orchestration.installation import Installation
-from orchestration.metadata import OWNER, merge_metadata, table
+from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import first_trainable_quarter, sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse
 from transforms.profiles import GROUPS, PROFILES, Profile
@@ -48,7 +48,7 @@ def rankings(
             **merge_metadata(total),
             "ranked_instruments": int(days.iloc[-1]) if len(days) else 0,
             **shown,
-            "dagster/table_name": "research.rankings",
+            **table_metadata(warehouse, "research.rankings"),
         }
     )
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from models.artifacts import load
 from models.features import EXPOSURE_COLUMNS, technical_panel
 from models.training import forecast
+from orchestration.catch_up import is_at_work
 from orchestration.defs.market_data.assets import quotes
 from orchestration.defs.market_data.assets import take_quotes as store_quotes
 from orchestration.defs.market_data.schedules import ZONE, session_is_open
@@ -107,7 +108,8 @@ def intraday() -> None:
 @dg.schedule(
     job=intraday, cron_schedule="* * * * 1-5", execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Each minute of a session: quotes; every FACTORLOOM_INTRADAY_MINUTES minutes rankings on live prices.",
+    description="Each minute of a session: quotes; every FACTORLOOM_INTRADAY_MINUTES minutes (5 unless set) rankings "
+    "on live prices. A minute is left out while the run of an earlier one is at work.",
 )  # fmt: skip
 def each_minute(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run while the exchange is open."""
@@ -115,6 +117,8 @@ def each_minute(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Ski
     now = installation.clock()
     if not session_is_open(installation, now):
         return dg.SkipReason(closed_because(now))
+    if is_at_work(context.instance, intraday.name):
+        return dg.SkipReason("the run of an earlier minute is still at work")
     due = now.minute % installation.settings.intraday_minutes == 0
     config = dg.RunConfig(ops={"rank_live": IntradayConfig(rank=due)})
     return dg.RunRequest(run_key=f"{now:%Y-%m-%dT%H:%M}", run_config=config)
