@@ -44,12 +44,18 @@ volatility as (
         instrument_id,
         as_of_date,
         {% for n_days in windows %}
-            sqrt(
-                greatest(
-                    {{ n_days }} * square_sum_{{ n_days }}d - return_sum_{{ n_days }}d * return_sum_{{ n_days }}d, 0
-                )::double precision
-                / {{ n_days * (n_days - 1) }} * 252
-            ) as volatility_{{ n_days }}d{{ ',' if not loop.last }}
+            -- greatest() passes over nulls: before the window is full there would be a volatility of 0.
+            case
+                when return_sum_{{ n_days }}d is not null
+                    then sqrt(
+                        greatest(
+                            {{ n_days }} * square_sum_{{ n_days }}d
+                            - return_sum_{{ n_days }}d * return_sum_{{ n_days }}d,
+                            0
+                        )::double precision
+                        / {{ n_days * (n_days - 1) }} * 252
+                    )
+            end as volatility_{{ n_days }}d{{ ',' if not loop.last }}
         {% endfor %}
     from differences
     {% if is_windowed() %}where {{ within_window('as_of_date') }}{% endif %}
