@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 # Parameters that carry a key, at any vendor; compared in lower case.
 SECRET_PARAMETERS = frozenset({"apikey", "api_key", "api_token", "crumb", "token"})
 HIDDEN = "***"
+# No vendor's key is shorter. A trial key such as `demo` is no secret, and may be part of a company's name.
+SHORTEST_KEY = 12
 # These log requests with their addresses and headers: from INFO on, or only at DEBUG.
 _WIRE_LOGGERS = ("httpx", "httpcore", "hpack", "h2")
 
@@ -55,8 +57,9 @@ class Credential:
         return text.replace(self._secret, HIDDEN) if self._secret else text
 
     def redact_bytes(self, body: bytes) -> bytes:
-        """Return a body without the key: a vendor's error may well repeat it."""
-        return body.replace(self._secret.encode(), HIDDEN.encode()) if self._secret else body
+        """Return a body without the key, which an error may well repeat; a key that is a mere word stays in it."""
+        is_long = self._secret is not None and len(self._secret) >= SHORTEST_KEY
+        return body.replace((self._secret or "").encode(), HIDDEN.encode()) if is_long else body
 
 
 def without_secrets(url: str) -> str:

@@ -84,7 +84,7 @@ class Asked:
             VendorOptions(**{"api_key": KEY, "first_session": dt.date(2005, 1, 3), **options}),
             Surroundings(calendar_of(calendar), lambda: self.time.moment, self.ledger),
             client=httpx.Client(transport=httpx.MockTransport(self.script)),
-            limits=Limits(n_workers=1),
+            limits=Limits(n_workers=1, max_attempts=6),
             time=self.time.as_time(),
         )
 

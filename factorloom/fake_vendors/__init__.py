@@ -1,0 +1,1 @@
+"""Servers on this machine that speak vendors' formats, for tests and for a look at the sources without a key."""
