@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestration.calendars import HomeCalendar
+from orchestration.sources.eodhd import EodhdSource
 from orchestration.sources.errors import OptionOutOfRange, UnknownSource
 from orchestration.sources.files.options import FilesOptions
 from orchestration.sources.files.source import FilesSource
@@ -180,6 +181,7 @@ def _text_of(secret: Secret | None) -> str | None:
 SOURCES: Mapping[str, Constructor] = {
     "files": _files,
     "simulated": _simulated,
+    "eodhd": _vendor(EodhdSource),
     "massive": _vendor(MassiveSource),
     "twelve_data": _vendor(TwelveDataSource),
 }

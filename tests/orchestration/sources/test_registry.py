@@ -40,6 +40,7 @@ class Settings:
 
 
 KEYS = {
+    "eodhd": VendorSettings(api_key="k"),
     "massive": VendorSettings(api_key="k"),
     "twelve_data": VendorSettings(api_key="k"),
 }
