@@ -50,10 +50,15 @@ exposures as (
         members.instrument_id,
         members.as_of_date,
         {%- for factor in factor_names() %}
-        (
-            ({{ factor }}_mean - least(greatest(-members.{{ factor }}, {{ factor }}_low), {{ factor }}_high))
-            / {{ factor }}_deviation
-        )::real as {{ factor }}{{ infix }}_z,
+        {#- greatest() passes over nulls: a missing value would be taken for the highest of all. #}
+        case
+            when members.{{ factor }} is not null
+                then
+                    (
+                        ({{ factor }}_mean - least(greatest(-members.{{ factor }}, {{ factor }}_low), {{ factor }}_high))
+                        / {{ factor }}_deviation
+                    )::real
+        end as {{ factor }}{{ infix }}_z,
         (
             ({{ factor }}_count - width_bucket(-members.{{ factor }}, {{ factor }}_values))::double precision
             / nullif({{ factor }}_count - 1, 0)
