@@ -10,7 +10,13 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunSta
 from orchestration.resources import PID_TAG, PROCESS_STARTED_TAG
 from warehouse.clock import Clock, machine_clock
 
-IN_PROGRESS = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+# Not started: made, and its process killed before it could say more.
+IN_PROGRESS = (
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+)
 # A run that has just begun in another process has left no mark yet. Dagster gives up on such a run after as long.
 GRACE = timedelta(minutes=5)
 # A process is known by its pid and the time of its creation, which clock adjustments may shift a little.
@@ -66,6 +72,8 @@ def _reason(instance: DagsterInstance, record: RunRecord, *, is_silent: bool) ->
     if tagged is not None and created is not None:
         is_alive = _is_alive(int(tagged), earliest=float(created), latest=float(created))
         return None if is_alive else f"its process {tagged} has ended"
+    if run.status is DagsterRunStatus.NOT_STARTED:
+        return None  # it waits for whoever made it to launch it
     started = _started_event(instance, run)
     if started is not None:
         pid, timestamp = started

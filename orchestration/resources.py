@@ -27,9 +27,7 @@ class Warehouse(dg.ConfigurableResource["Warehouse"]):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Leave a mark of this process on the run: a later start can tell whether the run is dead."""
         if context.run_id and context.instance and context.instance.has_run(context.run_id):
-            process = psutil.Process(os.getpid())
-            tags = {PID_TAG: str(process.pid), PROCESS_STARTED_TAG: f"{process.create_time():.2f}"}
-            context.instance.add_run_tags(context.run_id, tags)
+            context.instance.add_run_tags(context.run_id, process_tags())
 
     @property
     def url(self) -> str:
@@ -89,6 +87,12 @@ class Artifacts(dg.ConfigurableResource["Artifacts"]):
     @property
     def _root(self) -> UPath:
         return UPath(current_installation().settings.artifacts_uri)
+
+
+def process_tags() -> dict[str, str]:
+    """Return the mark by which a run says that this process works on it."""
+    process = psutil.Process(os.getpid())
+    return {PID_TAG: str(process.pid), PROCESS_STARTED_TAG: f"{process.create_time():.2f}"}
 
 
 def as_arrow(rows: "Rows | pd.DataFrame") -> Rows:

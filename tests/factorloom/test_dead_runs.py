@@ -61,8 +61,12 @@ ME = psutil.Process(os.getpid())
 
 
 @pytest.mark.parametrize(
-    "status", [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING], ids=lambda s: s.value
-)
+    "status",
+    [
+        DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING,
+    ],
+    ids=lambda s: s.value,
+)  # fmt: skip
 def test_a_run_whose_process_has_ended_is_failed_and_says_why(instance, run, ended, status):
     run_id = run(status, ended)
     dead = fail_dead_runs(instance)
@@ -81,11 +85,16 @@ def test_a_run_whose_process_lives_is_left_alone(instance, run):
 
 @pytest.mark.parametrize(
     "status",
-    [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED],
+    [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED],
     ids=lambda s: s.value,
 )
-def test_a_run_that_waits_or_has_ended_is_left_alone(instance, run, ended, status):
+def test_a_run_that_has_ended_is_left_alone(instance, run, ended, status):
     run(status, ended)
+    assert fail_dead_runs(instance, grace=timedelta(0)) == []
+
+
+def test_a_run_that_waits_to_be_launched_is_left_alone(instance, run):
+    run(DagsterRunStatus.NOT_STARTED)
     assert fail_dead_runs(instance, grace=timedelta(0)) == []
 
 
