@@ -66,9 +66,9 @@ class Ingested(msgspec.Struct, frozen=True):
             check_name="every_record_is_accounted_for",
             passed=self.is_accounted_for,
             metadata={**self.metadata(), **sample(pd.DataFrame(self.sample))},
-            description=f"{self.n_received} received = {self.written.inserted} inserted + {self.written.updated} updated "
-            f"+ {self.written.unchanged} unchanged + {self.n_quarantined} quarantined "
-            f"+ {self.n_exact_duplicates} exact duplicates",
+            description=f"{self.n_received} received = {self.written.inserted} inserted"
+            f" + {self.written.updated} updated + {self.written.unchanged} unchanged + {self.n_quarantined} quarantined"
+            f" + {self.n_exact_duplicates} exact duplicates",
         )
 
 
