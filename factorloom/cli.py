@@ -60,9 +60,10 @@ def refresh(
     ] = None,
 ) -> None:
     """Run the whole pipeline up to the last session, from market data to ranking and backtest."""
+    from factorloom.progress import console_on_own_copy
     from factorloom.refresh import refresh as run
 
-    run(_settings(), console=Console(), full=full, first_date=first_date.date() if first_date else None)
+    run(_settings(), console=console_on_own_copy(), full=full, first_date=first_date.date() if first_date else None)
 
 
 @commands.command()
@@ -83,6 +84,39 @@ def api() -> None:
     if settings.is_embedded:
         prepare(settings)
     run(settings)
+
+
+@commands.command()
+def sources() -> None:
+    """Show each source: what it can do, whether its key is there, what is left of its budget, how it answered last."""
+    from factorloom.sources import rows, table_of
+    from warehouse.connect import writer_url
+    from warehouse.migrate import prepare
+    from warehouse.queries.vendor_budgets import VendorLedger
+
+    settings = _settings()
+    if settings.is_embedded:
+        prepare(settings)
+    ledger = VendorLedger(lambda: writer_url(settings))
+    Console().print(table_of(rows(settings, ledger)))
+    ledger.close()
+
+
+@commands.command(name="fake-vendor")
+def fake_vendor(
+    name: Annotated[str, typer.Argument(help="Whose formats: massive.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    companies: Annotated[int, typer.Option(min=2, max=10_000, help="Companies of the made-up market.")] = 100,
+    errors: Annotated[float, typer.Option(min=0, max=1, help="Fraction of requests that end with a 503.")] = 0.0,
+    refusals: Annotated[float, typer.Option(min=0, max=1, help="Fraction refused with a 429.")] = 0.0,
+    cuts: Annotated[float, typer.Option(min=0, max=1, help="Fraction cut off in the middle.")] = 0.0,
+    garbage: Annotated[float, typer.Option(min=0, max=1, help="Fraction answered with something else.")] = 0.0,
+) -> None:
+    """Serve a made-up market in a vendor's formats on this machine, as badly as it is told to."""
+    from factorloom.fake_vendors.commands import fake_vendor as run
+    from factorloom.fake_vendors.server import Faults
+
+    run(name, port=port, n_companies=companies, faults=Faults(errors, refusals, cuts, garbage), say=print)
 
 
 @commands.command()

@@ -1,5 +1,7 @@
 """What a person sees while a run goes on: one line per run, its steps as they come and go."""
 
+import os
+import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,6 +14,11 @@ from factorloom.stages import Intake
 if TYPE_CHECKING:
     import dagster as dg
     from dagster import DagsterEvent, EventLogEntry
+
+
+def console_on_own_copy() -> Console:
+    """Return a console on a copy of standard output: while steps run, Dagster turns the original into their log."""
+    return Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
 
 
 class RunProgress:

@@ -1,6 +1,9 @@
 """What a person sees of a run, and what is kept of it for the summary."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -12,6 +15,8 @@ from factorloom.stages import Intake, Stage, StageResult
 from factorloom.summary import print_summary
 from warehouse.connect import connect
 from warehouse.settings import Settings
+
+PROJECT = Path(__file__).parents[2]
 
 
 @dg.asset(key=["raw", "daily_bars"])
@@ -56,6 +61,15 @@ def test_a_run_shows_one_line_and_none_of_dagsters(run, capfd):
     assert "the stage" in shown
     assert "2/2" in shown
     assert "STEP_START" not in "".join(capfd.readouterr())
+
+
+def test_progress_stays_on_the_terminal_while_a_step_writes_into_its_log():
+    code = (
+        "import os, sys; from factorloom.progress import console_on_own_copy; console = console_on_own_copy();"
+        "os.dup2(os.open(os.devnull, os.O_WRONLY), 1); print('of the step'); console.print('of the display')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "of the display\n"
 
 
 def test_what_came_in_is_kept_by_table(run):
