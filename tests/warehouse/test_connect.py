@@ -3,15 +3,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 
+from warehouse.arrow import arrow_connection, read_arrow
 from warehouse.connect import (
     API,
     WRITER,
     api_url,
-    arrow_connection,
     connect,
     dagster_url,
     owner_url,
-    read_arrow,
     with_role,
     writer_url,
 )
