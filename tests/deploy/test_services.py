@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from factorloom.processes import Child, last_lines
 from tests.deploy.conftest import ROOT, Compose
 from warehouse.connect import connect
 from warehouse.embedded import EmbeddedServer
@@ -71,26 +72,24 @@ class Deployment:
 
     @contextmanager
     def started(self, service: str) -> Iterator[None]:
-        with (self.folder / f"{service}.log").open("w") as log:
-            process = subprocess.Popen(
-                self.words(self.compose.services[service].command), cwd=ROOT, env=self.environment(service),
-                stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            try:
-                self.wait_until_healthy(service, process)
-                yield
-            finally:
-                process.terminate()
-                process.wait(timeout=60)
+        command = self.words(self.compose.services[service].command)
+        child = Child(command, environment=self.environment(service), log=self.folder / f"{service}.log")
+        child.start()
+        try:
+            self.wait_until_healthy(service, child)
+            yield
+        finally:
+            # As the engine stops a container: asked to end, and killed when it takes its time.
+            child.stop(timeout_seconds=10)
 
-    def wait_until_healthy(self, service: str, process: subprocess.Popen[bytes]) -> None:
+    def wait_until_healthy(self, service: str, child: Child) -> None:
         question = self.compose.services[service].healthcheck.test[1:]
         for _ in range(120):
-            assert process.poll() is None, (self.folder / f"{service}.log").read_text()[-3000:]
+            assert child.is_alive(), last_lines(child.log)
             if self.run(service, question).returncode == 0:
                 return
             time.sleep(1)
-        raise AssertionError((self.folder / f"{service}.log").read_text()[-3000:])
+        raise AssertionError(last_lines(child.log))
 
 
 @pytest.fixture(scope="module")
