@@ -45,7 +45,7 @@ check: dev ## Format, lint, types, import contracts, SQL lint, definitions load,
 
 test: dev ## Everything, offline, with coverage
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --durations=15
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= --durations=15
 	$(BIN)/python -m coverage report --skip-covered --fail-under=85
 	$(BIN)/python -m coverage report --include='warehouse/*' --fail-under=95
 
@@ -53,7 +53,7 @@ test-fast: dev ## The tests that need neither a daemon nor a whole pipeline
 	$(BIN)/python -m pytest -q -m "not slow" -n 2
 
 faults: dev ## Kill the pipeline at 20 random moments and compare what is left
-	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/test_killed_runs.py
+	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/pipeline/test_killed_runs.py
 
 bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.pipeline
