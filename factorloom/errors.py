@@ -5,6 +5,7 @@ FrontError
 ├── PortsInUse           something else listens where a service wants to
 ├── PreparationFailed    databases, Dagster's storage or the dbt manifest could not be brought up to date
 ├── RefreshFailed        a run of the pipeline failed
+├── UnknownFakeVendor    no made-up vendor has this name
 └── InstallationError    a file that belongs to the installation is missing
 """
 
@@ -55,6 +56,13 @@ class RefreshFailed(FrontError):
             "`factorloom up` shows the run in the Dagster UI; correct the cause, then run it again: "
             "what has been written stays."
         )
+
+
+class UnknownFakeVendor(FrontError):
+    """No made-up vendor has this name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"fake-vendor: the name must be one of {known}; got {name!r}. Choose one of them.")
 
 
 class InstallationError(FrontError):

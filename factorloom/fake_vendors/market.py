@@ -30,6 +30,7 @@ class FakeMarket:
     def __init__(self, n_companies: int, calendar: HomeCalendar) -> None:
         self.symbols = [f"F{number:03d}" for number in range(n_companies)]
         self.calendar = calendar
+        calendar.is_session(dt.date(2024, 1, 2))  # the calendar is made at its first use, which takes seconds
         self._numbers = {symbol: number for number, symbol in enumerate([*self.symbols, "SPY"])}
 
     def knows(self, symbol: str) -> bool:

@@ -38,6 +38,11 @@ class Credential:
         return f"Credential({HIDDEN})"
 
     @property
+    def is_present(self) -> bool:
+        """Whether there is a key."""
+        return self._secret is not None
+
+    @property
     def key_hash(self) -> str:
         """Name of the key in the ledger: 128 bits of its hash, which do not lead back to it."""
         return hashlib.blake2b((self._secret or "").encode(), digest_size=16, person=b"vendor-key").hexdigest()

@@ -128,6 +128,11 @@ class Transport:
         self._own = _origin(self._base)
         self._hosts = {("https", host, 443) for host in vendor.hosts} | {self._own}
 
+    @property
+    def host(self) -> str:
+        """Name of the vendor's host in the ledger."""
+        return urlsplit(self._base).netloc
+
     def fetch(self, call: Call[T]) -> T | None:
         """Ask until there is an answer or no hope; None where the vendor has nothing.
 

@@ -1,0 +1,36 @@
+"""Runs a fake vendor until it is interrupted."""
+
+from collections.abc import Callable, Mapping
+
+from factorloom.errors import UnknownFakeVendor
+from factorloom.fake_vendors.market import FakeMarket
+from factorloom.fake_vendors.massive import FakeMassive
+from factorloom.fake_vendors.server import Answering, FakeVendor, Faults
+from orchestration.calendars import HomeCalendar
+
+FAKES: Mapping[str, Callable[[FakeMarket], Answering]] = {"massive": FakeMassive}
+
+
+def fake_vendor(name: str, *, port: int, n_companies: int, faults: Faults, say: Callable[[str], None]) -> None:
+    """Serve a vendor's formats over a made-up market, and say how a source is pointed at it.
+
+    Raises
+    ------
+    UnknownFakeVendor
+        If there is none of this name.
+    """
+    if name not in FAKES:
+        raise UnknownFakeVendor(name, sorted(FAKES))
+    market = FakeMarket(n_companies, HomeCalendar())
+    with FakeVendor(FAKES[name](market), faults=faults, port=port) as vendor:
+        prefix = f"FACTORLOOM_{name.upper()}"
+        say(f"A made-up {name} of {n_companies} companies answers at {vendor.url} until Ctrl-C. In another terminal:")
+        say(
+            f"  FACTORLOOM_SOURCE={name} {prefix}_API_KEY=anything {prefix}_PLAN=paid {prefix}_BASE_URL={vendor.url} \\"
+        )
+        say("    factorloom refresh")
+        try:
+            vendor.wait()
+        except KeyboardInterrupt:
+            said = ", ".join(f"{count} {kind}" for kind, count in sorted(vendor.met.items()))
+            say(f"Stopped after {len(vendor.asked)} requests: {said or 'none'}.")

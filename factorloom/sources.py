@@ -1,0 +1,92 @@
+"""What the sources can do and how they stand, as a table."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rich.table import Table
+
+from orchestration.calendars import HomeCalendar
+from orchestration.sources.errors import SourceError
+from orchestration.sources.ledger import Host, Ledger, Standing
+from orchestration.sources.protocols import Source, capabilities
+from orchestration.sources.registry import SOURCES, create_source
+from orchestration.sources.transport import Transport
+from warehouse.clock import Clock, machine_clock
+from warehouse.settings import Settings
+
+
+class Row(NamedTuple):
+    """A source, as the table shows it."""
+
+    name: str
+    capabilities: str
+    key: str
+    budget: str
+    last_answer: str
+    breaker: str
+
+
+def rows(settings: Settings, ledger: Ledger, *, now: Clock = machine_clock) -> Iterator[Row]:
+    """Return each registered source: what it can do, whether its key is there, what is left, how it answered last.
+
+    Parameters
+    ----------
+    ledger
+        Budgets and breakers.
+    now
+        The machine's time: a vendor's minute passes also under a frozen clock.
+    """
+    calendar = HomeCalendar(settings.calendar)
+    for name in SOURCES:
+        key = "in use" if name == settings.source else ""
+        try:
+            source = create_source(name, settings, calendar, now, ledger)
+        except SourceError as error:
+            yield Row(name, "", str(error), "", "", "")
+            continue
+        entities = _entities(source)
+        transport = getattr(source, "transport", None)
+        if not isinstance(transport, Transport):
+            yield Row(name, entities, key or "none needed", "", "", "")
+            continue
+        present = "present" if transport.vendor.credential.is_present else "none needed"
+        yield Row(name, entities, ", ".join(filter(None, (present, key))), *_standing(transport, ledger, now))
+        transport.close()
+
+
+def table_of(found: Iterator[Row]) -> Table:
+    """Return the table for a terminal."""
+    table = Table("source", "capabilities", "key", "budget left", "last answer", "breaker", show_lines=True)
+    for row in found:
+        table.add_row(*row)
+    return table
+
+
+def _entities(source: Source) -> str:
+    try:
+        return ", ".join(sorted(capabilities(source)))
+    except SourceError:
+        return "as its files have"
+
+
+def _standing(transport: Transport, ledger: Ledger, now: Clock) -> tuple[str, str, str]:
+    moment = now()
+    standing = Standing(*ledger.standing(transport.account, moment))
+    known = ledger.host(transport.host)
+    if known is None:
+        return _budget(standing), "never asked", "closed"
+    host = Host(*known)
+    is_open = host.opened_until is not None and host.opened_until > moment
+    breaker = f"open until {host.opened_until:%H:%M:%S}Z" if is_open else f"closed, {host.n_failures} failures in a row"
+    return _budget(standing), f"{host.last_answer_at:%Y-%m-%d %H:%M:%S}Z {host.last_status}", breaker
+
+
+def _budget(standing: Standing) -> str:
+    parts = [
+        f"{left} {unit}"
+        for left, unit in ((standing.left_this_minute, "this minute"), (standing.left_today, "today"))
+        if left is not None
+    ]
+    if standing.blocked_until is not None:
+        parts.append(f"none before {standing.blocked_until:%Y-%m-%d %H:%M:%S}Z")
+    return ", ".join(parts) or "no limit"
