@@ -27,36 +27,45 @@ def mark_covered_partitions(instance: DagsterInstance, run: DagsterRun) -> int:
     if first is None or last is None or COVERED_TAG in run.tags:
         return 0
     sessions = current_installation().sessions(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
-    earlier = [session.isoformat() for session in sessions[:-1]]
-    keys = _partitioned_assets_written(instance, run)
-    entries = [_entry(run, key, partition) for key in keys for partition in earlier]
+    own = _partitioned_tables_written(instance, run)
+    window = {"window": f"{first} to {last}, one run"}
+    covered = [
+        AssetMaterialization(key, partition=session.isoformat(), metadata=window)
+        for key in sorted(own)
+        for session in sessions[:-1]
+    ]
+    # The run's own once more: the UI shows what the newest of a table's materializations says, whatever its partition.
+    entries = [_entry(run, materialization) for materialization in (*covered, *map(_again, own.values()))]
     for start in range(0, len(entries), BATCH):
         instance.event_log_storage.store_event_batch(entries[start : start + BATCH])
-    instance.add_run_tags(run.run_id, {COVERED_TAG: str(len(entries))})
-    return len(entries)
+    instance.add_run_tags(run.run_id, {COVERED_TAG: str(len(covered))})
+    return len(covered)
 
 
-def _partitioned_assets_written(instance: DagsterInstance, run: DagsterRun) -> list[dg.AssetKey]:
+def _partitioned_tables_written(instance: DagsterInstance, run: DagsterRun) -> dict[dg.AssetKey, AssetMaterialization]:
+    """Return what the run said of each table that has partitions."""
     records = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION).records
-    written = [record.event_log_entry.dagster_event for record in records]
-    return sorted({event.asset_key for event in written if event and event.asset_key and event.partition})
+    written = [record.asset_materialization for record in records]
+    return {one.asset_key: one for one in written if one is not None and one.partition}
 
 
-def _entry(run: DagsterRun, key: dg.AssetKey, partition: str) -> EventLogEntry:
-    metadata = {"window": f"{run.tags[WINDOW_TAG]} to {run.tags['dagster/partition']}, one run"}
+def _again(own: AssetMaterialization) -> AssetMaterialization:
+    """Return what a run said of a table, but for the change that it has already announced."""
+    metadata = {name: value for name, value in own.metadata.items() if name != "first_changed_date"}
+    return AssetMaterialization(own.asset_key, partition=own.partition, metadata=metadata, tags=own.tags)
+
+
+def _entry(run: DagsterRun, materialization: AssetMaterialization) -> EventLogEntry:
     event = DagsterEvent(
         event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
         job_name=run.job_name,
-        event_specific_data=StepMaterializationData(
-            AssetMaterialization(asset_key=key, partition=partition, metadata=metadata), []
-        ),
+        event_specific_data=StepMaterializationData(materialization, []),
     )
     return EventLogEntry(  # type: ignore[no-untyped-call] # Dagster left its constructor untyped
         error_info=None,
         level=10,
         user_message="",
         run_id=run.run_id,
-        # Before the run's own materialization of the newest session, which stays the newest.
         timestamp=time.time(),
         job_name=run.job_name,
         dagster_event=event,
