@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -124,9 +125,8 @@ def test_the_services_start_one_after_the_other_and_answer(deployment: Deploymen
     parsed = deployment.run("migrate", ["factorloom", "manifest"])
     assert parsed.returncode == 0, parsed.stderr[-3000:]
     with deployment.started("api"):
-        with urllib.request.urlopen(f"http://127.0.0.1:{deployment.ports['FACTORLOOM_API_PORT']}/readyz") as answer:
-            ready = json.load(answer)
-        assert [check["name"] for check in ready["checks"]] == ["database", "schema", "freshness"]
+        ready = readiness(deployment.ports["FACTORLOOM_API_PORT"])
+    assert [check["name"] for check in ready["checks"]] == ["database", "schema", "freshness"]
     with deployment.started("code-server"), deployment.started("webserver"), deployment.started("daemon"):
         assert repositories(deployment.ports["FACTORLOOM_UI_PORT"]) == ["factorloom"]
 
@@ -141,6 +141,18 @@ def test_the_account_of_the_api_reads_and_owns_nothing(deployment: Deployment):
             " rolsuper, rolcreatedb from pg_roles where rolname = current_user"
         ).fetchone()
     assert rights == (False, False, False, False)
+
+
+def readiness(port: str) -> dict:
+    """What the API says of itself; on a machine that is busy the database may be late at first."""
+    for _ in range(60):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            said = error.read().decode()
+            time.sleep(1)
+    raise AssertionError(said)
 
 
 def repositories(port: str) -> list[str]:
