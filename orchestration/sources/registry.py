@@ -17,6 +17,7 @@ from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
 from orchestration.sources.twelve_data import TwelveDataSource
 from orchestration.sources.vendor import Surroundings, VendorOptions, VendorSource
+from orchestration.sources.yahoo import YahooSource
 
 Now = Callable[[], dt.datetime]
 
@@ -184,6 +185,7 @@ SOURCES: Mapping[str, Constructor] = {
     "eodhd": _vendor(EodhdSource),
     "massive": _vendor(MassiveSource),
     "twelve_data": _vendor(TwelveDataSource),
+    "yahoo": _vendor(YahooSource),
 }
 
 

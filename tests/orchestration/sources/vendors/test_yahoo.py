@@ -1,0 +1,152 @@
+"""Every trap of Yahoo's formats that concerns prices: bodies as it sends them, and what must come of them."""
+
+import datetime as dt
+
+import pytest
+
+from orchestration.sources.errors import Kind, OptionOutOfRange, VendorOverBudget, VendorRefused
+from orchestration.sources.yahoo import YahooSource
+
+MONDAY, TUESDAY = dt.date(2024, 6, 3), dt.date(2024, 6, 4)
+PATH = "/v8/finance/chart/"
+
+
+def opened(day: str, offset: str = "-04:00", hour: str = "09:30:00") -> int:
+    return int(dt.datetime.fromisoformat(f"{day}T{hour}{offset}").timestamp())
+
+
+def chart(stamps: list[int], *, events: dict | None = None, columns: dict | None = None, **meta: object) -> dict:
+    n = len(stamps)
+    quote = {"open": [10.0] * n, "high": [12.0] * n, "low": [9.0] * n, "close": [11.0] * n, "volume": [5] * n}
+    known = {"symbol": "AAPL", "currency": "USD", "exchangeTimezoneName": "America/New_York", "dataGranularity": "1d",
+             "priceHint": 2, "gmtoffset": -14400}  # fmt: skip
+    result = {"meta": known | meta, "timestamp": stamps, "indicators": {"quote": [quote | (columns or {})]}}
+    return {"chart": {"result": [result | ({"events": events} if events else {})], "error": None}}
+
+
+@pytest.fixture
+def yahoo(ask):
+    return ask(YahooSource, symbols=("AAPL",), plan="personal", api_key=None)
+
+
+def bars(yahoo):
+    return list(yahoo.source.daily_bars(MONDAY, TUESDAY))
+
+
+def test_it_is_off_unless_somebody_says_that_the_use_is_personal(ask):
+    with pytest.raises(OptionOutOfRange, match="FACTORLOOM_YAHOO_PLAN must be `personal`"):
+        ask(YahooSource, api_key=None)
+
+
+def test_a_bar_is_of_the_day_of_its_exchange_and_adjusted_for_splits(yahoo, rows_of):
+    yahoo.on(PATH + "AAPL", chart([opened("2024-06-03"), opened("2024-06-04")]))
+    assert [(r["trade_date"], r["close"], r["adjustment"]) for r in rows_of(bars(yahoo))] == [
+        (MONDAY, 11.0, "splits"), (TUESDAY, 11.0, "splits"),
+    ]  # fmt: skip
+
+
+def test_a_morning_in_sydney_is_not_the_evening_before_in_utc(ask, rows_of):
+    yahoo = ask(YahooSource, symbols=("BHP",), plan="personal", api_key=None, calendar="XASX")
+    stamp = opened("2024-06-03", "+10:00", "09:30:00")
+    yahoo.on(PATH + "BHP.AX", chart([stamp], symbol="BHP.AX", currency="AUD", exchangeTimezoneName="Australia/Sydney"))
+    assert [r["trade_date"] for r in rows_of(yahoo.source.daily_bars(MONDAY, MONDAY))] == [MONDAY]
+
+
+def test_months_where_days_were_asked_for_are_refused(yahoo, rows_of, refused_of):
+    yahoo.on(PATH + "AAPL", chart([opened("2024-06-03")], dataGranularity="3mo"))
+    batches = bars(yahoo)
+    assert (rows_of(batches), [r.rule for r in refused_of(batches)]) == ([], ["another_interval"])
+
+
+def test_the_trade_that_stands_in_place_of_todays_bar_is_refused(yahoo, rows_of, refused_of):
+    yahoo.on(PATH + "AAPL", chart([opened("2024-06-03"), opened("2024-06-04", hour="16:00:01")]))
+    batches = bars(yahoo)
+    assert [r["trade_date"] for r in rows_of(batches)] == [MONDAY]
+    assert [r.rule for r in refused_of(batches)] == ["a_trade_and_no_bar"]
+
+
+@pytest.mark.parametrize("columns", [{"open": None, "high": None, "low": None}, {"open": [None, None]}])
+def test_entries_and_whole_columns_may_be_missing(yahoo, rows_of, columns):
+    yahoo.on(PATH + "AAPL", chart([opened("2024-06-03"), opened("2024-06-04")], columns=columns))
+    assert [(r["open"], r["close"]) for r in rows_of(bars(yahoo))] == [(None, 11.0), (None, 11.0)]
+
+
+def test_columns_of_other_lengths_are_refused_for_nobody_knows_what_belongs_to_what(yahoo, rows_of, refused_of):
+    yahoo.on(PATH + "AAPL", chart([opened("2024-06-03"), opened("2024-06-04")], columns={"close": [11.0]}))
+    batches = bars(yahoo)
+    assert (rows_of(batches), [r.rule for r in refused_of(batches)]) == ([], ["columns_of_other_lengths"])
+
+
+def test_an_answer_without_stamps_is_empty(yahoo, rows_of):
+    answer = chart([])
+    del answer["chart"]["result"][0]["timestamp"]
+    answer["chart"]["result"][0]["indicators"] = {"quote": [{}]}
+    yahoo.on(PATH + "AAPL", answer)
+    assert rows_of(bars(yahoo)) == []
+
+
+def test_the_noise_of_single_precision_is_rounded_away_and_pence_become_pounds(yahoo, rows_of):
+    columns = {"close": [269.70001220703125]}
+    yahoo.on(PATH + "AAPL", chart([opened("2024-06-03")], columns=columns),
+             chart([opened("2024-06-03")], columns=columns, currency="GBp"))  # fmt: skip
+    assert [r["close"] for r in rows_of(bars(yahoo))] == [269.7]
+    assert [(r["close"], r["currency_code"]) for r in rows_of(bars(yahoo))] == [(2.697, "GBP")]
+
+
+def test_a_split_is_numerator_for_denominator_and_a_dividend_is_given_back_as_declared(yahoo, rows_of):
+    events = {
+        "dividends": {"1717400000": {"date": opened("2024-06-03"), "amount": 0.0625}},
+        "splits": {"x": {"date": opened("2024-06-04"), "numerator": 4, "denominator": 1, "splitRatio": "4:1"}},
+    }
+    yahoo.on(PATH + "AAPL", chart([], events=events))
+    (dividend,) = rows_of(yahoo.source.dividends(MONDAY, MONDAY))
+    assert (dividend["ex_date"], dividend["amount"]) == (MONDAY, 0.25)
+    (split,) = rows_of(yahoo.source.splits(TUESDAY, TUESDAY))
+    assert (split["ex_date"], split["shares_new"], split["shares_old"]) == (TUESDAY, 4.0, 1.0)
+
+
+def test_currencies_trade_in_london_time(yahoo, rows_of):
+    for pair in ("EURUSD", "GBPUSD", "USDSEK"):
+        stamps = [opened("2024-06-03", "+01:00", "00:00:00")]
+        yahoo.on(f"{PATH}{pair}=X", chart(stamps, symbol=f"{pair}=X", exchangeTimezoneName="Europe/London"))
+    found = rows_of(yahoo.source.fx_rates(MONDAY, MONDAY))
+    assert {(r["rate_date"], r["rate"]) for r in found} == {(MONDAY, 11.0)}
+
+
+def test_an_unknown_symbol_is_left_out_by_name(yahoo, refused_of):
+    error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
+    yahoo.on(PATH + "AAPL", (404, {"chart": {"result": None, "error": error}}))
+    assert [r.rule for r in refused_of(bars(yahoo))] == ["vendor_not_found"]
+
+
+def test_an_answer_about_another_symbol_is_left_out(yahoo, rows_of, refused_of):
+    yahoo.on(PATH + "AAPL", chart([opened("2024-06-03")], symbol="AAPB"))
+    batches = bars(yahoo)
+    assert (rows_of(batches), [r.rule for r in refused_of(batches)]) == ([], ["vendor_transient"])
+
+
+def test_a_wrong_crumb_is_a_matter_of_the_key(yahoo):
+    error = {"code": "Unauthorized", "description": "Invalid Crumb"}
+    yahoo.on(PATH + "AAPL", (401, {"finance": {"result": None, "error": error}}))
+    with pytest.raises(VendorRefused) as caught:
+        bars(yahoo)
+    assert caught.value.kind is Kind.AUTH
+
+
+def test_an_out_of_range_period_is_a_bad_request_of_one_symbol(yahoo, refused_of):
+    error = {"code": "Unprocessable Entity", "description": "1d data not available for startTime=1"}
+    yahoo.on(PATH + "AAPL", (422, {"chart": {"result": None, "error": error}}))
+    assert [r.rule for r in refused_of(bars(yahoo))] == ["vendor_bad_request"]
+
+
+def test_too_many_requests_is_an_hour_of_silence(yahoo, refused_of):
+    yahoo.on(PATH + "AAPL", (429, "Too Many Requests"))
+    assert [r.rule for r in refused_of(bars(yahoo))] == ["vendor_quota_day"]
+    with pytest.raises(VendorOverBudget):
+        yahoo.source.transport.fetch(yahoo.source._call("AAPL", (MONDAY, MONDAY)))
+    assert len(yahoo.script.requests) == 1
+
+
+def test_a_page_in_place_of_an_answer_is_asked_again(yahoo, rows_of):
+    yahoo.on(PATH + "AAPL", "<html>Will be right back...</html>", chart([opened("2024-06-03")]))
+    assert len(rows_of(bars(yahoo))) == 1
