@@ -1,10 +1,10 @@
-import subprocess
-import sys
-from pathlib import Path
+import doctest
 
 import psycopg
 import pytest
 
+import warehouse.connect
+import warehouse.dump
 from warehouse.connect import connect, owner_url, writer_url
 from warehouse.dump import client_environment, dump, holds_data, restore, with_database
 from warehouse.errors import DumpError
@@ -183,7 +183,8 @@ def test_no_password_is_on_a_command_line():
     }
 
 
-def test_docstring_examples_hold():
-    project = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "doctest", "warehouse/dump.py", "warehouse/connect.py"]
-    subprocess.run(command, cwd=project, check=True)
+@pytest.mark.parametrize("module", [warehouse.dump, warehouse.connect], ids=["dump", "connect"])
+def test_docstring_examples_hold(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
