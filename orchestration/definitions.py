@@ -23,23 +23,24 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     }
     shared = dg.Definitions(resources=resources, executor=dg.in_process_executor)
     merged = dg.Definitions.merge(dg.load_from_defs_folder(path_within_project=Path(__file__).parent), shared)
-    return _with_freshness(merged, freshness_policies(current_installation()))
+    return _completed(merged, freshness_policies(current_installation()))
 
 
-def _with_freshness(definitions: dg.Definitions, policies: Mapping[str, dg.FreshnessPolicy]) -> dg.Definitions:
-    """Give each table the policy of its rhythm.
+def _completed(definitions: dg.Definitions, policies: Mapping[str, dg.FreshnessPolicy]) -> dg.Definitions:
+    """Give each table its layer as a tag, and the freshness policy of its rhythm.
 
     `Definitions.map_asset_specs` would be one call, but it is a preview, and of an asset that several modules import it
     makes several.
     """
 
-    def with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
+    def completed(spec: dg.AssetSpec) -> dg.AssetSpec:
+        spec = spec.merge_attributes(tags={"layer": spec.key.path[0]})
         policy = policies.get(rhythm_of(spec) or "")
         return spec if policy is None else dg.apply_freshness_policy(spec, policy)
 
     assets = list({id(asset): asset for asset in definitions.assets or []}.values())
     return dg.Definitions(
-        assets=dg.map_asset_specs(with_policy, assets),  # type: ignore[arg-type]  # the older kinds are not among ours
+        assets=dg.map_asset_specs(completed, assets),  # type: ignore[arg-type]  # the older kinds are not among ours
         asset_checks=definitions.asset_checks,
         schedules=definitions.schedules,
         sensors=definitions.sensors,

@@ -54,11 +54,8 @@ def _runs_that_made_what_stands(instance: DagsterInstance) -> set[str]:
         )
         ids = list(partitions.values())
         for start in range(0, len(ids), BATCH):
-            fetched = instance.get_event_records(
-                dg.EventRecordsFilter(
-                    dg.DagsterEventType.ASSET_MATERIALIZATION, storage_ids=ids[start : start + BATCH]
-                ),
-            )
+            records = dg.AssetRecordsFilter(asset_key=key, storage_ids=ids[start : start + BATCH])
+            fetched = instance.fetch_materializations(records, limit=BATCH).records
             kept.update(record.run_id for record in fetched)
         newest = instance.get_latest_materialization_event(key)
         if newest is not None:

@@ -77,10 +77,16 @@ def _reason_to_wait(
         if run is not None and not run.is_finished:
             return f"waits for run {run_id[:8]} ({run.job_name}) to end"
     for key, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(checks).items():
-        evaluation = record.evaluation
-        if evaluation and not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+        if not _passed(record.evaluation):
             return f"waits for the check {key.name} of {key.asset_key.to_user_string()} to pass"
     return None
+
+
+def _passed(evaluation: object) -> bool:
+    """Whether a check lets its table go downstream; one that was planned, and never came to its turn, does not."""
+    if not isinstance(evaluation, dg.AssetCheckEvaluation):
+        return False
+    return evaluation.passed or evaluation.severity != dg.AssetCheckSeverity.ERROR
 
 
 def _blocking_checks(context: dg.SensorEvaluationContext) -> list[dg.AssetCheckKey]:
