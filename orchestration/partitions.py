@@ -44,8 +44,8 @@ def quarters_partitions() -> dg.TimeWindowPartitionsDefinition:
         fmt="%Y-%m-%d",
         cron_schedule=QUARTERS,
         timezone=installation.day_zone,
-        # A quarter's forecaster is trained when the quarter begins, not when it is over.
-        end_offset=1 if last is None else 0,
+        # A quarter's forecaster is trained when the quarter begins, not when it is over; also under a frozen clock.
+        end_offset=1,
     )
 
 

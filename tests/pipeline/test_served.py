@@ -6,7 +6,7 @@ import pytest
 from litestar.testing import TestClient
 
 from api.app import VERSIONED, create_app
-from tests.pipeline.conftest import Installation
+from tests.pipeline.conftest import LAST_DAY, Installation
 from warehouse.settings import read_settings
 from warehouse.versions import BUILT
 
@@ -64,7 +64,7 @@ def test_rankings_and_statements_before_the_first_day_are_404_with_that_day(clie
 def test_the_service_is_ready_and_up_to_date(client: TestClient):
     answer = client.get("/readyz").json()
     assert answer["status"] == "ok", answer
-    assert "2024-06-28" in answer["checks"][-1]["message"]
+    assert LAST_DAY in answer["checks"][-1]["message"]
 
 
 def test_a_ticker_that_was_given_up_leads_to_its_successor(client: TestClient, refreshed: Installation):

@@ -1,0 +1,96 @@
+"""Standing test: a verdict on one bar changes only the rows whose look-back contains it, from prices to trades."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from tests.pipeline.conftest import Installation
+from tests.pipeline.digests import DAYED, different, past_digests, rows_by_key
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+
+# The longest look-back is that of returns over 252 bars, each of which looks one bar further.
+LOOK_BACK_BARS = 253
+OF_ONE_INSTRUMENT = (
+    "marts.fct_daily_prices", "research.rolling_measures",
+    *(f"factors.fct_{name}" for name in ("universe_members", "momentum", "volatility", "market_risk", "price_extremes",
+                                         "liquidity", "size", "value", "factor_values")),
+)  # fmt: skip
+NEVER = ("marts.dim_benchmark_prices", "factors.fct_quality", "factors.fct_growth")
+# Ranks among the universe: the instrument's value moves everybody's place, on the days on which it has another value.
+OF_A_DAY = ("factors.fct_factor_exposures", "factors.fct_sector_exposures")
+# Averages that never forget, and what has learnt from the bar or is ranked by it.
+FROM_THEN_ON = ("research.indicators", "research.forecasts", "research.rankings", "research.model_versions")
+
+
+class Judged(NamedTuple):
+    """An installation with one verdict more than another one; the last day that may look back at its bar."""
+
+    installation: Installation
+    instrument_id: str
+    bar: dt.date
+    last: dt.date
+
+
+@pytest.fixture(scope="module", params=["2022-03-15", "2024-03-12"])
+def judged(request, refreshed: Installation, new_installation: Callable[..., Installation]) -> Judged:
+    """The early bar falls out of every look-back in time, the late one lies in the quarter of the first forecasts."""
+    bar = dt.date.fromisoformat(request.param)
+    installation = new_installation(f"judged_{bar}", copy_of=refreshed)
+    (symbol, instrument_id) = installation.read(
+        "select b.source_symbol, a.instrument_id from raw.daily_bars as b"
+        " inner join raw.instrument_aliases as a using (source, source_symbol)"
+        f" where b.trade_date = '{bar}' and not exists (select from raw.bar_verdicts as v"
+        " where v.source_symbol = b.source_symbol) order by 1 limit 1"
+    )[0]
+    with installation.connect() as connection:
+        connection.execute(
+            "insert into raw.bar_verdicts (source, source_symbol, trade_date, rule, verdict, known_from_date, detail)"
+            " values ('simulated', %s, %s, 'wrong_day', 'suspect', %s, 'made up')",
+            [symbol, bar, bar],
+        )
+    installation.refresh()
+    later = installation.read(
+        f"select trade_date from marts.fct_daily_prices where instrument_id = '{instrument_id}'"
+        f" and trade_date > '{bar}' and not is_suspect order by 1 limit {LOOK_BACK_BARS}"
+    )
+    return Judged(installation, instrument_id, bar, later[-1][0])
+
+
+def changed(table: str, judged: Judged, refreshed: Installation) -> list[tuple[str | None, dt.date]]:
+    """Instrument and day of every row that is not the same in both."""
+    before, after = rows_by_key(refreshed, table), rows_by_key(judged.installation, table)
+    return sorted({(instrument, day) for instrument, day, _ in before ^ after}, key=str)
+
+
+def test_every_table_is_looked_at():
+    assert {*OF_ONE_INSTRUMENT, *NEVER, *OF_A_DAY, *FROM_THEN_ON} == set(DAYED)
+
+
+def test_a_verdict_changes_the_instruments_own_rows_while_they_look_back_at_the_bar(judged, refreshed):
+    for table in OF_ONE_INSTRUMENT:
+        rows = changed(table, judged, refreshed)
+        assert {instrument for instrument, _ in rows} <= {judged.instrument_id}, table
+        assert all(judged.bar <= day <= judged.last for _, day in rows), table
+    assert changed("marts.fct_daily_prices", judged, refreshed)
+    assert changed("factors.fct_volatility", judged, refreshed)
+
+
+def test_a_verdict_changes_other_rows_only_on_the_days_that_look_back_at_the_bar(judged, refreshed):
+    for table in OF_A_DAY:
+        rows = changed(table, judged, refreshed)
+        assert rows, table
+        assert all(judged.bar <= day <= judged.last for _, day in rows), table
+    indicators = changed("research.indicators", judged, refreshed)
+    assert {instrument for instrument, _ in indicators} == {judged.instrument_id}
+    for table in NEVER:
+        assert changed(table, judged, refreshed) == [], table
+
+
+def test_a_verdict_changes_no_forecast_ranking_or_trade_before_its_bar(judged, refreshed):
+    for table in FROM_THEN_ON:
+        assert all(day >= judged.bar for _, day in changed(table, judged, refreshed)), table
+    day_before = str(judged.bar - dt.timedelta(days=1))
+    assert different(past_digests(judged.installation, day_before), past_digests(refreshed, day_before)) == {}
