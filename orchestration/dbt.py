@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from dagster_dbt import DbtProject
 from orchestration.errors import DbtFailed
 
 if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
     from dbt.contracts.graph.manifest import Manifest
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent / "dbt_project"
@@ -78,15 +81,28 @@ def parse_project(*options: str) -> "Manifest":
     DbtFailed
         With what dbt says of it.
     """
-    # Imported here: two seconds that loading the definitions need not take.
-    from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    with contextlib.chdir(PROJECT_FOLDER):
-        done = dbtRunner().invoke(["parse", "--quiet", *COMMON, *options])
+    done = invoke(["parse", "--quiet", *options])
     if not isinstance(done.result, Manifest):
         raise DbtFailed([str(done.exception)])
     return done.result
+
+
+def invoke(
+    arguments: Sequence[str], *, manifest: "Manifest | None" = None, callbacks: Sequence[Callable[..., None]] = ()
+) -> "dbtRunnerResult":
+    """Run a dbt command in this process."""
+    # Imported here: two seconds that loading the definitions need not take.
+    from dbt.cli.main import dbtRunner
+
+    try:
+        with contextlib.chdir(PROJECT_FOLDER):
+            return dbtRunner(manifest, [*callbacks]).invoke([*arguments, *COMMON])
+    finally:
+        # dbt opens its log anew for each command, and leaves it open.
+        for handler in logging.getLogger("file_log").handlers:
+            handler.close()
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,5 @@
 """Runs dbt inside our own process: one of its own costs three CPU seconds to start, twice in every run."""
 
-import contextlib
 import datetime as dt
 import json
 import os
@@ -16,7 +15,7 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dagster_dbt.dagster_dbt_translator import DagsterDbtTranslator
 
-from orchestration.dbt import COMMON, PROJECT_FOLDER, parsed_manifest, parsed_project
+from orchestration.dbt import invoke, parsed_manifest, parsed_project
 from orchestration.errors import DbtFailed
 from orchestration.installation import Installation
 
@@ -106,7 +105,6 @@ def dbt_settings(installation: Installation, window: tuple[dt.date, dt.date] | N
 
 def run_dbt(arguments: Sequence[str], settings: Mapping[str, str]) -> DbtRun:
     """Run a dbt command; `settings` are what macros/setting.sql asks for."""
-    from dbt.cli.main import dbtRunner
     from dbt_common.events.functions import msg_to_dict
 
     said: list[dict[str, Any]] = []
@@ -116,9 +114,9 @@ def run_dbt(arguments: Sequence[str], settings: Mapping[str, str]) -> DbtRun:
             said.append(msg_to_dict(event))
 
     # A node keeps the SQL that it was compiled to, and would not be compiled again for another window.
-    runner = dbtRunner(manifest=parsed_project().deepcopy(), callbacks=[keep])  # type: ignore[no-untyped-call]
-    with _in_environment(settings), contextlib.chdir(PROJECT_FOLDER), raise_interrupts_as(KeyboardInterrupt):
-        done = runner.invoke([*arguments, *COMMON, "--no-write-json"])
+    project = parsed_project().deepcopy()  # type: ignore[no-untyped-call]
+    with _in_environment(settings), raise_interrupts_as(KeyboardInterrupt):
+        done = invoke([*arguments, "--no-write-json"], manifest=project, callbacks=[keep])
     if isinstance(done.exception, KeyboardInterrupt):
         raise dg.DagsterExecutionInterruptedError
     results = list(getattr(done.result, "results", ()))
