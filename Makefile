@@ -56,6 +56,7 @@ faults: dev ## Kill the pipeline at 20 random moments and compare what is left
 	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/pipeline/test_killed_runs.py
 
 bench: dev ## Measure the pipeline and its kernels
+	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.pipeline
 
 format: dev ## Format and mend what can be mended
