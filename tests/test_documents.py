@@ -117,7 +117,7 @@ def test_documents_name_only_commands_that_are_there():
     known = command_names(with_hidden=True)
     groups = {name.split()[0] for name in known if " " in name}
     for name, text in documents().items():
-        for first, second in re.findall(r"(?:^|[`/])factorloom ([a-z]+)(?: ([a-z]+))?", text, re.MULTILINE):
+        for first, second in re.findall(r"(?:^|[`/])factorloom ([a-z-]+)(?: ([a-z]+))?", text, re.MULTILINE):
             typed = f"{first} {second}" if first in groups and second else first
             assert typed in known | groups, f"{name}: factorloom {typed}"
 
