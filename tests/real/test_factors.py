@@ -217,12 +217,12 @@ FACTORS = ["momentum_252d_21d", "volatility_63d", "beta_252d", "amihud_21d", "re
 def test_exposures(pipeline, table, infix):
     values = pipeline.frame(
         f"select instrument_id, as_of_date, sector, {', '.join(FACTORS)} from factors.fct_factor_values"
-        " where extract(day from as_of_date) between 14 and 18"
+        " where extract(day from as_of_date) = 15"
     )
     columns = [f"{factor}{infix}_{kind}" for factor in FACTORS for kind in ("z", "rank")]
     rows = pipeline.frame(
         f"select instrument_id, as_of_date, {', '.join(columns)} from factors.{table}"
-        " where extract(day from as_of_date) between 14 and 18"
+        " where extract(day from as_of_date) = 15"
     )
     group = ["as_of_date", "sector"] if infix else ["as_of_date"]
     for factor in FACTORS:
