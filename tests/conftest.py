@@ -48,6 +48,17 @@ def template(server: EmbeddedServer) -> str:
     return "migrated"
 
 
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder for one test: short enough for a socket, and one that the embedded server's account may enter.
+
+    Pytest's own is neither: each new session of pytest closes its parent to other accounts.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fl-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 _numbers = itertools.count()
 
 
