@@ -64,7 +64,7 @@ def main() -> None:
 def prices() -> pd.DataFrame:
     """Return random closes, (n_dates, n_instruments)."""
     steps = np.random.default_rng(SEED).normal(0.0003, 0.02, (N_DAYS, N_INSTRUMENTS))
-    days = pd.bdate_range("2019-01-01", periods=N_DAYS, name="trade_date", unit="s")
+    days = pd.bdate_range("2019-01-01", periods=N_DAYS, name="trade_date").as_unit("s")
     names = pd.Index([f"i{number:016d}" for number in range(N_INSTRUMENTS)], name="instrument_id")
     return pd.DataFrame(50 * np.exp(np.cumsum(steps, axis=0)), index=days, columns=names)
 
@@ -201,7 +201,8 @@ def exponential(values: pd.Series, alpha: float, n: int) -> pd.Series:
     """Average exponentially, beginning with the mean of the first `n` values."""
     values = values.dropna()
     seeded = pd.concat([pd.Series([values.iloc[:n].mean()], index=values.index[n - 1 : n]), values.iloc[n:]])
-    return seeded.ewm(alpha=alpha, adjust=False).mean().reindex(values.index)
+    averages: pd.Series = seeded.ewm(alpha=alpha, adjust=False).mean().reindex(values.index)
+    return averages
 
 
 def relative_strength(close: pd.Series) -> pd.Series:
