@@ -43,6 +43,8 @@ class Ingested(msgspec.Struct, frozen=True):
     n_exact_duplicates: int
     refused_by_rule: dict[str, int]
     sample: list[dict[str, str]]
+    # Who answered: more than one where a source was replaced by another.
+    received_by_source: dict[str, int]
 
     @property
     def is_accounted_for(self) -> bool:
@@ -58,6 +60,7 @@ class Ingested(msgspec.Struct, frozen=True):
             "quarantined": self.n_quarantined,
             "exact_duplicates": self.n_exact_duplicates,
             "quarantined_by_rule": dg.MetadataValue.json(self.refused_by_rule),
+            "received_by_source": dg.MetadataValue.json(self.received_by_source),
         }
 
     def accounting_check(self) -> dg.AssetCheckResult:
@@ -98,6 +101,7 @@ def ingest(warehouse: Warehouse, source: str, entity: Entity, batches: Iterator[
         n_quarantined=door.n_quarantined,
         n_exact_duplicates=door.n_exact_duplicates,
         refused_by_rule=dict(sorted(door.refused_by_rule.items())),
+        received_by_source=dict(sorted(door.received_by_source.items())),
         sample=[
             {name: str(row[name]) for name in ("record_key", "rule", "detail")} for row in door.quarantine[:SAMPLE_ROWS]
         ],
@@ -108,7 +112,7 @@ class _Door:
     """Counts and sorts while the records stream through."""
 
     def __init__(self, source: str, entity: Entity) -> None:
-        self._source = source
+        self._source = self._answering = source
         self._entity = entity
         self._seen = _SeenRecords(entity.key)
         self._quarantined: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -116,6 +120,7 @@ class _Door:
         self.n_quarantined = 0
         self.n_exact_duplicates = 0
         self.refused_by_rule: dict[str, int] = {}
+        self.received_by_source: dict[str, int] = {}
 
     @property
     def quarantine(self) -> list[dict[str, Any]]:
@@ -130,6 +135,9 @@ class _Door:
     def _accepted(self, batches: Iterator[Batch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             self.n_received += batch.n_received
+            self._answering = batch.source or self._source
+            so_far = self.received_by_source.get(self._answering, 0)
+            self.received_by_source[self._answering] = so_far + batch.n_received
             for refused in batch.refused:
                 self._refuse(refused)
             records = pa.Table.from_batches([batch.rows]).to_pandas(date_as_object=False)
@@ -143,7 +151,7 @@ class _Door:
         rows = self._entity.complete(records)
         return (
             pa.Table.from_pandas(rows, preserve_index=False)
-            .append_column("source", pa.array([self._source] * len(rows), pa.string()))
+            .append_column("source", pa.array([self._answering] * len(rows), pa.string()))
             .replace_schema_metadata()
         )
 
@@ -183,7 +191,7 @@ class _Door:
         self.n_quarantined += 1
         self.refused_by_rule[refused.rule] = self.refused_by_rule.get(refused.rule, 0) + 1
         self._quarantined[(refused.record_key, refused.rule, digest)] = {
-            "source": self._source,
+            "source": self._answering,
             "entity": refused.entity,
             "record_key": refused.record_key,
             "rule": refused.rule,

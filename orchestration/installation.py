@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from orchestration.calendars import HomeCalendar
 from orchestration.sources.protocols import Source
-from orchestration.sources.registry import create_source
+from orchestration.sources.registry import create_with_fallbacks
 from warehouse.clock import Clock, clock_of
 from warehouse.connect import writer_url
 from warehouse.queries.vendor_budgets import VendorLedger
@@ -68,4 +68,5 @@ def current_installation() -> Installation:
     clock = clock_of(settings)
     calendar = HomeCalendar(settings.calendar)
     ledger = VendorLedger(lambda: writer_url(settings))
-    return Installation(settings, clock, calendar, create_source(settings.source, settings, calendar, clock, ledger))
+    source = create_with_fallbacks(settings.source, settings, calendar, clock, ledger)
+    return Installation(settings, clock, calendar, source)

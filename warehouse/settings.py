@@ -68,6 +68,7 @@ class Settings(BaseModel):
     live_first_session: date = date(2025, 1, 2)
     live_symbols: tuple[str, ...] = ()
     live_benchmark: str = "SPY"
+    live_fallbacks: tuple[str, ...] = ()
     vendors: Mapping[str, VendorSettings] = {}
 
     threads: int = Field(default=2, ge=1, le=256)
@@ -80,7 +81,7 @@ class Settings(BaseModel):
     webhook_allow: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("webhook_allow", "live_symbols", mode="before")
+    @field_validator("webhook_allow", "live_symbols", "live_fallbacks", mode="before")
     @classmethod
     def _split_list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given

@@ -409,7 +409,7 @@ class EodhdSource(VendorSource):
         return _EXCHANGES.get(self._calendar.code, self._calendar.code)
 
     def _of_exchange(self, name: str) -> str:
-        return f"{name}.{self._exchange}"
+        return f"{name.replace('.', '-')}.{self._exchange}"
 
     def _calls(
         self,

@@ -190,11 +190,13 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 class Batch:
     """Rows of one entity, and the records that could not become rows.
 
+    `source` is whose they are, where that is not the source that was asked.
     ``rows.num_rows + len(refused)`` is what was received.
     """
 
     rows: pa.RecordBatch
     refused: list[Refused] = field(default_factory=list)
+    source: str | None = None
 
     @property
     def n_received(self) -> int:

@@ -8,6 +8,7 @@ from typing import Protocol
 from orchestration.calendars import HomeCalendar
 from orchestration.sources.eodhd import EodhdSource
 from orchestration.sources.errors import OptionOutOfRange, UnknownSource
+from orchestration.sources.failover import FailoverSource, parse_fallbacks
 from orchestration.sources.files.options import FilesOptions
 from orchestration.sources.files.source import FilesSource
 from orchestration.sources.ledger import Ledger, MemoryLedger
@@ -118,6 +119,11 @@ class SourceSettings(Protocol):
         ...
 
     @property
+    def live_fallbacks(self) -> tuple[str, ...]:
+        """Sources that are asked where the first one fails, see `failover.parse_fallbacks`."""
+        ...
+
+    @property
     def vendors(self) -> Mapping[str, VendorSettings]:
         """Settings of vendors by the name of the source."""
         ...
@@ -213,3 +219,23 @@ def create_source(
             must = f"name one of {sorted(SOURCES)}"
             raise OptionOutOfRange("sources", f"FACTORLOOM_{vendor.upper()}_...", must=must, got=vendor)
     return SOURCES[name](settings, Surroundings(calendar, now, ledger or MemoryLedger()))
+
+
+def create_with_fallbacks(
+    name: str, settings: SourceSettings, calendar: HomeCalendar, now: Now, ledger: Ledger | None = None
+) -> Source:
+    """Make the source of a name, with the others behind it that the settings list.
+
+    Raises
+    ------
+    UnknownSource, OptionOutOfRange
+        As `create_source`, for any of them.
+    """
+    shared = ledger or MemoryLedger()
+    first = create_source(name, settings, calendar, now, shared)
+    wanted = parse_fallbacks(settings.live_fallbacks)
+    names = dict.fromkeys(other for others in wanted.values() for other in others if other != name)
+    made = {other: create_source(other, settings, calendar, now, shared) for other in names}
+    if not made:
+        return first
+    return FailoverSource(first, {entity: [made[o] for o in others if o in made] for entity, others in wanted.items()})

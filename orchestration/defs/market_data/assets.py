@@ -102,6 +102,9 @@ def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.Mate
     # One symbol, one instrument, since ever: sources that rename say so in their own entity.
     aliases = rows.assign(valid_from_date=pd.Timestamp(BEGINNING).as_unit("s"))
     aliases["valid_from_date"] = aliases["valid_from_date"].dt.date
+    # A source that answers in another's place is asked by that one's symbols, so they mean the same there.
+    behind: tuple[str, ...] = getattr(market_data.installation.source, "fallback_names", ())
+    aliases = pd.concat([aliases, *(aliases.assign(source=name) for name in behind)], ignore_index=True)
     written = warehouse.merge("raw.instrument_aliases", aliases)
     return dg.MaterializeResult(
         metadata={**merge_metadata(written), **table_metadata(warehouse, "raw.instrument_aliases")}

@@ -36,6 +36,7 @@ class Settings:
     live_first_session: dt.date = dt.date(2024, 1, 2)
     live_symbols: tuple[str, ...] = ()
     live_benchmark: str = "SPY"
+    live_fallbacks: tuple[str, ...] = ()
     vendors: Mapping[str, VendorSettings] = field(default_factory=dict)
 
 
