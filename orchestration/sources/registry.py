@@ -13,6 +13,7 @@ from orchestration.sources.files.options import FilesOptions
 from orchestration.sources.files.source import FilesSource
 from orchestration.sources.ledger import Ledger, MemoryLedger
 from orchestration.sources.massive import MassiveSource
+from orchestration.sources.nordnet import NordnetSource
 from orchestration.sources.protocols import Source
 from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
@@ -190,6 +191,7 @@ SOURCES: Mapping[str, Constructor] = {
     "simulated": _simulated,
     "eodhd": _vendor(EodhdSource),
     "massive": _vendor(MassiveSource),
+    "nordnet": _vendor(NordnetSource),
     "twelve_data": _vendor(TwelveDataSource),
     "yahoo": _vendor(YahooSource),
 }

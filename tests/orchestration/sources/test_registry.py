@@ -43,6 +43,7 @@ class Settings:
 KEYS = {
     "eodhd": VendorSettings(api_key="k"),
     "massive": VendorSettings(api_key="k"),
+    "nordnet": VendorSettings(api_key="k", private_key="k"),
     "twelve_data": VendorSettings(api_key="k"),
     "yahoo": VendorSettings(plan="personal"),
 }
