@@ -92,7 +92,7 @@ def dbt_settings(installation: Installation, window: tuple[dt.date, dt.date] | N
     }
     usual = Counter(closes.values()).most_common(1)[0][0]
     settings = {
-        "source_priority": installation.source.name,
+        "source_priority": ",".join((installation.source.name, *getattr(installation.source, "fallback_names", ()))),
         "session_timezone": calendar.timezone.key,
         "session_close_time": usual,
         "session_early_closes": json.dumps({day: close for day, close in closes.items() if close != usual}),

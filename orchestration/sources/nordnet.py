@@ -1,7 +1,7 @@
 """Nordnet's External API: instruments and prices now, for account holders; no daily history and no statements.
 
-The login is a challenge signed with the account's Ed25519 key. Nothing found is a 204 without a body; prices are numbers
-here and text in another search; optional fields are simply absent.
+The login is a challenge signed with the account's Ed25519 key. Nothing found is a 204 without a body; prices are
+numbers here and text in another search; optional fields are simply absent.
 """
 
 import base64
