@@ -193,12 +193,33 @@ def test_a_copied_statement_is_refused_where_its_history_says_so():
     assert rules_of(refused) == ["another_companys_statement"]
 
 
-def test_the_fuller_record_owns_statements_that_are_shared_every_year():
-    """The feed mixed the two companies up from the start, so no history tells them apart."""
-    owner = [statement("OWNER", 2019, 1e6, eps=1.5), statement("OWNER", 2020, 2e6)]
-    copy = [statement("COPY", 2019, 1e6), statement("COPY", 2020, 2e6)]
-    frame = pd.DataFrame([*owner, *copy])
-    assert check_fundamentals(frame).refused["source_symbol"].tolist() == ["COPY", "COPY"]
+def confused_feed() -> pd.DataFrame:
+    """COPY has had OWNER's figures from the start; only the first year's record tells whose they are."""
+    march = {year: pd.Timestamp(f"{year + 1}-03-01", tz="UTC") for year in (2019, 2020, 2021)}
+    owner = [statement("OWNER", year, 1e6 * 1.5 ** (year - 2019), published_at=march[year]) for year in march]
+    copy = [row | {"source_symbol": "COPY"} for row in owner]
+    return pd.DataFrame([owner[0] | {"eps": 1.5}, *owner[1:], *copy])
+
+
+def test_who_gave_the_fuller_record_once_owns_what_is_shared_later():
+    assert check_fundamentals(confused_feed()).refused["source_symbol"].tolist() == ["COPY"] * 3
+
+
+def test_statements_that_come_year_by_year_are_judged_as_all_at_once():
+    feed = confused_feed()
+    stored, refused = feed.iloc[:0], []
+    for _, year in feed.groupby("published_at"):
+        checked = check_fundamentals(year, stored=stored if len(stored) else None)
+        refused += checked.refused["source_symbol"].tolist()
+        stored = pd.concat([stored, checked.accepted]) if len(stored) else checked.accepted
+    assert refused == ["COPY"] * 3
+
+
+def test_a_statement_is_not_judged_by_what_was_published_after_it():
+    early, late = pd.Timestamp("2021-02-01", tz="UTC"), pd.Timestamp("2021-05-01", tz="UTC")
+    first = statement("A", 2020, 1e6, published_at=early)
+    fuller = statement("B", 2020, 1e6, published_at=late, eps=1.5)
+    assert check_fundamentals(pd.DataFrame([first, fuller])).refused.empty
 
 
 def test_nobody_keeps_a_shared_statement_when_nothing_tells_the_owner():
@@ -233,7 +254,8 @@ def test_real_statements_of_another_company_are_refused(real_folder):
             "period_end": "period_end_date",
             "shares_outstanding_estimate": "shares_outstanding",
         }
-    ).assign(statement="annual", published_at=None, currency_code="USD")
+    ).assign(statement="annual", currency_code="USD")
+    frame["published_at"] = pd.to_datetime(frame["period_end_date"], utc=True) + pd.Timedelta(days=90)
     companies = dict(zip(securities["ticker"], securities["cik"].astype(str), strict=True))
     checked = check_fundamentals(frame, companies=companies)
     # A household-goods giant with the balance sheet of a biotechnology company, four years long.
