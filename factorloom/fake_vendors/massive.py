@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from factorloom.fake_vendors.server import Asked, Reply
 
 NEW_YORK = ZoneInfo("America/New_York")
 PAGE = 1000
+Events = Callable[[dt.date, dt.date], list[tuple[str, dt.date]]]
 _GROUPED = re.compile(r"/v2/aggs/grouped/locale/us/market/stocks/(\d{4}-\d{2}-\d{2})")
 _RANGE = re.compile(r"/v2/aggs/ticker/([^/]+)/range/1/day/(\d{4}-\d{2}-\d{2})/(\d{4}-\d{2}-\d{2})")
 
@@ -32,9 +34,10 @@ class FakeMassive:
         if asked.path == "/v3/reference/tickers":
             return self._tickers(asked)
         if asked.path == "/stocks/v1/splits":
-            return self._events(asked, "execution_date", {"split_from": 1, "split_to": 4})
+            return self._events(asked, "execution_date", self._market.splits, {"split_from": 1, "split_to": 4})
         if asked.path == "/stocks/v1/dividends":
-            return self._events(asked, "ex_dividend_date", {"cash_amount": 0.25, "currency": "USD"})
+            content = {"cash_amount": 0.25, "currency": "USD"}
+            return self._events(asked, "ex_dividend_date", self._market.dividends, content)
         if asked.path == "/v2/snapshot/locale/us/markets/stocks/tickers":
             return self._snapshots(asked)
         if asked.path.startswith(("/stocks/financials/v1/", "/v2/reference/news", "/v2/aggs/grouped/locale/global/")):
@@ -73,9 +76,9 @@ class FakeMassive:
             answer["next_url"] = f"http://{host}{asked.path}?active=true&type=CS&cursor={begin + PAGE}"
         return _json(answer)
 
-    def _events(self, asked: Asked, column: str, content: dict[str, Any]) -> Reply:
+    def _events(self, asked: Asked, column: str, events: Events, content: dict[str, Any]) -> Reply:
         first, last = (dt.date.fromisoformat(asked.parameters[f"{column}.{end}"]) for end in ("gte", "lte"))
-        rows = [{"ticker": name, column: str(day), **content} for name, day in self._market.events(first, last)]
+        rows = [{"ticker": name, column: str(day), **content} for name, day in events(first, last)]
         return _json({"status": "OK", "results": rows} if rows else {"status": "OK"})
 
     def _snapshots(self, asked: Asked) -> Reply:
