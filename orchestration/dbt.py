@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent / "dbt_project"
 SOURCES = ("*.sql", "*.yml", "*.md")
-# What dbt says goes to dbt.log in DBT_LOG_PATH; its debug lines would cost a second each time.
+# What dbt says goes to dbt.log in DBT_LOG_PATH, but for its debug lines, which are most of it.
 COMMON = (
     "--project-dir", str(PROJECT_FOLDER), "--profiles-dir", str(PROJECT_FOLDER),
     "--log-level", "none", "--log-level-file", "info",
@@ -93,7 +93,7 @@ def invoke(
     arguments: Sequence[str], *, manifest: "Manifest | None" = None, callbacks: Sequence[Callable[..., None]] = ()
 ) -> "dbtRunnerResult":
     """Run a dbt command in this process."""
-    # Imported here: two seconds that loading the definitions need not take.
+    # Imported here: loading the definitions needs no dbt command.
     from dbt.cli.main import dbtRunner
 
     try:
