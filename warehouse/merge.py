@@ -155,7 +155,7 @@ def _merge_delta(
 
 
 def _guide_planner(cursor: adbc.Cursor, received: int) -> None:
-    """A new table has no statistics, and a wrong guess is dear: 340,000 rows joined by nested loops took minutes on end."""
+    """A new table has no statistics, and a wrong guess is dear: 340,000 rows by nested loops took minutes on end."""
     cursor.execute("analyze incoming")
     if received >= ANALYZE_FROM_ROWS:
         cursor.execute("set local enable_nestloop = off")
