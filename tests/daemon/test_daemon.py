@@ -18,7 +18,7 @@ from warehouse.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("daemon")]
 
-NEWEST, BEFORE, OLDER = "2024-06-27", "2024-06-26", "2024-06-20"
+NEWEST, OLDER = "2024-06-27", "2024-06-20"
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -28,17 +28,16 @@ def test_a_missed_evening_is_made_up_for_and_automation_carries_the_session_to_t
     assert asked["tags"]["dagster/partition"] == NEWEST
     assert asked["tags"]["factorloom/reason"] == f"missing since {NEWEST}"
 
-    assert up.wait_for("a ranking of the session", lambda: newest_ranking(up) == NEWEST)
-    _, run_id = up.newest("research", "rankings")
-    tags = up.tags_of_run(run_id)
-    assert tags["dagster/sensor_name"] == "automation"
-    assert tags["dagster/partition"] == NEWEST
+    tags = wait_for_ranking(up)
+    assert tags["dagster/from_automation_condition"] == "true"
+    assert tags["factorloom/reason"] == "inputs have changed and their blocking checks passed"
+    assert newest_ranking(up) == NEWEST
     # Five ticks were missed; the later ones saw that the first had asked.
     assert len(up.runs_of("ingest_market_data")) == 1
 
 
 def test_what_the_source_has_corrected_is_carried_downstream_in_one_range_run(up: Up) -> None:
-    up.wait_for("a ranking of the session", lambda: newest_ranking(up) == NEWEST)
+    wait_for_ranking(up)
     before = factors_of(up, OLDER)
     number = len(up.runs_of("ingest_market_data"))
     up.launch("ingest_market_data", OLDER)
@@ -52,7 +51,7 @@ def test_what_the_source_has_corrected_is_carried_downstream_in_one_range_run(up
 
 
 def test_a_failed_blocking_check_stops_what_lies_below_until_it_passes(up: Up) -> None:
-    up.wait_for("a ranking of the session", lambda: newest_ranking(up) == NEWEST)
+    wait_for_ranking(up)
     number = len(up.runs_of("ingest_market_data"))
     with up.installation.connect() as connection:
         connection.execute(
@@ -76,7 +75,7 @@ def test_a_failed_blocking_check_stops_what_lies_below_until_it_passes(up: Up) -
 
 
 def test_an_alert_reaches_its_receiver_as_a_signed_webhook(up: Up) -> None:
-    up.wait_for("a ranking of the session", lambda: newest_ranking(up) == NEWEST)
+    wait_for_ranking(up)
     settings = Settings(home=Path(up.installation.home), webhook_allow=(up.receiver.address,))
     rule = decode_rule(
         {"version": 1, "metric": "rank", "operator": "at_or_below", "level": 1,
@@ -97,6 +96,16 @@ def test_an_alert_reaches_its_receiver_as_a_signed_webhook(up: Up) -> None:
     assert request.headers["webhook-signature"] == f"v1,{signature}"
     data = json.loads(request.body)["data"]
     assert data["message"] == f"{best_ticker(up)}: rank 1 in profile balanced is at or below 1."
+
+
+def wait_for_ranking(up: Up) -> dict[str, str]:
+    """Wait until the newest session is ranked, and return the tags of the run that has done it."""
+
+    def look() -> dict[str, str] | None:
+        tags = up.tags_of_run(up.newest("research", "rankings")[1])
+        return tags if tags.get("dagster/partition") == NEWEST else None
+
+    return up.wait_for("a ranking of the session", look)
 
 
 def newest_ranking(up: Up) -> str:
