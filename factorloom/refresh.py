@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from orchestration.installation import Installation
 
-TO_FACTORS = "refresh_market_data_and_factors"
 # Dagster prints a line per event unless it is told not to; the UI has them all the same.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -72,11 +71,11 @@ def stages(
 
     last = installation.last_session()
     first = installation.first_session if full else first_date
-    begin = _earliest(first, missing_sessions(instance, installation, "market_data"), restated(TO_FACTORS)) or last
-    yield Stage(TO_FACTORS, "market data, factors, indicators", begin, last)
-    judged_from = restated(TO_FACTORS)
-    if judged_from is not None:
-        yield Stage(TO_FACTORS, "older sessions whose bars are judged anew", judged_from, last)
+    begin = _earliest(first, missing_sessions(instance, installation, "market_data")) or last
+    yield Stage("ingest", "market data", begin, last)
+    # A new session's bars may show an older bar to be of the wrong day: known only now.
+    begin = _earliest(begin, restated("build_factors")) or last
+    yield Stage("build_factors", "factors, indicators", begin, last)
     quarters = missing_quarters(instance, installation, again_from=_earliest(first, restated("train")))
     if quarters is not None:
         yield Stage("train", "walk-forward training", *quarters)

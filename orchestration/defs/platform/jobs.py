@@ -8,10 +8,16 @@ RANKED = dg.AssetSelection.groups("rankings") | dg.AssetSelection.assets(
     ["research", "forecasts"], ["research", "evaluation_days"], ["research", "evaluations"]
 )
 
-refresh_market_data_and_factors = dg.define_asset_job(
-    "refresh_market_data_and_factors",
-    selection=RAW | FACTORS,
-    description="Everything from the source to the factor tables, for a range of sessions.",
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=RAW,
+    description="Everything that the source has, for a range of sessions: bars, verdicts, actions, statements.",
+)
+
+build_factors = dg.define_asset_job(
+    "build_factors",
+    selection=FACTORS,
+    description="Marts, factor tables and indicators from raw, for a range of sessions.",
 )
 
 ingest_market_data = dg.define_asset_job(
