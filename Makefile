@@ -71,6 +71,7 @@ lock: dev ## Resolve the dependencies anew into the lock files, without addresse
 	$(COMPILE) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what this installation has stored (asks first)
-	@read -p "Remove .factorloom with everything in it? [y/N] " answer && [ "$$answer" = y ] && $(BIN)/factorloom db stop; rm -rf .factorloom
+	@read -p "Remove .factorloom with everything in it? [y/N] " answer; \
+	if [ "$$answer" = y ]; then $(BIN)/factorloom db stop; rm -rf .factorloom; fi
 
 .PHONY: help install dev run up doctor check test test-fast faults bench format manifest lock clean

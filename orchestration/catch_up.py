@@ -8,10 +8,11 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from orchestration.installation import Installation
 from orchestration.partitions import quarters_partitions, range_tags, run_tags
 
-# The last table of each part of the way: where a session is missing in it, the part has to run.
+DAILY = tuple(["raw", name] for name in ("daily_bars", "benchmark_bars", "dividends", "splits", "bar_verdicts"))
+# The last tables of each part of the way: where a session is missing in one, the part has to run.
 LAST_OF_PART = {
-    "bars": (["raw", "daily_bars"],),
-    "market_data": (["raw", "daily_bars"], ["factors", "fct_factor_exposures"]),
+    "bars": DAILY,
+    "market_data": (*DAILY, ["raw", "fundamentals"], ["factors", "fct_factor_exposures"]),
     "fundamentals": (["raw", "fundamentals"],),
     "rankings": (["research", "forecasts"], ["research", "rankings"]),
 }

@@ -209,7 +209,7 @@ def market() -> Market:
         "raw.splits": pd.DataFrame(splits, columns=["source_symbol", "ex_date", "shares_new", "shares_old"]).assign(
             source="made_up"
         ),
-        "raw.fundamentals": _statements(rng, symbols),
+        "raw.fundamentals": _statements(rng, symbols, days[-2]),
         "raw.benchmark_bars": pd.DataFrame({"trade_date": days, "close": levels}).assign(
             source="made_up", source_symbol="INDEX", currency_code="USD"
         ),
@@ -217,8 +217,8 @@ def market() -> Market:
     })  # fmt: skip
 
 
-def _statements(rng: np.random.Generator, symbols: list[str]) -> pd.DataFrame:
-    """Seven years each, published 30 to 90 days after the period; some restated, some old ones late."""
+def _statements(rng: np.random.Generator, symbols: list[str], newest_day: dt.date) -> pd.DataFrame:
+    """Seven years each, published 30 to 90 days after the period; some restated, one on the newest day, some late."""
     rows: list[dict[str, Any]] = []
     for symbol in symbols[:-1]:
         scale = float(rng.lognormal(18, 1))
@@ -237,7 +237,12 @@ def _statements(rng: np.random.Generator, symbols: list[str]) -> pd.DataFrame:
                 })  # fmt: skip
             scale *= 1.07
     statements = pd.DataFrame(rows)
-    return statements[statements["published_at"] < pd.Timestamp("2023-12-31", tz="UTC")].reset_index(drop=True)
+    statements = statements[statements["published_at"] < pd.Timestamp("2023-12-31", tz="UTC")]
+    restated = statements.iloc[[0]].assign(
+        revenue=statements["revenue"].iloc[0] + 1,
+        published_at=pd.Timestamp(newest_day, tz="UTC") + pd.Timedelta(hours=15),
+    )
+    return pd.concat([statements, restated], ignore_index=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What is asked for when sessions are missing, on a real instance and the real calendar."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +17,7 @@ from orchestration.installation import Installation
 from warehouse.clock import clock_of
 from warehouse.settings import Settings
 
-BARS = dg.AssetKey(["raw", "daily_bars"])
+DAILY = ("daily_bars", "benchmark_bars", "dividends", "splits", "bar_verdicts")
 # Monday to Friday, and the Monday after; Wednesday the 19th is a holiday.
 WEEK = ["2024-06-17", "2024-06-18", "2024-06-20", "2024-06-21", "2024-06-24"]
 
@@ -40,9 +40,10 @@ def ask(instance: dg.DagsterInstance, installation: Installation, monkeypatch: p
     return request_sessions(instance, installation, part="bars", job="work")
 
 
-def done(instance: dg.DagsterInstance, *sessions: str) -> None:
+def done(instance: dg.DagsterInstance, *sessions: str, tables: Sequence[str] = DAILY) -> None:
     for session in sessions:
-        instance.report_runless_asset_event(dg.AssetMaterialization(BARS, partition=session))
+        for name in tables:
+            instance.report_runless_asset_event(dg.AssetMaterialization(["raw", name], partition=session))
 
 
 def test_a_week_off_is_caught_up_with_in_one_range(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch):
@@ -59,6 +60,16 @@ def test_one_missing_session_is_one_partition(instance: dg.DagsterInstance, monk
     done(instance, *WEEK[:-1])
     request = ask(instance, installation_at("2024-06-24T23:30:00+00:00"), monkeypatch)
     assert request.tags == {"dagster/partition": "2024-06-24", REASON_TAG: "missing since 2024-06-24"}
+
+
+@pytest.mark.parametrize("failed", DAILY)
+def test_a_session_of_which_one_table_failed_is_asked_for_again(
+    failed: str, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    done(instance, *WEEK[:-1])
+    done(instance, WEEK[-1], tables=[name for name in DAILY if name != failed])
+    request = ask(instance, installation_at("2024-06-24T23:30:00+00:00"), monkeypatch)
+    assert request.tags[REASON_TAG] == "missing since 2024-06-24"
 
 
 def test_months_off_run_as_the_last_session_with_a_long_window(

@@ -19,6 +19,10 @@ SPLITS_OF_SOURCE = """
 select source_symbol, ex_date, shares_new, shares_old from raw.splits where source = $1 order by source_symbol, ex_date
 """
 
+DIVIDENDS_OF_SOURCE = """
+select source_symbol, ex_date, amount from raw.dividends where source = $1 order by source_symbol, ex_date
+"""
+
 NEWEST_BAR = """
 select max(trade_date) as trade_date from raw.daily_bars where source = $1
 """

@@ -161,7 +161,7 @@ def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data:
 
 
 @dg.asset(
-    key=["raw", "bar_verdicts"], deps=[daily_bars, splits], partitions_def=sessions_partitions(),
+    key=["raw", "bar_verdicts"], deps=[daily_bars, splits, dividends], partitions_def=sessions_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER],
 )  # fmt: skip
 def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
@@ -172,7 +172,8 @@ def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.Materializ
     source = market_data.installation.source.name
     bars = warehouse.read_frame(queries.BARS_OF_SOURCE, [source])
     split_days = warehouse.read_frame(queries.SPLITS_OF_SOURCE, [source])
-    verdicts = judge_bars(bars, splits=split_days).assign(source=source)
+    paid = warehouse.read_frame(queries.DIVIDENDS_OF_SOURCE, [source])
+    verdicts = judge_bars(bars, splits=split_days, dividends=paid).assign(source=source)
     with warehouse.transaction() as connection:
         written = merge(connection, "raw.bar_verdicts", as_arrow(verdicts))
     counts = verdicts.groupby(["rule", "verdict"]).size().reset_index(name="bars")

@@ -56,7 +56,7 @@ def rank_live(
     if exposures.empty or live.empty:
         context.log.info("ranking left out: no exposures of %s or no quotes of %s", close, today)
         return
-    exposures = exposures.drop(columns="forecast").assign(as_of_date=pd.Timestamp(today))
+    exposures = exposures.drop(columns=["forecast", "model_version_id"]).assign(as_of_date=pd.Timestamp(today))
     made = live_forecasts(warehouse, artifacts, close, today, live)
     exposures = exposures.merge(made, on=["instrument_id", "as_of_date"], how="left")
     for profile in PROFILES.values():
@@ -78,7 +78,8 @@ def live_forecasts(
     versions = warehouse.read(queries.VERSIONS_BETWEEN, [close, close]).to_pylist()
     version = next((row for row in versions if row["model_id"] == RANKING_MODEL), None)
     if version is None:
-        return pd.DataFrame(columns=["instrument_id", "as_of_date", "forecast"]).astype({"as_of_date": "datetime64[s]"})
+        columns = ["instrument_id", "as_of_date", "forecast", "model_version_id"]
+        return pd.DataFrame(columns=columns).astype({"as_of_date": "datetime64[s]", "forecast": "float64"})
     history = warehouse.read_frame(queries.ADJUSTED_BARS_BETWEEN, [close - dt.timedelta(days=HISTORY_DAYS), close])
     bars = pd.concat([history, live]).sort_values(["instrument_id", "trade_date"], ignore_index=True)
     moved = indicators(bars)
