@@ -74,15 +74,15 @@ class Artifacts(dg.ConfigurableResource["Artifacts"]):
     """Where model files and reports lie: FACTORLOOM_ARTIFACTS, a folder or an object store."""
 
     def write(self, name: str, content: bytes) -> str:
-        """Write a file and return its address."""
+        """Write a file and return where it lies within the store: a store that is moved keeps its rows true."""
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        return str(path)
+        return name
 
     def read(self, uri: str) -> bytes:
-        """Read a file by its address."""
-        return UPath(uri).read_bytes()
+        """Read a file by its place within the store, or by a whole address."""
+        return (self._root / uri if "://" not in uri else UPath(uri)).read_bytes()
 
     @property
     def _root(self) -> UPath:

@@ -10,10 +10,15 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from warehouse.connect import API, WRITER, connect, with_role
 from warehouse.embedded import EmbeddedServer
 from warehouse.migrate import upgrade
+
+# The same examples in every run: what fails for one fails for all.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 class Database(NamedTuple):

@@ -182,13 +182,13 @@ def test_a_second_up_on_one_home_is_refused(call, home):
 
 
 def test_up_refuses_ports_that_are_taken_before_it_starts_anything(call, tmp_path):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        taken = str(listener.getsockname()[1])
+    with socket.socket() as ui, socket.socket() as api:
+        for listener in (ui, api):
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
         answer = call(
-            "up", FACTORLOOM_HOME=str(tmp_path / "h"), FACTORLOOM_UI_PORT=taken, FACTORLOOM_API_PORT=taken,
-            FACTORLOOM_CODE_SERVER_PORT=str(free_port()),
+            "up", FACTORLOOM_HOME=str(tmp_path / "h"), FACTORLOOM_UI_PORT=str(ui.getsockname()[1]),
+            FACTORLOOM_API_PORT=str(api.getsockname()[1]), FACTORLOOM_CODE_SERVER_PORT=str(free_port()),
         )  # fmt: skip
     assert answer.returncode == 1
     assert "2 are not:" in answer.stderr

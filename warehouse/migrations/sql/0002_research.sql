@@ -101,7 +101,7 @@ comment on column research.model_versions.seed is 'Random seed. Unit none.';
 comment on column research.model_versions.code_version is 'Content hash of the code that computes features, labels and the fit.';
 comment on column research.model_versions.library_versions is 'Versions of the libraries that computed it.';
 comment on column research.model_versions.metrics is 'In-sample figures of the fit, for diagnosis only; out-of-sample ones are in research.evaluations.';
-comment on column research.model_versions.artifact_uri is 'Where the fitted model lies.';
+comment on column research.model_versions.artifact_uri is 'Where the fitted model lies, within FACTORLOOM_ARTIFACTS.';
 comment on column research.model_versions.computed_at is 'When we wrote or last changed the row.';
 
 create table research.forecasts (
