@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 
 @pytest.fixture(scope="module")
 def client(refreshed: Installation) -> Iterator[TestClient]:
+    # Copies of the home are made while its server stands still.
+    refreshed.server.start()
     settings = read_settings(refreshed.variables(), folder=refreshed.home)
     with TestClient(create_app(settings)) as client:
         yield client
