@@ -18,7 +18,9 @@ OF_ONE_INSTRUMENT = (
     *(f"factors.fct_{name}" for name in ("universe_members", "momentum", "volatility", "market_risk", "price_extremes",
                                          "liquidity", "size", "value", "factor_values")),
 )  # fmt: skip
-NEVER = ("marts.dim_benchmark_prices", "factors.fct_quality", "factors.fct_growth")
+NEVER = ("marts.dim_benchmark_prices",)
+# Made from statements: a row less on the day of the bar, whose price nobody trusts.
+FROM_STATEMENTS = ("factors.fct_quality", "factors.fct_growth")
 # Ranks among the universe: the instrument's value moves everybody's place, on the days on which it has another value.
 OF_A_DAY = ("factors.fct_factor_exposures", "factors.fct_sector_exposures")
 # Averages that never forget, and what has learnt from the bar or is ranked by it.
@@ -66,7 +68,7 @@ def changed(table: str, judged: Judged, refreshed: Installation) -> list[tuple[s
 
 
 def test_every_table_is_looked_at():
-    assert {*OF_ONE_INSTRUMENT, *NEVER, *OF_A_DAY, *FROM_THEN_ON} == set(DAYED)
+    assert {*OF_ONE_INSTRUMENT, *NEVER, *FROM_STATEMENTS, *OF_A_DAY, *FROM_THEN_ON} == set(DAYED)
 
 
 def test_a_verdict_changes_the_instruments_own_rows_while_they_look_back_at_the_bar(judged, refreshed):
@@ -85,6 +87,8 @@ def test_a_verdict_changes_other_rows_only_on_the_days_that_look_back_at_the_bar
         assert all(judged.bar <= day <= judged.last for _, day in rows), table
     indicators = changed("research.indicators", judged, refreshed)
     assert {instrument for instrument, _ in indicators} == {judged.instrument_id}
+    for table in FROM_STATEMENTS:
+        assert changed(table, judged, refreshed) == [(judged.instrument_id, judged.bar)], table
     for table in NEVER:
         assert changed(table, judged, refreshed) == [], table
 
