@@ -50,7 +50,6 @@ OPTIONS: Mapping[str, str] = {
     "max_wal_senders": "0",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
     "random_page_cost": "1.1",
     # Compiling a query costs more than it saves at our sizes: measured 2 s against 0.3 s on the factor models.
     "jit": "off",
@@ -210,7 +209,9 @@ class EmbeddedServer:
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         self._own(fresh)
-        self._run("initdb", "-D", fresh, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-N")
+        # The builtin provider compares text byte by byte; asking the C library costs twice the time on sorts and merges.
+        locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8", "--encoding=UTF8")
+        self._run("initdb", "-D", fresh, "-U", SUPERUSER, "--auth=trust", *locale, "-N")
         fresh.rename(self.data)
 
     def _open_socket_folder(self) -> None:
