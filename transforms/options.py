@@ -1,7 +1,7 @@
 """European options by Black, Scholes and Merton: price, sensitivities, implied volatility."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ ROOT_2_PI = np.sqrt(2.0 * np.pi)
 POSITIVE = frozenset({"spot", "strike", "years", "volatility"})
 # Options at a time: what is computed on the way stays in the processor's cache.
 BLOCK = 8192
+READ: Final[list[Literal["readonly"]]] = ["readonly"]
+WRITE: Final[list[Literal["writeonly"]]] = ["writeonly"]
 MAX_STEPS = 64
 # A step of this share of the volatility changes nothing but rounding.
 SETTLED = 1e-15
@@ -208,7 +210,8 @@ def _step(moneyness: Array, total: Array, price: Array, wanted: Array, is_low: F
         log_price, log_wanted = np.log(price), np.log(wanted)
         low = price / slope * log_price * (log_wanted - log_price) / log_wanted
         high = (highest - price) / slope * np.log((highest - price) / (highest - wanted))
-    return np.where(is_low, low, high)
+    step: Array = np.where(is_low, low, high)
+    return step
 
 
 def _normalised_price(moneyness: Array, total: Array) -> Array:
@@ -221,7 +224,8 @@ def _normalised_price(moneyness: Array, total: Array) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
         far = scale * (erfcx(-d1 / ROOT_2) - erfcx(-d2 / ROOT_2))
     near = np.exp(0.5 * moneyness) * ndtr(d1) - np.exp(-0.5 * moneyness) * ndtr(d2)
-    return np.where(d1 < 0, far, near)
+    price: Array = np.where(d1 < 0, far, near)
+    return price
 
 
 def _checked(terms: Terms, **number: Numbers) -> list[npt.NDArray[Any]]:
@@ -248,15 +252,16 @@ def _by_blocks(
 ) -> tuple[Array, ...]:
     """Broadcast arrays and hand them to a function block by block; give its results in the broadcast shape."""
     n = len(arrays)
+    shape = np.broadcast_shapes(*(array.shape for array in arrays))
+    results = tuple(np.empty(shape) for _ in range(n_results))
     blocks = np.nditer(
-        [*arrays, *[None] * n_results],
+        [*arrays, *results],
         flags=["external_loop", "buffered", "zerosize_ok"],
-        op_flags=[["readonly"]] * n + [["writeonly", "allocate"]] * n_results,
-        op_dtypes=[array.dtype for array in arrays] + [np.dtype(np.float64)] * n_results,
+        op_flags=[*[READ] * n, *[WRITE] * n_results],
         buffersize=BLOCK,
     )
     with blocks:
         for block in blocks:
             for target, result in zip(block[n:], function(*block[:n]), strict=True):
                 target[...] = result
-        return blocks.operands[n:]
+    return results
