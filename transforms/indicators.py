@@ -1,6 +1,7 @@
 """Technical indicators of all instruments at once, computed by TA-Lib."""
 
 import datetime as dt
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ import pandas as pd
 import talib
 
 from transforms.days import as_days
-from transforms.refusals import column_codes
+from transforms.segments import segment_starts
 
 Array = npt.NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def indicators(bars: pd.DataFrame) -> pd.DataFrame:
     )
     _require_complete(high + low + close + volume)
     values = np.empty((len(COLUMNS), len(bars)))
-    for first, last in _segments(bars):
+    for first, last in pairwise([*segment_starts(bars, where="indicators").tolist(), len(bars)]):
         part = slice(first, last)
         _fill(values[:, part], high[part], low[part], close[part], volume[part])
     # The transposed array becomes the frame's one block, without a copy.
@@ -116,23 +117,6 @@ def _fill(out: Array, high: Array, low: Array, close: Array, volume: Array) -> N
     out[13:15] = talib.STOCH(high, low, close, fastk_period=14, slowk_period=3, slowd_period=3)
     out[15] = talib.ADX(high, low, close, 14)
     out[16] = talib.OBV(close, volume)
-
-
-def _segments(bars: pd.DataFrame) -> list[tuple[int, int]]:
-    """Give first row and end of each instrument's price segments."""
-    if len(bars) == 0:
-        return []
-    instrument, n_instruments = column_codes(bars["instrument_id"])
-    is_same = instrument[1:] == instrument[:-1]
-    is_later = np.diff(as_days(bars["trade_date"])) > np.timedelta64(0, "D")
-    if not bool(np.all(is_later | ~is_same)) or int(np.sum(~is_same)) != n_instruments - 1:
-        raise ValueError(
-            f"indicators: bars must be ordered by instrument_id and trade_date; got {len(bars)} bars out of order. "
-            "Sort them."
-        )
-    segment = bars["price_segment"].to_numpy(dtype=np.int64)
-    starts = np.flatnonzero(np.r_[True, ~is_same | (np.diff(segment) != 0)])
-    return list(zip(starts.tolist(), [*starts[1:].tolist(), len(bars)], strict=True))
 
 
 def _require_complete(total: Array) -> None:
