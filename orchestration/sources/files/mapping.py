@@ -12,6 +12,9 @@ A YAML file with one section per entity that the folder has. `bars` is required,
     fundamentals: {...}
     dividends: {...}
     splits: {...}
+    news: {...}                         # source_symbols: the instruments it is about, "ACME BOLT" or "ACME;BOLT"
+    fx_rates: {...}                     # rate: units of quote_currency_code for one of base_currency_code
+    market_holidays: {...}              # status is closed or early_close
 
 Our names are those of the structs in `orchestration/sources/records.py`. A column needs no line if the file
 calls it by our name or by a usual one (`ticker` or `symbol`, `date`, `period_end`), upper or lower case.
@@ -43,7 +46,10 @@ from orchestration.sources.records import (
     DailyBar,
     Dividend,
     Fundamental,
+    FxRate,
     Instrument,
+    MarketHoliday,
+    NewsArticle,
     Split,
 )
 
@@ -59,11 +65,16 @@ SECTIONS: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "fundamentals": ("fundamentals", Fundamental),
     "dividends": ("dividends", Dividend),
     "splits": ("splits", Split),
+    "news": ("news_articles", NewsArticle),
+    "fx_rates": ("fx_rates", FxRate),
+    "market_holidays": ("market_holidays", MarketHoliday),
 }
 _ALLOWED_VALUES = {
     "adjustment": ("none", "splits", "splits_dividends"),
     "statement": ("annual", "quarterly"),
+    "status": ("closed", "early_close"),
 }
+_CURRENCIES = ("currency_code", "base_currency_code", "quote_currency_code")
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +105,9 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fundamentals: Section | None = None
     dividends: Section | None = None
     splits: Section | None = None
+    news: Section | None = None
+    fx_rates: Section | None = None
+    market_holidays: Section | None = None
 
     def section(self, entity: str) -> Section | None:
         """Section of an entity by its table name, for example ``daily_bars``."""
@@ -155,7 +169,8 @@ def _check(path: Path, name: str, section: Section, record: type[msgspec.Struct]
         if value not in allowed:
             must = f"be one of {list(allowed)}"
             raise MappingError(path, f"{name}.constants.{column}", must=must, got=value)
-    currency = section.constants.get("currency_code", "USD")
-    if not (isinstance(currency, str) and len(currency) == 3 and currency.isupper()):
-        must = "be an ISO 4217 code such as USD"
-        raise MappingError(path, f"{name}.constants.currency_code", must=must, got=currency)
+    for column in _CURRENCIES:
+        currency = section.constants.get(column, "USD")
+        if not (isinstance(currency, str) and len(currency) == 3 and currency.isupper()):
+            must = "be an ISO 4217 code such as USD"
+            raise MappingError(path, f"{name}.constants.{column}", must=must, got=currency)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,14 @@ _USUAL_NAMES: Dict[str, tuple[str, ...]] = {
     "exchange_code": ("exchange", "mic"),
     "currency_code": ("currency",),
     "country_code": ("country",),
+    "rate_date": ("date",),
+    "holiday_date": ("date",),
+    "source_article_id": ("id", "url"),
+    "published_at": ("published",),
+    "title": ("headline",),
+    "source_symbols": ("symbols", "tickers", "symbol", "ticker"),
+    "base_currency_code": ("base",),
+    "quote_currency_code": ("quote",),
 }
 # What a record needs and a file may leave out: it follows from other columns.
 _DERIVED = {"ticker", "is_active", "metadata"}
@@ -39,7 +48,12 @@ _KEYS: Dict[str, tuple[str, ...]] = {
     "fundamentals": ("source_symbol", "statement", "period_end_date"),
     "dividends": ("source_symbol", "ex_date"),
     "splits": ("source_symbol", "ex_date"),
+    "news_articles": ("source_article_id",),
+    "fx_rates": ("base_currency_code", "quote_currency_code", "rate_date"),
+    "market_holidays": ("exchange_code", "holiday_date"),
 }
+_NO_SYMBOL = re.compile(r'[\[\]"\']')
+_BETWEEN_SYMBOLS = re.compile(r"[\s,;|]+")
 
 
 @dataclass(frozen=True)
@@ -133,6 +147,9 @@ def _constants(layout: Layout, schema: pa.Schema, n_rows: int, path: Path) -> di
 
 
 def _derived(columns: dict[str, pa.Array], cells: pa.RecordBatch, layout: Layout, n_rows: int) -> dict[str, pa.Array]:
+    if layout.entity == "news_articles":
+        listed = columns.get("source_symbols", pa.nulls(n_rows, pa.string()))
+        return {"source_symbols": pa.array([_json_list(text) for text in listed.to_pylist()], pa.string())}
     if layout.entity != "instruments":
         return {}
     derived = {"ticker": canonical_tickers(columns.get("ticker", columns["source_symbol"]))}
@@ -147,6 +164,12 @@ def _derived(columns: dict[str, pa.Array], cells: pa.RecordBatch, layout: Layout
 def canonical_tickers(symbols: pa.Array) -> pa.Array:
     """Tickers in upper case, the class of a share after a dot: ``brk-b``, ``BRK/B`` and ``BRK B`` become ``BRK.B``."""
     return pc.replace_substring_regex(pc.utf8_upper(symbols), r"[-/ ]", ".")
+
+
+def _json_list(text: str | None) -> str:
+    """Return symbols as a JSON list: `ACME BOLT`, `ACME;BOLT` and `["ACME", "BOLT"]` are the same."""
+    bare = _NO_SYMBOL.sub(" ", text or "").strip()
+    return json.dumps(_BETWEEN_SYMBOLS.split(bare) if bare else [])
 
 
 def _unreadable(piece: Piece, layout: Layout, rows: pa.RecordBatch, i: int, reasons: list[str]) -> Refused:

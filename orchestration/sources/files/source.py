@@ -34,6 +34,7 @@ from orchestration.sources.records import Batch, Instrument, arrow_schema
 
 # Where a file has neither an instant of publication nor a filing day: the window in which a statement is handed over.
 ASSUMED_PUBLICATION_DAYS = 90
+_DAY_COLUMNS = ("trade_date", "ex_date", "rate_date")
 _RECORDS = dict(SECTIONS.values())
 _UNNAMED_INDEX = "INDEX"
 
@@ -144,6 +145,18 @@ class FilesSource:
         """Statements by day of publication, else of filing, else 90 days after the period's end."""
         yield from self._read_window("fundamentals", first_date, last_date)
 
+    def news_articles(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Articles by day of publication, in the exchange's time."""
+        yield from self._read_window("news_articles", first_date, last_date)
+
+    def fx_rates(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Exchange rates by day."""
+        yield from self._read_window("fx_rates", first_date, last_date)
+
+    def market_holidays(self) -> Iterator[Batch]:
+        """Holidays, all that the file has."""
+        yield from self._read("market_holidays", (None, None))
+
     @cached_property
     def _mapping(self) -> Mapping:
         return read_mapping(self._mapping_path)
@@ -193,7 +206,7 @@ class FilesSource:
 
     def _read(self, entity: str, bounds: Bounds) -> Iterator[Batch]:
         for path, found in self._files(entity):
-            date_column = found.columns.get("trade_date") or found.columns.get("ex_date")
+            date_column = next((found.columns[name] for name in _DAY_COLUMNS if name in found.columns), None)
             pieces = read_pieces(
                 path,
                 found.file_columns,
@@ -222,13 +235,16 @@ class FilesSource:
                 return pa.nulls(piece.cells.num_rows, to)
             return convert(piece.cells.column(found.columns[name]), to, found.section)[0]
 
-        if found.entity != "fundamentals":
-            return column("ex_date" if "ex_date" in found.columns else "trade_date", pa.date32())
+        day = next((name for name in _DAY_COLUMNS if name in found.columns), None)
+        if day is not None:
+            return column(day, pa.date32())
         published = column("published_at", pa.timestamp("us", tz="UTC"))
         local = published.cast(pa.timestamp("us", tz=self._calendar.timezone.key))
+        published_day = pc.local_timestamp(local).cast(pa.date32(), safe=False)
+        if found.entity != "fundamentals":
+            return published_day
         ended = column("period_end_date", pa.date32()).cast(pa.int32())
         assumed = pc.add(ended, ASSUMED_PUBLICATION_DAYS).cast(pa.int32()).cast(pa.date32())
-        published_day = pc.local_timestamp(local).cast(pa.date32(), safe=False)
         return pc.coalesce(published_day, column("filed_date", pa.date32()), assumed)
 
     def _currency_of_bars(self, n_rows: int) -> pa.Array:

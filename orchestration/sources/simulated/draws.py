@@ -27,6 +27,8 @@ class Stream(IntEnum):
     DEFECT = 8
     STATEMENT_DEFECT = 9
     BENCHMARK = 10
+    NEWS = 11
+    FX = 12
 
 
 def uniforms(seed: int, stream: Stream, entities: IntArray, *, first: int, n_steps: int) -> FloatArray:

@@ -21,6 +21,7 @@ from orchestration.sources.simulated.intraday import session_so_far
 from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.paths import DIVIDEND_NOTICE
 from orchestration.sources.simulated.statements import fundamental_batches
+from orchestration.sources.simulated.surroundings import fx_batch, holiday_batch, news_batch
 from orchestration.sources.simulated.universe import INDUSTRIES, SECTORS, company_name
 
 # Where a calendar's companies are at home; elsewhere they trade in US dollars.
@@ -168,6 +169,28 @@ class SimulatedSource:
                 currency_code=self._currency_code,
             ):
                 yield Batch(rows)
+
+    def news_articles(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Articles by day of publication."""
+        first, last = self._window(first_date, last_date)
+        if first > last:
+            return
+        for chunk in self._market.chunks(last):
+            yield Batch(news_batch(chunk, self._options.seed, first=first, last=last, now=self._now()))
+
+    def fx_rates(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """A few currencies in US dollars, by session."""
+        first, last = self._window(first_date, last_date)
+        if first > last:
+            return
+        days = self._calendar.sessions(self.first_session, self._market.session(last))
+        yield Batch(fx_batch(np.array(days, dtype="datetime64[D]"), self._options.seed, first=first, last=last))
+
+    def market_holidays(self) -> Iterator[Batch]:
+        """Holidays of the calendar, from the market's beginning until a year from now."""
+        today = self._now().astimezone(self._calendar.timezone).date()
+        if today >= self.first_session:
+            yield Batch(holiday_batch(self._calendar, first=self.first_session, today=today))
 
     def quotes(self, symbols: Sequence[str] | None, now: dt.datetime) -> list[Quote]:
         """Prices at an instant: inside the day's bar during a session, its close after it."""

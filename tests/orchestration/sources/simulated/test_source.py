@@ -7,7 +7,7 @@ import pytest
 from orchestration.calendars import HomeCalendar
 
 FIRST, LAST = dt.date(2022, 1, 3), dt.date(2023, 6, 30)
-ENTITIES = ["daily_bars", "benchmark_bars", "dividends", "splits", "fundamentals"]
+ENTITIES = ["daily_bars", "benchmark_bars", "dividends", "splits", "fundamentals", "news_articles", "fx_rates"]
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
