@@ -55,7 +55,8 @@ def refresh(
     results = []
     for stage in stages(instance, installation, full=full, first_date=first_date):
         results.append(_run(instance, definitions, stage, console))
-    print_summary(settings, results, console, label=installation.source.label)
+    label = installation.source.label
+    print_summary(settings, results, console, label=label, sources=installation.source_names)
     return results
 
 

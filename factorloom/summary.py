@@ -21,7 +21,9 @@ METRICS = ("cagr", "volatility", "sharpe", "sortino", "max_drawdown", "beta", "t
 SLOWEST_STEPS = 12
 
 
-def print_summary(settings: Settings, results: Sequence[StageResult], console: Console, *, label: str) -> None:
+def print_summary(
+    settings: Settings, results: Sequence[StageResult], console: Console, *, label: str, sources: Sequence[str]
+) -> None:
     """Print the end of a refresh.
 
     Parameters
@@ -34,13 +36,15 @@ def print_summary(settings: Settings, results: Sequence[StageResult], console: C
         Where to.
     label
         The source's sentence about itself.
+    sources
+        Names of all sources that rows may have come from.
     """
     with connect(writer_url(settings)) as connection:
         console.print()
         console.print(f"[bold]{escape(label)}[/]", soft_wrap=True)
         if settings.source == "simulated":
             console.print(HOW_TO_SWITCH, soft_wrap=True)
-        console.print(_counts(connection, settings.source, results))
+        console.print(_counts(connection, sources, results))
         console.print(_ranking(connection))
         console.print(_backtest(connection))
         console.print(_skill(connection))
@@ -48,15 +52,16 @@ def print_summary(settings: Settings, results: Sequence[StageResult], console: C
     console.print(_where_next(settings), soft_wrap=True)
 
 
-def _counts(connection: "psycopg.Connection", source: str, results: Sequence[StageResult]) -> Table:
-    """Return what this refresh received and what became of it, beside all that is stored of the source."""
+def _counts(connection: "psycopg.Connection", sources: Sequence[str], results: Sequence[StageResult]) -> Table:
+    """Return what this refresh received and what became of it, beside all that is stored of the sources."""
+    of = {"sources": list(sources)}
     intake = {table: counts for result in results for table, counts in result.intake.items()}
     shown = _figures("table", "received", "new", "changed", "quarantined", "stored in all", title="What came in")
-    for entity, stored in connection.execute(queries.COUNTS, {"source": source}):
+    for entity, stored in connection.execute(queries.COUNTS, of):
         counts = intake.get(f"raw.{entity}", Intake())
         numbers = (counts.received, counts.inserted, counts.updated, counts.quarantined, stored)
         shown.add_row(f"raw.{entity}", *(f"{number:,}" for number in numbers))
-    suspect, cleared = connection.execute(queries.VERDICTS, {"source": source}).fetchone() or (0, 0)
+    suspect, cleared = connection.execute(queries.VERDICTS, of).fetchone() or (0, 0)
     shown.caption = f"{suspect:,} bars are suspect and stay out of the factors; {cleared:,} were suspected and cleared."
     shown.caption_justify = "left"
     return shown

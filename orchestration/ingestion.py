@@ -114,7 +114,7 @@ class _Door:
     def __init__(self, source: str, entity: Entity) -> None:
         self._source = self._answering = source
         self._entity = entity
-        self._seen = _SeenRecords(entity.key)
+        self._seen: dict[str, _SeenRecords] = {}
         self._quarantined: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.n_received = 0
         self.n_quarantined = 0
@@ -156,8 +156,9 @@ class _Door:
         )
 
     def _without_seen(self, accepted: pd.DataFrame) -> pd.DataFrame:
-        """Leave out what an earlier batch has brought: equal records are duplicates, others conflict with it."""
-        same_key, same_record = self._seen.split(accepted)
+        """Leave out what an earlier batch of the source has brought: equal records repeat it, others conflict."""
+        seen = self._seen.setdefault(self._answering, _SeenRecords(self._entity.key))
+        same_key, same_record = seen.split(accepted)
         self.n_exact_duplicates += int(same_record.sum())
         conflicting = accepted[same_key & ~same_record]
         if len(conflicting):

@@ -31,6 +31,11 @@ class Installation(NamedTuple):
         return self.source.first_session
 
     @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of all sources that rows may come from, the one that counts before the others first."""
+        return (self.source.name, *getattr(self.source, "fallback_names", ()))
+
+    @property
     def day_zone(self) -> str:
         """Time zone whose midnight is the exchange's end of day: a session's day is over when its data is there.
 

@@ -22,7 +22,7 @@ def restated_since_last(instance: DagsterInstance, installation: Installation, j
         return None
     begun, ended = _instants(last[0])
     first = first_of_window(last[0].dagster_run.tags) or installation.first_session
-    parameters = [installation.source.name, begun.isoformat(), ended.isoformat(), first]
+    parameters = [",".join(installation.source_names), begun.isoformat(), ended.isoformat(), first]
     oldest: dt.date | None = Warehouse().read(queries.OLDEST_VERDICT_SINCE, parameters).to_pylist()[0]["trade_date"]
     return oldest
 

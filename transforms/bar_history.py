@@ -54,16 +54,20 @@ class BarHistory:
     symbols : Index of shape (n_instruments,)
     code : ndarray of int64
         Place of the bar's instrument in `symbols`.
+    scale : ndarray of int64
+        Bars of one instrument compare where this is the same: prices as traded are everybody's, adjusted ones are those
+        of one source and one kind of adjustment.
     day : ndarray of datetime64[D]
     open, high, low, close : ndarray of float, currency per share
     volume : ndarray of float, shares
     log_open, log_close : ndarray of float
     gap, move : ndarray of float, log ratio
-        From the close before to the open, and to the close; NaN on an instrument's first bar.
+        From the close before to the open, and to the close; NaN on the first bar of an instrument and of a scale.
     """
 
     symbols: "pd.Index[str]"
     code: Rows
+    scale: Rows
     day: Days
     open: Numbers
     high: Numbers
@@ -80,16 +84,18 @@ class BarHistory:
         """Take the columns out of a frame; see `transforms.bar_verdicts.bar_verdicts`."""
         codes, symbols = pd.factorize(bars["source_symbol"])
         code = codes.astype(np.int64)
+        scale = _scale(bars)
         day = as_days(bars["trade_date"])
         _require_sorted(code, day)
         prices = {name: as_numbers(bars[name]) for name in PRICES}
         log_open, log_close = np.log(prices["open"]), np.log(prices["close"])
         before = np.full(len(code), np.nan)
-        follows = code[1:] == code[:-1]
+        follows = (code[1:] == code[:-1]) & (scale[1:] == scale[:-1])
         before[1:][follows] = log_close[:-1][follows]
         return cls(
             symbols=pd.Index(symbols),
             code=code,
+            scale=scale,
             day=day,
             **prices,
             volume=as_numbers(bars["volume"]),
@@ -124,10 +130,20 @@ class BarHistory:
         meets &= self.code[np.where(meets, rows, 0)] == code if len(keys) > 0 else False
         return np.flatnonzero(meets), rows[meets]
 
-    def are_of_one_instrument(self, rows: Rows, others: Rows) -> Flags:
-        """Whether the bars of two rows exist and belong to one instrument; same shape as `rows`."""
+    def are_comparable(self, rows: Rows, others: Rows) -> Flags:
+        """Whether the bars of two rows exist, and belong to one instrument on one scale; same shape as `rows`."""
         exists = (others >= 0) & (others < len(self.code))
-        return np.asarray(exists & (self.code[np.where(exists, others, rows)] == self.code[rows]))
+        others = np.where(exists, others, rows)
+        same = (self.code[others] == self.code[rows]) & (self.scale[others] == self.scale[rows])
+        return np.asarray(exists & same)
+
+
+def _scale(bars: pd.DataFrame) -> Rows:
+    """Number what prices are quoted on; shape (n_bars,)."""
+    is_raw = (bars["adjustment"] == "none").to_numpy(dtype=bool, na_value=False)
+    sources, names = pd.factorize(bars["source"])
+    kinds = pd.factorize(bars["adjustment"])[0]
+    return np.where(is_raw, -1, kinds * len(names) + sources).astype(np.int64)
 
 
 def _medians(values: Numbers) -> Numbers:

@@ -13,6 +13,8 @@ from transforms.wrong_days import VOLUME_TOLERANCE, wrong_days
 
 WRONG_DAY = "wrong_day"
 UNADJUSTED_SPLIT = "unadjusted_split"
+RULES = (WRONG_DAY, UNADJUSTED_SPLIT)
+WITHDRAWN = "Withdrawn: the rule no longer finds anything in this bar, beside the bars, splits and dividends of today."
 
 
 def bar_verdicts(
@@ -27,8 +29,8 @@ def bar_verdicts(
     Parameters
     ----------
     bars : DataFrame of shape (n_bars, n_columns)
-        Accepted bars, the full history, sorted by source_symbol and trade_date: columns source_symbol, trade_date,
-        open, high, low, close (currency per share), volume (shares), adjustment.
+        Accepted bars, the full history, sorted by source_symbol and trade_date: columns source (who said it),
+        source_symbol, trade_date, open, high, low, close (currency per share), volume (shares), adjustment.
     splits : DataFrame of shape (n_splits, n_columns)
         Recorded splits: columns source_symbol, ex_date; may be empty.
     dividends : DataFrame of shape (n_dividends, n_columns), optional
@@ -40,10 +42,10 @@ def bar_verdicts(
 
     Returns
     -------
-    DataFrame of shape (n_verdicts, 7)
-        The columns of `raw.bar_verdicts` that are not about the writing: source_symbol, trade_date, rule, verdict
-        (suspect or cleared), other_trade_date (NaT where there is none), known_from_date, detail; sorted by symbol,
-        day and rule, one row per bar and rule.
+    DataFrame of shape (n_verdicts, 8)
+        The columns of `raw.bar_verdicts` that are not about the writing: source, source_symbol, trade_date, rule,
+        verdict (suspect or cleared), other_trade_date (NaT where there is none), known_from_date, detail; sorted by
+        symbol, day and rule, one row per bar and rule.
 
     Raises
     ------
@@ -81,9 +83,37 @@ def bar_verdicts(
     verdicts = pd.concat([_verdicts(WRONG_DAY, repeated), _verdicts(UNADJUSTED_SPLIT, jumps)])
     verdicts = verdicts.sort_values(["row", "rule"], kind="stable")
     rows = verdicts["row"].to_numpy()
-    verdicts.insert(0, "source_symbol", bars["source_symbol"].take(rows).array)
-    verdicts.insert(1, "trade_date", history.day[rows].astype("datetime64[s]"))
+    verdicts.insert(0, "source", bars["source"].take(rows).array)
+    verdicts.insert(1, "source_symbol", bars["source_symbol"].take(rows).array)
+    verdicts.insert(2, "trade_date", history.day[rows].astype("datetime64[s]"))
     return verdicts.drop(columns="row").reset_index(drop=True)
+
+
+def withdrawn(stored: pd.DataFrame, *, found: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
+    """Clear the verdicts that the rules no longer find: a bar was corrected, or its split came in later.
+
+    Parameters
+    ----------
+    stored : DataFrame of shape (n_stored, n_columns)
+        Verdicts there are: columns source, source_symbol, trade_date, rule, known_from_date.
+    found : DataFrame of shape (n_verdicts, 8)
+        What `bar_verdicts` has found.
+    bars : DataFrame of shape (n_bars, n_columns)
+        The bars it has looked at: verdicts on others stand, and so do those of rules that are not ours.
+
+    Returns
+    -------
+    DataFrame of shape (n_withdrawn, 8)
+        The columns of `found`; cleared and without another day. Those that were withdrawn before come again.
+    """
+    bar = ["source", "source_symbol", "trade_date"]
+    ours = stored[stored["rule"].isin(RULES)].astype(dict.fromkeys(["source", "source_symbol", "rule"], "str"))
+    is_found = pd.MultiIndex.from_frame(ours[[*bar, "rule"]]).isin(pd.MultiIndex.from_frame(found[[*bar, "rule"]]))
+    gone = ours[~is_found]
+    looked_at = bars.loc[bars["source_symbol"].isin(gone["source_symbol"]), bar]
+    gone = gone[pd.MultiIndex.from_frame(gone[bar]).isin(pd.MultiIndex.from_frame(looked_at))]
+    nothing = pd.Series(pd.NaT, index=gone.index, dtype="datetime64[s]")
+    return gone.assign(verdict="cleared", other_trade_date=nothing, detail=WITHDRAWN)[list(found.columns)]
 
 
 def _verdicts(rule: str, found: Found) -> pd.DataFrame:

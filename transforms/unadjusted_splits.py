@@ -51,7 +51,7 @@ def unadjusted_splits(history: BarHistory, *, explained: Flags, dividend: Number
     is_distribution = (gap <= -SMALLEST_JUMP) & (moves >= DISTRIBUTION_MOVES) & (unrest <= DISTRIBUTION_UNREST)
     found = np.flatnonzero(is_split | is_distribution)
     rows = rows[found]
-    has_next = history.are_of_one_instrument(rows, rows + 1)
+    has_next = history.are_comparable(rows, rows + 1)
     confirming = np.where(has_next, rows + 1, rows)
     is_back = (history.log_close[confirming] - history.log_close[rows - 1]) / history.move[rows] < REVERSAL
     details = [

@@ -163,8 +163,8 @@ def _gaps(history: BarHistory, rows: Rows, before: Rows, after: Rows) -> tuple[N
     overnight = history.usual(np.abs(history.gap), rows) * MEDIAN_TO_DEVIATION
     # Some feeds open each day at the close before: their gaps say nothing of what is usual.
     overnight = np.maximum(overnight, move / 4)
-    has_before = history.are_of_one_instrument(rows, before)
-    has_after = history.are_of_one_instrument(rows, after)
+    has_before = history.are_comparable(rows, before)
+    has_after = history.are_comparable(rows, after)
     before, after = np.where(has_before, before, rows), np.where(has_after, after, rows)
     gap_in = np.abs(history.log_open[rows] - history.log_close[before])
     gap_out = np.abs(history.log_open[after] - history.log_close[rows])
@@ -199,7 +199,7 @@ def _known_from(history: BarHistory, rows: Rows, group: Rows, is_questioned: Fla
     begins = np.append(True, history.code[1:] != history.code[:-1])
     stretch = np.cumsum(begins | ~is_questioned, dtype=np.int64)[rows]
     latest = _latest(stretch, latest_of_group[group])[stretch]
-    has_after = history.are_of_one_instrument(rows, after)
+    has_after = history.are_comparable(rows, after)
     neighbour = history.day[np.where(has_after, after, rows)].astype(np.int64)
     return _latest(group, np.maximum(latest, neighbour))[group].astype("datetime64[D]")
 

@@ -95,9 +95,8 @@ def test_the_end_says_what_came_in_and_where_to_go_also_before_there_is_a_rankin
         Stage("job", "label"), "run", 2.5, {"raw__daily_bars": 1.5}, {"raw.daily_bars": Intake(5, 2, 1, 1)}
     )
     shown = io.StringIO()
-    print_summary(
-        settings, [result], Console(file=shown, width=120), label="A simulated market of 2 [invented] companies."
-    )
+    label = "A simulated market of 2 [invented] companies."
+    print_summary(settings, [result], Console(file=shown, width=120), label=label, sources=["simulated"])
     lines = [line.split() for line in shown.getvalue().replace("│", " ").splitlines()]
     assert ["A", "simulated", "market", "of", "2", "[invented]", "companies."] in lines
     assert ["raw.daily_bars", "5", "2", "1", "1", "1,234"] in lines

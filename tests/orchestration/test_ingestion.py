@@ -60,3 +60,10 @@ def test_a_second_run_that_the_first_source_answers_adds_its_rows_and_leaves_the
     ingest(warehouse, "one", ENTITY, iter([batch("A", source="one")]))
     assert stored("select source from raw.splits order by 1") == [("one",), ("two",)]
     assert ingest(warehouse, "one", ENTITY, iter([batch("A", source="one")])).written.changed == 0
+
+
+def test_two_sources_may_hold_the_same_fact_in_one_run(database, stored):
+    ingested = ingest(Warehouse(database.url), "one", ENTITY, iter([batch("A", "one"), batch("A", "two")]))
+    assert stored("select source from raw.splits order by 1") == [("one",), ("two",)]
+    assert (ingested.written.inserted, ingested.n_exact_duplicates, ingested.n_quarantined) == (2, 0, 0)
+    assert ingested.is_accounted_for

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.pipeline.conftest import Installation
-from tests.pipeline.digests import DAYED, different, past_digests, rows_by_key
+from tests.pipeline.conftest import LAST_DAY, Installation
+from tests.pipeline.digests import DAYED, different, digests, past_digests, rows_by_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 
@@ -50,7 +50,7 @@ def judged(request, refreshed: Installation, new_installation: Callable[..., Ins
     with installation.connect() as connection:
         connection.execute(
             "insert into raw.bar_verdicts (source, source_symbol, trade_date, rule, verdict, known_from_date, detail)"
-            " values ('simulated', %s, %s, 'wrong_day', 'suspect', %s, 'made up')",
+            " values ('simulated', %s, %s, 'by_hand', 'suspect', %s, 'made up')",
             [symbol, bar, bar],
         )
     installation.refresh()
@@ -98,3 +98,20 @@ def test_a_verdict_changes_no_forecast_ranking_or_trade_before_its_bar(judged, r
         assert all(day >= judged.bar for _, day in changed(table, judged, refreshed)), table
     day_before = str(judged.bar - dt.timedelta(days=1))
     assert different(past_digests(judged.installation, day_before), past_digests(refreshed, day_before)) == {}
+
+
+@pytest.mark.parametrize("judged", ["2024-03-12"], indirect=True)
+def test_a_verdict_that_no_rule_finds_any_more_leaves_no_trace_beyond_its_own_row(
+    judged, refreshed, new_installation: Callable[..., Installation]
+):
+    withdrawn = new_installation("withdrawn", copy_of=judged.installation)
+    with withdrawn.connect() as connection:
+        # As after a correction: the rule had found the bar, and does not any more.
+        connection.execute("update raw.bar_verdicts set rule = 'wrong_day' where rule = 'by_hand'")
+    withdrawn.refresh()
+    verdict = f"where trade_date = '{judged.bar}' and detail like 'Withdrawn: %'"
+    assert withdrawn.read(f"select rule, verdict from raw.bar_verdicts {verdict}") == [("wrong_day", "cleared")]
+    assert different(past_digests(withdrawn, LAST_DAY), past_digests(refreshed, LAST_DAY)) == {}
+    written = digests(withdrawn)
+    withdrawn.refresh()
+    assert different(digests(withdrawn), written) == {}

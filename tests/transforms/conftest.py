@@ -22,5 +22,5 @@ def real_bars(real_folder: Path) -> pd.DataFrame:
     bars = pd.read_parquet(real_folder / "ohlcv.parquet")
     bars = bars.rename(columns={"ticker": "source_symbol", "date": "trade_date"})
     bars["trade_date"] = pd.to_datetime(bars["trade_date"])
-    bars = bars.assign(currency_code="USD", adjustment="splits_dividends")
+    bars = bars.assign(source="files", currency_code="USD", adjustment="splits_dividends")
     return bars.sort_values(["source_symbol", "trade_date"], ignore_index=True)

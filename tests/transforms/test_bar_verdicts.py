@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transforms.bar_verdicts import bar_verdicts
+from transforms.bar_verdicts import WITHDRAWN, bar_verdicts, withdrawn
 
 DAYS = pd.bdate_range("2024-01-01", periods=80, unit="s")
 PRICES = ["open", "high", "low", "close"]
@@ -22,6 +22,7 @@ def quiet(symbol: str = "A", n_days: int = 80, adjustment: str = "none") -> pd.D
     opened = close / 1.01 * 1.002
     return pd.DataFrame(
         {
+            "source": "one",
             "source_symbol": symbol,
             "trade_date": DAYS[:n_days],
             "open": opened,
@@ -68,6 +69,7 @@ def test_a_quiet_history_gives_no_verdicts_but_their_columns():
     verdicts = bar_verdicts(quiet(), splits=NO_EVENTS)
     assert verdicts.empty
     assert verdicts.dtypes.astype(str).to_dict() == {
+        "source": "str",
         "source_symbol": "str",
         "trade_date": "datetime64[s]",
         "rule": "str",
@@ -413,6 +415,79 @@ def test_strings_and_dates_of_arrow_are_taken_as_they_come():
 def test_bars_out_of_order_are_an_error_that_names_the_day(bars):
     with pytest.raises(ValueError, match=r"sorted by source_symbol and trade_date, each key once; got row \d+ of 2024"):
         bar_verdicts(bars, splits=NO_EVENTS)
+
+
+# Several sources
+
+
+def after_a_change_of_scale(adjustment: str) -> pd.DataFrame:
+    """From day 40 on another source answers, whose prices are half of the first one's."""
+    bars = from_day(quiet(adjustment=adjustment), 40, price=0.5, volume=2)
+    bars.loc[40:, "source"] = "two"
+    return bars
+
+
+def test_prices_as_traded_compare_whoever_said_them():
+    verdicts = bar_verdicts(after_a_change_of_scale("none"), splits=NO_EVENTS)
+    assert verdicts[["source", "trade_date", "rule", "verdict"]].values.tolist() == [
+        ["two", DAYS[40], "unadjusted_split", "suspect"]
+    ]
+
+
+@pytest.mark.parametrize("adjustment", ["splits", "splits_dividends"])
+def test_adjusted_prices_of_two_sources_do_not_compare(adjustment):
+    assert found(after_a_change_of_scale(adjustment)) == []
+
+
+def test_a_bar_that_another_source_repeats_of_another_day_is_suspect():
+    bars = with_copy(quiet(), source=40, target=50)
+    bars.loc[50, "source"] = "two"
+    verdicts = bar_verdicts(bars, splits=NO_EVENTS)
+    assert verdicts[["source", "trade_date", "verdict"]].values.tolist() == [
+        ["one", DAYS[40], "cleared"],
+        ["two", DAYS[50], "suspect"],
+    ]
+
+
+# Verdicts that no rule finds any more
+
+
+def stored(bars: pd.DataFrame, **changes: str) -> pd.DataFrame:
+    """What `raw.bar_verdicts` holds after these bars were judged."""
+    kept = ["source", "source_symbol", "trade_date", "rule", "known_from_date"]
+    return bar_verdicts(bars, splits=NO_EVENTS)[kept].assign(**changes)
+
+
+def test_what_a_correction_leaves_without_reason_is_cleared_and_stays_so():
+    before = stored(with_copy(quiet(), source=50, target=40))
+    nothing = bar_verdicts(quiet(), splits=NO_EVENTS)
+    gone = withdrawn(before, found=nothing, bars=quiet())
+    assert gone[["trade_date", "verdict", "detail"]].values.tolist() == [
+        [DAYS[40], "cleared", WITHDRAWN],
+        [DAYS[50], "cleared", WITHDRAWN],
+    ]
+    assert gone["other_trade_date"].isna().all()
+    assert list(gone.columns) == list(nothing.columns)
+    pd.testing.assert_frame_equal(withdrawn(gone, found=nothing, bars=quiet()), gone)
+
+
+def test_a_split_that_comes_in_later_clears_its_day():
+    bars = from_day(quiet(), 40, price=0.5, volume=2)
+    found_now = bar_verdicts(bars, splits=event("A", DAYS[40]))
+    gone = withdrawn(stored(bars), found=found_now, bars=bars)
+    assert gone[["trade_date", "rule", "verdict"]].values.tolist() == [[DAYS[40], "unadjusted_split", "cleared"]]
+
+
+def test_what_is_still_found_is_not_withdrawn():
+    bars = with_copy(quiet(), source=50, target=40)
+    assert withdrawn(stored(bars), found=bar_verdicts(bars, splits=NO_EVENTS), bars=bars).empty
+
+
+def test_verdicts_by_hand_and_on_bars_that_do_not_count_now_stand():
+    before = stored(with_copy(quiet(), source=50, target=40))
+    nothing = bar_verdicts(quiet(), splits=NO_EVENTS)
+    assert withdrawn(before.assign(rule="by_hand"), found=nothing, bars=quiet()).empty
+    assert withdrawn(before.assign(source="two"), found=nothing, bars=quiet()).empty
 
 
 # Real prices

@@ -1,4 +1,4 @@
-"""What pipelines read of schema raw. Parameters: $1 the source."""
+"""What pipelines read of schema raw. Parameters: $1 the source; where several may have answered, all with commas."""
 
 KNOWN_INSTRUMENT_IDS = """
 select source_symbol, instrument_id from raw.instruments where source = $1
@@ -23,6 +23,12 @@ DIVIDENDS_OF_SOURCE = """
 select source_symbol, ex_date, amount from raw.dividends where source = $1 order by source_symbol, ex_date
 """
 
+VERDICTS_OF_SOURCES = """
+select source, source_symbol, trade_date, rule, known_from_date
+from raw.bar_verdicts
+where source = any(string_to_array($1, ','))
+"""
+
 NEWEST_BAR = """
 select max(trade_date) as trade_date from raw.daily_bars where source = $1
 """
@@ -32,7 +38,7 @@ OLDEST_VERDICT_SINCE = """
 select min(trade_date) as trade_date
 from raw.bar_verdicts
 where
-    source = $1
+    source = any(string_to_array($1, ','))
     and (decided_at > $3::text::timestamptz or (decided_at >= $2::text::timestamptz and trade_date < $4))
 """
 
@@ -40,7 +46,7 @@ BARS_WITHOUT_INSTRUMENT = """
 select b.source_symbol, count(*) as bars, min(b.trade_date) as first_date
 from raw.daily_bars as b
 where
-    b.source = $1
+    b.source = any(string_to_array($1, ','))
     and not exists (
         select from raw.instrument_aliases as a
         where a.source = b.source and a.source_symbol = b.source_symbol and b.trade_date >= a.valid_from_date
@@ -49,24 +55,32 @@ group by b.source_symbol
 order by b.source_symbol
 """
 
+# $1 the source of the instruments, $2 all that bars may come from, $3 the day.
 COVERAGE = """
 with listed as (
     select count(*) as n_listed
     from raw.instruments
-    where source = $1 and coalesce(listed_date, $2) <= $2 and coalesce(delisted_date, $2) >= $2
+    where source = $1 and coalesce(listed_date, $3) <= $3 and coalesce(delisted_date, $3) >= $3
 ),
 
-present as (select count(*) as n_present from raw.daily_bars where source = $1 and trade_date = $2)
+present as (
+    select count(distinct source_symbol) as n_present
+    from raw.daily_bars
+    where source = any(string_to_array($2, ',')) and trade_date = $3
+)
 
 select n_listed, n_present from listed cross join present
 """
 
-# Also $2 and $3, first and last day.
+# $1 and $2 as above, $3 and $4 first and last day.
 COVERAGE_BETWEEN = """
 with present as (
     select trade_date, count(*) as n_bars
-    from raw.daily_bars
-    where source = $1 and trade_date between $2 and $3
+    from (
+        select distinct trade_date, source_symbol
+        from raw.daily_bars
+        where source = any(string_to_array($2, ',')) and trade_date between $3 and $4
+    ) as bars
     group by trade_date
 ),
 
@@ -88,14 +102,18 @@ order by p.trade_date
 
 SUSPECT_SHARE = """
 select
-    (select count(*) from raw.daily_bars where source = $1) as n_bars,
-    (select count(*) from raw.bar_verdicts where source = $1 and verdict = 'suspect') as n_suspect
+    (select count(*) from raw.daily_bars where source = any(string_to_array($1, ','))) as n_bars,
+    (
+        select count(*)
+        from raw.bar_verdicts
+        where source = any(string_to_array($1, ',')) and verdict = 'suspect'
+    ) as n_suspect
 """
 
 SUSPECT_SAMPLE = """
 select v.source_symbol, v.trade_date::text as trade_date, v.rule, v.other_trade_date::text as other_trade_date, v.detail
 from raw.bar_verdicts as v
-where v.source = $1 and v.verdict = 'suspect'
+where v.source = any(string_to_array($1, ',')) and v.verdict = 'suspect'
 order by v.trade_date desc, v.source_symbol
 limit 10
 """

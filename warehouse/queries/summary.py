@@ -1,23 +1,23 @@
 """What the end of a refresh shows."""
 
 COUNTS = """
-select 'instruments', count(*) from raw.instruments where source = %(source)s
+select 'instruments', count(*) from raw.instruments where source = any(%(sources)s)
 union all
-select 'daily_bars', count(*) from raw.daily_bars where source = %(source)s
+select 'daily_bars', count(*) from raw.daily_bars where source = any(%(sources)s)
 union all
-select 'benchmark_bars', count(*) from raw.benchmark_bars where source = %(source)s
+select 'benchmark_bars', count(*) from raw.benchmark_bars where source = any(%(sources)s)
 union all
-select 'dividends', count(*) from raw.dividends where source = %(source)s
+select 'dividends', count(*) from raw.dividends where source = any(%(sources)s)
 union all
-select 'splits', count(*) from raw.splits where source = %(source)s
+select 'splits', count(*) from raw.splits where source = any(%(sources)s)
 union all
-select 'fundamentals', count(*) from raw.fundamentals where source = %(source)s
+select 'fundamentals', count(*) from raw.fundamentals where source = any(%(sources)s)
 """
 
 VERDICTS = """
 select count(*) filter (where verdict = 'suspect'), count(*) filter (where verdict = 'cleared')
 from raw.bar_verdicts
-where source = %(source)s
+where source = any(%(sources)s)
 """
 
 TOP_OF_RANKING = """

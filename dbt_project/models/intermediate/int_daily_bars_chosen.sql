@@ -11,7 +11,7 @@ verdicts as (
         source,
         source_symbol,
         trade_date,
-        bool_or(rule = 'wrong_day') as is_suspect,
+        bool_or(rule <> 'unadjusted_split') as is_suspect,
         bool_or(rule = 'unadjusted_split') as is_unadjusted_split
     from {{ ref('stg_bar_verdicts') }}
     where verdict = 'suspect'

@@ -35,12 +35,12 @@ def fundamentals(context: dg.AssetExecutionContext, warehouse: Warehouse, market
 
 def fundamentals_entity(warehouse: Warehouse, installation: Installation) -> Entity:
     """Statements: a publication instant for each, and none that belongs to another company."""
-    source = installation.source.name
+    names = installation.source_names
     zone = installation.calendar.timezone
     companies = {
-        row["source_symbol"]: row["company"] for row in warehouse.read(queries.COMPANIES, [source]).to_pylist()
+        row["source_symbol"]: row["company"] for row in warehouse.read(queries.COMPANIES, [names[0]]).to_pylist()
     }
-    stored = with_publication(warehouse.read_frame(queries.STATEMENTS_OF_SOURCE, [source]), zone=zone)
+    stored = with_publication(warehouse.read_frame(queries.STATEMENTS_OF_SOURCES, [",".join(names)]), zone=zone)
 
     def check(records: pd.DataFrame) -> object:
         return check_fundamentals(with_publication(records, zone=zone), companies=companies, stored=stored)

@@ -1,7 +1,7 @@
 """Market data as the source said it, in schema raw."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -20,11 +20,12 @@ from orchestration.installation import Installation
 from orchestration.metadata import OWNER, Checked, merge_metadata, picture, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.plots import coverage_figure
-from orchestration.resources import MarketData, Warehouse, as_arrow
+from orchestration.resources import MarketData, Warehouse
 from orchestration.sources.protocols import HasQuotes, capabilities
 from orchestration.sources.records import Batch
 from transforms.bar_verdicts import bar_verdicts as judge_bars
-from warehouse.merge import merge
+from transforms.bar_verdicts import withdrawn
+from transforms.source_priority import first_of_each
 from warehouse.queries import market_data as queries
 
 GROUP = "market_data"
@@ -68,7 +69,8 @@ def ingest_window(
 
 def _coverage(warehouse: Warehouse, installation: Installation, last: dt.date) -> dict[str, Any]:
     since = max(installation.first_session, last - dt.timedelta(days=DAYS_SHOWN))
-    sessions = warehouse.read_frame(queries.COVERAGE_BETWEEN, [installation.source.name, since, last])
+    names = (installation.source.name, ",".join(installation.source_names))
+    sessions = warehouse.read_frame(queries.COVERAGE_BETWEEN, [*names, since, last])
     return {} if sessions.empty else {"coverage": picture(coverage_figure(sessions))}
 
 
@@ -103,8 +105,8 @@ def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.Mate
     aliases = rows.assign(valid_from_date=pd.Timestamp(BEGINNING).as_unit("s"))
     aliases["valid_from_date"] = aliases["valid_from_date"].dt.date
     # A source that answers in another's place is asked by that one's symbols, so they mean the same there.
-    behind: tuple[str, ...] = getattr(market_data.installation.source, "fallback_names", ())
-    aliases = pd.concat([aliases, *(aliases.assign(source=name) for name in behind)], ignore_index=True)
+    names = market_data.installation.source_names
+    aliases = pd.concat([aliases.assign(source=name) for name in names], ignore_index=True)
     written = warehouse.merge("raw.instrument_aliases", aliases)
     return dg.MaterializeResult(
         metadata={**merge_metadata(written), **table_metadata(warehouse, "raw.instrument_aliases")}
@@ -167,28 +169,36 @@ def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data:
 def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per bar and soft rule: bars that cannot be trusted, or were suspected and proved consistent.
 
-    Judged over the whole history, since a wrong-day bar shows only when the other day is known; writes differences.
+    Judged over the whole history, since a wrong-day bar shows only when the other day is known, and over the bars that
+    count where several sources have one. Writes differences: what the rules no longer find is cleared.
     """
-    source = market_data.installation.source.name
-    bars = warehouse.read_frame(queries.BARS_OF_SOURCE, [source])
-    split_days = warehouse.read_frame(queries.SPLITS_OF_SOURCE, [source])
-    paid = warehouse.read_frame(queries.DIVIDENDS_OF_SOURCE, [source])
-    verdicts = judge_bars(bars, splits=split_days, dividends=paid).assign(source=source)
-    with warehouse.transaction() as connection:
-        written = merge(connection, "raw.bar_verdicts", as_arrow(verdicts))
+    sources = market_data.installation.source_names
+    bars = _that_count(warehouse, queries.BARS_OF_SOURCE, sources, day="trade_date")
+    split_days = _that_count(warehouse, queries.SPLITS_OF_SOURCE, sources, day="ex_date")
+    paid = _that_count(warehouse, queries.DIVIDENDS_OF_SOURCE, sources, day="ex_date")
+    verdicts = judge_bars(bars, splits=split_days, dividends=paid)
+    stored = warehouse.read_frame(queries.VERDICTS_OF_SOURCES, [",".join(sources)])
+    gone = withdrawn(stored, found=verdicts, bars=bars)
+    written = warehouse.merge("raw.bar_verdicts", pd.concat([verdicts, gone], ignore_index=True))
     counts = verdicts.groupby(["rule", "verdict"]).size().reset_index(name="bars")
     return dg.MaterializeResult(
         metadata={
             **merge_metadata(written),
             "suspect_bars": int((verdicts["verdict"] == "suspect").sum()),
             "by_rule": table(counts),
-            "sample": table(verdicts.drop(columns="source").head(10)),
+            "withdrawn_verdicts": len(gone),
+            "sample": table(verdicts.head(10)),
             **table_metadata(warehouse, "raw.bar_verdicts"),
         }
     )
 
 
 @dg.asset(
+def _that_count(warehouse: Warehouse, query: str, sources: Sequence[str], *, day: str) -> pd.DataFrame:
+    frames = {name: warehouse.read_frame(query, [name]) for name in sources}
+    return first_of_each(frames, key=["source_symbol", day])
+
+
     key=["raw", "quotes"], deps=[instruments], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
 )  # fmt: skip

@@ -16,7 +16,7 @@ MAX_SUSPECT_SHARE = 0.01
 @dg.asset_check(asset=daily_bars, blocking=True, description="Every symbol with bars is known as an instrument.")
 def every_bar_belongs_to_an_instrument(warehouse: Warehouse, market_data: MarketData) -> dg.AssetCheckResult:
     """Look for symbols with bars that no alias resolves: staging could not give them an instrument_id."""
-    found = warehouse.read_frame(queries.BARS_WITHOUT_INSTRUMENT, [market_data.installation.source.name])
+    found = warehouse.read_frame(queries.BARS_WITHOUT_INSTRUMENT, [_names(market_data)])
     return dg.AssetCheckResult(
         passed=found.empty,
         metadata={"symbols": len(found), **sample(found.head(10))},
@@ -32,7 +32,8 @@ def the_newest_session_is_complete(warehouse: Warehouse, market_data: MarketData
     """Compare the newest session's bars with the instruments that were listed on it."""
     installation = market_data.installation
     session = installation.last_session()
-    row = warehouse.read(queries.COVERAGE, [installation.source.name, session]).to_pylist()[0]
+    names = (installation.source.name, _names(market_data))
+    row = warehouse.read(queries.COVERAGE, [*names, session]).to_pylist()[0]
     coverage = row["n_present"] / row["n_listed"] if row["n_listed"] else 0.0
     return dg.AssetCheckResult(
         passed=coverage >= MIN_COVERAGE,
@@ -50,8 +51,8 @@ def the_newest_session_is_complete(warehouse: Warehouse, market_data: MarketData
 @dg.asset_check(asset=bar_verdicts, description="Only few bars are suspect; shows some.")
 def few_bars_are_suspect(warehouse: Warehouse, market_data: MarketData) -> dg.AssetCheckResult:
     """Compare the suspect bars with all bars."""
-    source = market_data.installation.source.name
-    counts = warehouse.read(queries.SUSPECT_SHARE, [source]).to_pylist()[0]
+    names = _names(market_data)
+    counts = warehouse.read(queries.SUSPECT_SHARE, [names]).to_pylist()[0]
     share = counts["n_suspect"] / counts["n_bars"] if counts["n_bars"] else 0.0
     return dg.AssetCheckResult(
         passed=share <= MAX_SUSPECT_SHARE,
@@ -59,7 +60,12 @@ def few_bars_are_suspect(warehouse: Warehouse, market_data: MarketData) -> dg.As
         metadata={
             "suspect_bars": counts["n_suspect"],
             "suspect_share": share,
-            **sample(warehouse.read_frame(queries.SUSPECT_SAMPLE, [source])),
+            **sample(warehouse.read_frame(queries.SUSPECT_SAMPLE, [names])),
         },
         description=f"{counts['n_suspect']} of {counts['n_bars']} bars are suspect",
     )
+
+
+def _names(market_data: MarketData) -> str:
+    """All sources that bars may come from, as the queries take them."""
+    return ",".join(market_data.installation.source_names)

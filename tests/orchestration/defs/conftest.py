@@ -1,0 +1,39 @@
+"""Assets called by hand: their warehouse is a test's database, their source what a test makes of it."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from orchestration.calendars import HomeCalendar
+from orchestration.installation import Installation
+from orchestration.resources import MarketData, Warehouse
+from warehouse.clock import clock_of
+from warehouse.settings import Settings
+
+
+class WarehouseOfTest(Warehouse):
+    """The database of a test."""
+
+    address: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Mark no run: there is none."""
+
+    @property
+    def url(self) -> str:
+        return self.address
+
+
+def market_data_of(source: Any, *, now: str, calendar: str = "XNYS") -> MarketData:
+    """A source that a test has made, on an exchange and at an instant of its choice."""
+    settings = Settings(home=Path("nowhere"), now=dt.datetime.fromisoformat(now))
+    made = Installation(settings, clock_of(settings), HomeCalendar(calendar), source)
+
+    class MarketDataOfTest(MarketData):
+        @property
+        def installation(self) -> Installation:
+            return made
+
+    return MarketDataOfTest()
