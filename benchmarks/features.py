@@ -14,7 +14,7 @@ from rich.table import Table
 from transforms.alpha158 import COLUMNS, Bars, Engine, alpha158
 
 SEED = 7
-QLIB = "FACTORLOOM_QLIB_PYTHON"
+QLIB = "QLIB_PYTHON"
 # Qlib keeps float32. The share of values that must be as near as this; the rest are correlations of nearly nothing.
 NEAR, SHARE_NEAR = 1e-3, 0.9999
 

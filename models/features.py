@@ -1,4 +1,4 @@
-"""What the forecasters look at: feature sets, and the panel made from frames already read.
+"""What the forecasters look at: feature sets, and the panels made from frames already read.
 
 Every feature is a centred rank within its day's universe, -0.5 to 0.5. So it has no unit, needs no
 fitting (a scaler would have to be fitted inside each fold), and a day's rows depend on that day
@@ -8,7 +8,8 @@ alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from models.daily_ranks import centred_ranks
 from models.panels import as_days, day_starts, panel_index, rows_at
+from transforms.alpha158 import COLUMNS as ALPHA158_COLUMNS
+from transforms.alpha158 import alpha158_rows
 
 PRICE_FACTORS: tuple[str, ...] = (
     "momentum_252d_21d",
@@ -49,8 +52,28 @@ INDICATOR_RATIOS: tuple[str, ...] = (
     "adx_14d",
 )
 
+FUNDAMENTAL_FACTORS: tuple[str, ...] = (
+    "log_market_cap",
+    "earnings_to_price",
+    "book_to_price",
+    "sales_to_price",
+    "free_cash_flow_to_price",
+    "dividend_yield",
+    "return_on_equity",
+    "gross_profitability",
+    "profit_margin",
+    "accruals",
+    "debt_to_equity",
+    "revenue_growth_1y",
+    "earnings_growth_1y",
+    "revenue_growth_5y",
+)
+
 EXPOSURE_COLUMNS: tuple[str, ...] = tuple(f"{factor}_rank" for factor in PRICE_FACTORS)
 """Columns read from factors.fct_factor_exposures beside instrument_id and as_of_date."""
+
+FUNDAMENTAL_COLUMNS: tuple[str, ...] = tuple(f"{factor}_rank" for factor in FUNDAMENTAL_FACTORS)
+"""The same for the features of statements."""
 
 INDICATOR_COLUMNS: tuple[str, ...] = (
     "rsi_14d",
@@ -71,12 +94,19 @@ INDICATOR_COLUMNS: tuple[str, ...] = (
 """Columns read from research.indicators beside instrument_id and as_of_date."""
 
 TECHNICAL_FEATURES: tuple[str, ...] = tuple(f"{name}_centred_rank" for name in (*PRICE_FACTORS, *INDICATOR_RATIOS))
+FUNDAMENTAL_FEATURES: tuple[str, ...] = tuple(f"{name}_centred_rank" for name in FUNDAMENTAL_FACTORS)
+ALPHA158_FEATURES: tuple[str, ...] = tuple(f"{name}_centred_rank" for name in ALPHA158_COLUMNS)
 
 FEATURE_SETS: Mapping[str, tuple[str, ...]] = {
     "technical": TECHNICAL_FEATURES,
     "momentum_12_1": ("momentum_252d_21d_centred_rank",),
+    "fundamental": FUNDAMENTAL_FEATURES,
+    "alpha158": ALPHA158_FEATURES,
 }
 """Feature sets by the name that models.yaml uses."""
+
+
+_INSTRUMENTS_AT_A_TIME = 100
 
 
 def technical_panel(exposures: pd.DataFrame, indicators: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +142,7 @@ def technical_panel(exposures: pd.DataFrame, indicators: pd.DataFrame, prices: p
     Point in time: row D reads rows of D only.
     On-balance volume is left out: its level depends on where an instrument's history begins.
     """
-    index = panel_index(as_days(exposures["as_of_date"]), exposures["instrument_id"])
+    index = universe_index(exposures)
     own_rows = rows_at(index, as_days(exposures["as_of_date"]), exposures["instrument_id"])
     factor_ranks = _aligned(exposures, EXPOSURE_COLUMNS, own_rows)
     values = _aligned(
@@ -133,9 +163,78 @@ def technical_panel(exposures: pd.DataFrame, indicators: pd.DataFrame, prices: p
     return pd.DataFrame(matrix, index=index, columns=list(TECHNICAL_FEATURES), copy=False)
 
 
+def universe_index(exposures: pd.DataFrame) -> pd.MultiIndex:
+    """Index of the panels: the members of the universe, one row of `exposures` each."""
+    return panel_index(as_days(exposures["as_of_date"]), exposures["instrument_id"])
+
+
+def fundamental_panel(exposures: pd.DataFrame) -> pd.DataFrame:
+    """Build the features of statements, and of size and price beside them, for every member of the universe.
+
+    Parameters
+    ----------
+    exposures : DataFrame, one row per member and as_of_date
+        factors.fct_factor_exposures: instrument_id, as_of_date and `FUNDAMENTAL_COLUMNS` (ranks, 0 to 1).
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, 14), float32, fraction
+        Index (`as_of_date`, `instrument_id`) sorted; columns `FUNDAMENTAL_FEATURES`, -0.5 to 0.5.
+
+    Notes
+    -----
+    Missing: NaN where the factor is.
+    Point in time: the factors use statements from the session on at whose close they were known.
+    """
+    index = universe_index(exposures)
+    rows = rows_at(index, as_days(exposures["as_of_date"]), exposures["instrument_id"])
+    ranks = (_aligned(exposures, FUNDAMENTAL_COLUMNS, rows) - 0.5).astype(np.float32)
+    return pd.DataFrame(ranks, index=index, columns=list(FUNDAMENTAL_FEATURES), copy=False)
+
+
+def alpha158_panel(bars: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:
+    """Build the Alpha158 features of the rows of a panel.
+
+    Parameters
+    ----------
+    bars : DataFrame, one row per instrument and trade_date
+        As for `transforms.alpha158.alpha158_rows`, with the 60 bars before the first day of the panel.
+    index : MultiIndex of shape (n_rows,)
+        From `universe_index`.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, 158), float32, fraction
+        Columns `ALPHA158_FEATURES`, each the rank within the day's rows, -0.5 to 0.5.
+
+    Notes
+    -----
+    Missing: NaN where the feature is, and where the instrument has no trusted bar on the day.
+    Point in time: row D reads its instrument's bars D - 60 to D, and ranks of D.
+    """
+    values = np.full((len(index), len(ALPHA158_FEATURES)), np.nan, dtype=np.float32)
+    # Some instruments at a time: what all bars have would be several times what the panel wants.
+    for part in _by_instruments(bars, _INSTRUMENTS_AT_A_TIME):
+        found = alpha158_rows(part)
+        rows = rows_at(index, as_days(found["as_of_date"]), found["instrument_id"])
+        wanted = rows >= 0
+        values[wanted] = found[list(ALPHA158_COLUMNS)].to_numpy(np.float32)[rows[wanted]]
+    ranks = centred_ranks(values, day_starts(index)).astype(np.float32)
+    return pd.DataFrame(ranks, index=index, columns=list(ALPHA158_FEATURES), copy=False)
+
+
 def features_hash(names: Sequence[str]) -> str:
     """Hash the names of the features and their order: 16 hexadecimal digits."""
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def _by_instruments(bars: pd.DataFrame, n_at_a_time: int) -> Iterator[pd.DataFrame]:
+    """Cut bars that are ordered by instrument between instruments."""
+    instrument = bars["instrument_id"]
+    starts = np.flatnonzero(np.r_[True, instrument.to_numpy()[1:] != instrument.to_numpy()[:-1]]) if len(bars) else []
+    edges = [*starts[::n_at_a_time], len(bars)]
+    for first, last in pairwise(edges):
+        yield bars.iloc[first:last]
 
 
 def _aligned(frame: pd.DataFrame, columns: Sequence[str], rows: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ DEFAULT_PATH = Path(__file__).with_name("models.yaml")
 # should not pay.
 _OWN_TYPES: Mapping[str, str] = {
     "gradient_boosting": "models.gradient_boosting:GradientBoostingForecaster",
+    "linear": "models.linear:LinearForecaster",
     "momentum_12_1": "models.momentum:MomentumForecaster",
 }
 

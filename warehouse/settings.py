@@ -54,6 +54,7 @@ class Settings(BaseModel):
 
     now: datetime | None = None
     calendar: str = "XNYS"
+    reporting_currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
 
     source: str = Field(default="simulated", pattern=r"^[a-z][a-z0-9_]*$")
     simulated_instruments: int = Field(default=500, ge=20, le=10_000)
@@ -71,6 +72,7 @@ class Settings(BaseModel):
     live_fallbacks: tuple[str, ...] = ()
     vendors: Mapping[str, VendorSettings] = {}
 
+    models_file: Path | None = None
     threads: int = Field(default=2, ge=1, le=256)
     intraday_minutes: int = Field(default=5, ge=1, le=60)
 
@@ -112,6 +114,8 @@ class Settings(BaseModel):
             problems.append(f"FACTORLOOM_FILES_FOLDER must be a folder; got {self.files_folder}")
         if self.files_mapping is not None and not self.files_mapping.is_file():
             problems.append(f"FACTORLOOM_FILES_MAPPING must be a file; got {self.files_mapping}")
+        if self.models_file is not None and not self.models_file.is_file():
+            problems.append(f"FACTORLOOM_MODELS_FILE must be a file; got {self.models_file}")
         last = self.simulated_last_session
         if last is not None and last <= self.simulated_first_session:
             problems.append(

@@ -60,6 +60,15 @@ def test_a_row_is_forecast_the_same_alone_and_in_company(model_id, features, tar
     assert alone.iloc[0] == company.iloc[7]
 
 
+def test_later_days_change_no_forecast_of_an_earlier_one(model_id, features, target):
+    forecaster = REGISTRY.create(model_id).fit(features, target)
+    n_earlier = 40 * 30
+    changed = features.copy()
+    changed.iloc[n_earlier:] = 0.5
+    before, after = (forecaster.predict(values).iloc[:n_earlier] for values in (features, changed))
+    pd.testing.assert_series_equal(after, before, check_exact=True)
+
+
 def test_forecasting_no_rows_gives_none(model_id, features, target):
     assert REGISTRY.create(model_id).fit(features, target).predict(features.iloc[:0]).empty
 
@@ -71,7 +80,7 @@ def test_predict_before_fit_says_so(model_id, features):
 
 def test_a_missing_feature_is_named(model_id, features, target):
     forecaster = REGISTRY.create(model_id).fit(features, target)
-    name = features.columns[0]
+    name = metadata(forecaster).feature_names[0]
     with pytest.raises(FeaturesMismatch, match=name):
         forecaster.predict(features.drop(columns=name))
 

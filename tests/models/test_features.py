@@ -5,11 +5,16 @@ import pytest
 from models.features import (
     EXPOSURE_COLUMNS,
     FEATURE_SETS,
+    FUNDAMENTAL_COLUMNS,
     INDICATOR_COLUMNS,
     TECHNICAL_FEATURES,
+    alpha158_panel,
     features_hash,
+    fundamental_panel,
     technical_panel,
+    universe_index,
 )
+from transforms.alpha158 import alpha158_rows
 
 DAY = pd.Timestamp("2024-01-02")
 
@@ -117,8 +122,57 @@ def test_a_missing_column_is_named():
         technical_panel(exposures, indicators.drop(columns="adx_14d"), prices)
 
 
-def test_every_feature_set_is_a_part_of_the_panel():
-    assert all(set(names) <= set(TECHNICAL_FEATURES) for names in FEATURE_SETS.values())
+def test_every_feature_set_is_a_part_of_a_panel():
+    exposures, *_ = fundamental_frames()
+    panels = [technical_panel(*frames()), fundamental_panel(exposures)]
+    panels.append(alpha158_panel(bars(["a"], 3), universe_index(exposures)))
+    columns = {column for panel in panels for column in panel.columns}
+    assert all(set(names) <= columns for names in FEATURE_SETS.values())
+
+
+def test_fundamental_features_are_centred_ranks_with_holes_left_as_they_are():
+    exposures, expected = fundamental_frames()
+    panel = fundamental_panel(exposures.iloc[::-1])
+    np.testing.assert_array_equal(panel.to_numpy(), expected)
+    assert panel.index.get_level_values("instrument_id").tolist() == ["a", "b", "c"]
+
+
+def fundamental_frames():
+    exposures = pd.DataFrame({"instrument_id": ["a", "b", "c"], "as_of_date": DAY})
+    exposures = exposures.assign(**{name: [0.0, 0.25, np.nan] for name in FUNDAMENTAL_COLUMNS})
+    return exposures, np.array([[-0.5], [-0.25], [np.nan]], dtype=np.float32).repeat(len(FUNDAMENTAL_COLUMNS), axis=1)
+
+
+def bars(instruments, n_days, seed=5):
+    """Random bars that end on DAY, as marts.fct_daily_prices has them."""
+    rng = np.random.default_rng(seed)
+    n = n_days * len(instruments)
+    close = 30.0 * np.exp(rng.normal(0.0, 0.02, n).cumsum())
+    return pd.DataFrame(
+        {
+            "instrument_id": np.repeat(instruments, n_days),
+            "trade_date": np.tile(pd.bdate_range(end=DAY, periods=n_days), len(instruments)),
+            "price_segment": 0, "open_adj": close, "high_adj": close * 1.01, "low_adj": close * 0.98,
+            "close_adj": close, "volume_adj": rng.integers(1, 1000, n).astype(float),
+        }
+    )  # fmt: skip
+
+
+def test_alpha158_features_are_ranks_of_the_universe_of_each_day(monkeypatch):
+    instruments = ["a", "b", "c", "d"]
+    given = bars(instruments, 70)
+    # "d" is no member, "e" has no bars.
+    days = pd.bdate_range(end=DAY, periods=2)
+    members = pd.DataFrame([(name, day) for day in days for name in "abce"], columns=["instrument_id", "as_of_date"])
+    panel = alpha158_panel(given, universe_index(members))
+    own = alpha158_rows(given).set_index(["as_of_date", "instrument_id"])
+    for day in days:
+        values = own.loc[day].loc[["a", "b", "c"], "roc5"]
+        ranks = panel.loc[day, "roc5_centred_rank"]
+        assert ranks[["a", "b", "c"]].tolist() == ((values.rank() - 1) / 2 - 0.5).tolist()
+        assert np.isnan(ranks["e"])
+    monkeypatch.setattr("models.features._INSTRUMENTS_AT_A_TIME", 1)
+    pd.testing.assert_frame_equal(alpha158_panel(given, universe_index(members)), panel)
 
 
 def test_the_hash_depends_on_names_and_order():

@@ -1,12 +1,7 @@
 """What pipelines read of prices, factors and research tables. Parameters: $1 first day, $2 last day, both included."""
 
+import datetime as dt
 from collections.abc import Sequence
-
-CLOSES_BETWEEN = """
-select instrument_id, trade_date, close_adj
-from marts.fct_daily_prices
-where trade_date between $1 and $2
-"""
 
 PRICES_FOR_LABELS = """
 select instrument_id, trade_date, close_adj, is_suspect, price_segment
@@ -55,6 +50,22 @@ def columns_between(table: str, columns: Sequence[str]) -> str:
     return f"select instrument_id, as_of_date, {', '.join(columns)} from {table} where as_of_date between $1 and $2"
 
 
+def columns_on(table: str, columns: Sequence[str], days: Sequence[dt.date]) -> str:
+    """Return the same query for some days, which need not be neighbours."""
+    return f"select instrument_id, as_of_date, {', '.join(columns)} from {table} where {_among('as_of_date', days)}"
+
+
+def closes_on(days: Sequence[dt.date]) -> str:
+    """Return the query of the adjusted closes of some days."""
+    return f"select instrument_id, trade_date, close_adj from marts.fct_daily_prices where {_among('trade_date', days)}"
+
+
+def _among(column: str, days: Sequence[dt.date]) -> str:
+    """Return a condition on a day; the span beside the list lets the server find the part of the table by its index."""
+    listed = ", ".join(f"'{day}'" for day in days)
+    return f"{column} between '{days[0]}' and '{days[-1]}' and {column} = any(array[{listed}]::date[])"
+
+
 ADJUSTED_BARS_UNTIL = """
 select instrument_id, trade_date, open_adj, high_adj, low_adj, close_adj, volume_adj, price_segment
 from marts.fct_daily_prices
@@ -77,7 +88,8 @@ with newest as (
     from raw.quotes as q
     inner join raw.instrument_aliases as a
         on q.source = a.source and q.source_symbol = a.source_symbol and a.valid_to_date is null
-    where q.quoted_at >= $1::date
+    -- A day of the market may begin on the day before, by UTC; the index is that of the instants.
+    where q.quoted_at >= $1::date - 1 and q.trade_date = $1::date
     order by a.instrument_id, q.quoted_at desc
 )
 

@@ -52,9 +52,10 @@ def model_versions(
     ]
     last_label = max(fold.last_label_date for fold in folds)
     sessions = installation.sessions(None, last_label)
-    features = read_features(warehouse, sessions[0], last_label)
+    registry = load_registry(installation.settings.models_file)
+    sets = {entry.features for entry in registry.enabled}
+    features = read_features(warehouse, sets, sorted({day for fold in folds for day in fold.train_dates}))
     labels = read_labels(warehouse, sessions, cast(pd.MultiIndex, features.index))["label_rank"]
-    registry = load_registry()
     rows = [
         _version_row(trained, artifacts)
         for entry in registry.enabled
@@ -83,15 +84,19 @@ def model_versions(
     kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
 )  # fmt: skip
 def forecasts(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
 ) -> dg.MaterializeResult[None]:
     """One row per forecaster, as_of_date and member of the universe, by the version of the day's quarter."""
-    first, last = window_of(context)
-    versions = warehouse.read(queries.VERSIONS_BETWEEN, [first, last]).to_pylist()
+    installation, (first, last) = market_data.installation, window_of(context)
+    registry = load_registry(installation.settings.models_file)
+    enabled = {entry.id: entry.features for entry in registry.enabled}
+    found = warehouse.read(queries.VERSIONS_BETWEEN, [first, last]).to_pylist()
+    versions = [row for row in found if row["model_id"] in enabled]
     made = []
     if versions:
         begin = max(first, min(row["valid_from_date"] for row in versions))
-        features = read_features(warehouse, begin, last)
+        sets = {enabled[row["model_id"]] for row in versions}
+        features = read_features(warehouse, sets, installation.sessions(begin, last))
         days = features.index.get_level_values("as_of_date")
         for row in versions:
             trained = load(artifacts.read(row["artifact_uri"]))

@@ -1,26 +1,64 @@
 """What forecasters learn from and forecast on, read from the tables."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import cast
 
 import pandas as pd
 
-from models.features import EXPOSURE_COLUMNS, INDICATOR_COLUMNS, technical_panel
+from models.features import (
+    EXPOSURE_COLUMNS,
+    FUNDAMENTAL_COLUMNS,
+    INDICATOR_COLUMNS,
+    alpha158_panel,
+    fundamental_panel,
+    technical_panel,
+)
 from models.labels import forward_returns, label_panel
 from orchestration.resources import Warehouse
 from warehouse.queries import research as queries
 
+EXPOSURES = "factors.fct_factor_exposures"
+# The sets whose columns the technical panel has.
+TECHNICAL = {"technical", "momentum_12_1"}
 
-def read_features(warehouse: Warehouse, first: dt.date, last: dt.date) -> pd.DataFrame:
-    """Return the panel of all features from `first` to `last`, index (as_of_date, instrument_id), float32."""
-    window = [first, last]
-    exposures = warehouse.read_frame(queries.columns_between("factors.fct_factor_exposures", EXPOSURE_COLUMNS), window)
-    indicators = warehouse.read_frame(queries.columns_between("research.indicators", INDICATOR_COLUMNS), window)
-    prices = warehouse.read_frame(queries.CLOSES_BETWEEN, window)
-    return technical_panel(exposures, indicators, prices)
+
+def read_features(warehouse: Warehouse, sets: Collection[str], days: Sequence[dt.date]) -> pd.DataFrame:
+    """Return the panel of some feature sets on some sessions, float32.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+    sets : collection of str
+        Names of `models.features.FEATURE_SETS`.
+    days : sequence of date, ascending
+        A forecaster learns from one session in five, so only these are read.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_features)
+        Index (as_of_date, instrument_id): the universe of these days.
+    """
+    parts = []
+    if TECHNICAL & set(sets):
+        parts.append(_technical(warehouse, days))
+    if "fundamental" in sets:
+        parts.append(fundamental_panel(warehouse.read_frame(queries.columns_on(EXPOSURES, FUNDAMENTAL_COLUMNS, days))))
+    if "alpha158" in sets:
+        # Alpha158 takes its universe from a panel that is there already, or from one of statements.
+        index = parts[0].index if parts else read_features(warehouse, ["fundamental"], days).index
+        bars = warehouse.read_frame(queries.ADJUSTED_BARS_UNTIL, [days[-1]])
+        parts.append(alpha158_panel(bars, cast(pd.MultiIndex, index)))
+    return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1)
 
 
 def read_labels(warehouse: Warehouse, sessions: Sequence[dt.date], index: pd.MultiIndex) -> pd.DataFrame:
     """Return label_return and label_rank on the rows of a panel; labels end at the last of `sessions`."""
     prices = warehouse.read_frame(queries.PRICES_FOR_LABELS, [sessions[0], sessions[-1]])
     return label_panel(forward_returns(prices, sessions), index)
+
+
+def _technical(warehouse: Warehouse, days: Sequence[dt.date]) -> pd.DataFrame:
+    exposures = warehouse.read_frame(queries.columns_on(EXPOSURES, EXPOSURE_COLUMNS, days))
+    indicators = warehouse.read_frame(queries.columns_on("research.indicators", INDICATOR_COLUMNS, days))
+    return technical_panel(exposures, indicators, warehouse.read_frame(queries.closes_on(days)))
