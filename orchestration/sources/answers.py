@@ -3,10 +3,13 @@
 import datetime as dt
 import email.utils
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from orchestration.sources.errors import Kind
 
+E = TypeVar("E")
 # An error is a short body: longer ones are not looked through for one.
 LONGEST_ERROR_BYTES = 20_000
 
@@ -64,6 +67,22 @@ def verdict(kind: Kind, answer: Answer, now: dt.datetime, text: str | None = Non
     described = f"{answer.status} {text if text is not None else answer.text}".strip()
     waits = {Kind.QUOTA_MINUTE: next_minute(now), Kind.QUOTA_DAY: next_day(now)}
     return Verdict(kind, described, retry_after(answer.headers, now) or waits.get(kind))
+
+
+def error_of(answer: Answer, wire: type[E]) -> E | None:
+    """Read a body as an error; None where it is too long for one, or none in that form."""
+    if not answer.may_be_error:
+        return None
+    try:
+        return msgspec.json.decode(answer.body, type=wire)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def left_in(headers: Mapping[str, str], name: str) -> int | None:
+    """Read how much a header says is left; None if it is missing or no number."""
+    given = headers.get(name, "")
+    return int(given) if given.isdecimal() and given.isascii() else None
 
 
 def retry_after(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime | None:

@@ -18,21 +18,11 @@ from orchestration.sources.answers import Answer, Verdict, by_status, retry_afte
 from orchestration.sources.credentials import Credential
 from orchestration.sources.errors import Kind, OptionOutOfRange
 from orchestration.sources.ledger import Plan
+from orchestration.sources.makers import quote, scaled
 from orchestration.sources.records import Batch, Instrument, Quote
 from orchestration.sources.transport import Call, Vendor
-from orchestration.sources.vendor import VendorOptions, VendorSource, json_of
-from orchestration.sources.wire import (
-    Gathering,
-    NotBelieved,
-    Number,
-    count,
-    currency,
-    instant,
-    number,
-    rows_of,
-    symbol,
-    text,
-)
+from orchestration.sources.vendor import QuotingSource, VendorOptions
+from orchestration.sources.wire import NOTHING, Number, currency, gather, instant, json_of, rows_of, symbol, text
 
 _COUNTRIES = {"XSTO": "se", "XOSL": "no", "XCSE": "dk", "XHEL": "fi"}
 _PAGE = 50
@@ -91,7 +81,7 @@ class Found(msgspec.Struct):
 class Page(msgspec.Struct):
     """A page of the list."""
 
-    results: msgspec.Raw = msgspec.Raw(b"null")
+    results: msgspec.Raw = NOTHING
     total_hits: int = 0
 
 
@@ -123,7 +113,7 @@ def signature(private_key: str, challenge: str) -> str:
     return base64.b64encode(key.sign(challenge.encode())).decode()
 
 
-class NordnetSource(VendorSource):
+class NordnetSource(QuotingSource):
     """Instruments of a Nordic exchange and their prices now."""
 
     name: ClassVar[str] = "nordnet"
@@ -148,16 +138,14 @@ class NordnetSource(VendorSource):
     def instruments(self) -> Iterator[Batch]:
         """Instruments of the country's list."""
         for rows in self._list():
-            gathering = Gathering(Instrument, "instruments")
-            for row in rows:
-                gathering.add(row, self._instrument, about="stocklist")
-            yield gathering.batch()
+            yield gather(Instrument, "instruments", rows, self._instrument, about="stocklist")
 
-    def quotes(self, symbols: Sequence[str] | None, now: dt.datetime) -> list[Quote]:
+    def quote_batches(self, symbols: Sequence[str] | None) -> Iterator[Batch]:
         """Prices now, of all instruments of the list or of some."""
         wanted = frozenset(self._options.symbols if symbols is None else symbols)
-        quotes = (_quote(row) for rows in self._list() for row in rows if isinstance(row, Found))
-        return [q for q in quotes if q is not None and (not wanted or q.source_symbol in wanted)]
+        for rows in self._list():
+            asked = [row for row in rows if not wanted or _name_of(row) in wanted]
+            yield gather(Quote, "quotes", asked, _quote, about="stocklist")
 
     def _list(self) -> Iterator[list[Found | bytes]]:
         offset = 0
@@ -206,30 +194,26 @@ class NordnetSource(VendorSource):
         )
 
 
+def _name_of(row: Found | bytes) -> str | None:
+    return row.instrument_info.symbol if isinstance(row, Found) else None
+
+
 def _quote(row: Found) -> Quote | None:
-    """Return the price now; None where there is none, or what is said cannot be read."""
+    """Return the price now; None where there is none."""
     told, info = row.instrument_info, row.price_info or PriceInfo()
-    try:
-        code, units = currency(told.currency)
-        prices = {name: _in_units(getattr(info, name), units) for name in ("last", "open", "high", "low", "close")}
-        price = prices["last"]
-        if price is None or price <= 0:
-            return None
-        return Quote(
-            source_symbol=symbol(told.symbol),
-            quoted_at=instant(info.tick_timestamp, per_second=1000),
-            price=price,
-            open=prices["open"],
-            high=prices["high"],
-            low=prices["low"],
-            previous_close=prices["close"],
-            volume=count(info.turnover_volume),
-            currency_code=code,
-        )
-    except NotBelieved:
+    money, session = currency(told.currency), _Session(info)
+    price = scaled(session.last, money[1])
+    if price is None or price <= 0:
         return None
+    at = instant(info.tick_timestamp, per_second=1000)
+    return quote(session, symbol(told.symbol), price, at, money, before=session.before)
 
 
-def _in_units(given: Price | None, units: float) -> float | None:
-    found = None if given is None else number(given.price)
-    return None if found is None else found / units
+class _Session:
+    """The figures of a session, taken out of the pairs that they come in."""
+
+    def __init__(self, info: PriceInfo) -> None:
+        self.last, self.open, self.high, self.low, self.before = (
+            None if pair is None else pair.price for pair in (info.last, info.open, info.high, info.low, info.close)
+        )
+        self.volume = info.turnover_volume

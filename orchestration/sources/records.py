@@ -9,7 +9,7 @@ import datetime as dt
 import types
 import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -186,17 +186,32 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     trade_date: dt.date | None = None
 
 
+class Turn(NamedTuple):
+    """What is asked about one symbol of an entity that comes symbol by symbol: the days, both included."""
+
+    symbol: str
+    first_date: dt.date
+    last_date: dt.date
+
+    @property
+    def days(self) -> tuple[dt.date, dt.date]:
+        """First and last day."""
+        return self.first_date, self.last_date
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of one entity, and the records that could not become rows.
 
-    `source` is whose they are, where that is not the source that was asked.
+    `source` is whose they are, where that is not the source that was asked; `reached` are the turns that this is the
+    whole answer to, so that the next run may go on behind them.
     ``rows.num_rows + len(refused)`` is what was received.
     """
 
     rows: pa.RecordBatch
     refused: list[Refused] = field(default_factory=list)
     source: str | None = None
+    reached: tuple[Turn, ...] = ()
 
     @property
     def n_received(self) -> int:

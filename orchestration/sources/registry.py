@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestration.calendars import HomeCalendar
-from orchestration.sources.eodhd import EodhdSource
+from orchestration.sources.eodhd.source import EodhdSource
 from orchestration.sources.errors import OptionOutOfRange, UnknownSource
 from orchestration.sources.failover import FailoverSource, parse_fallbacks
 from orchestration.sources.files.options import FilesOptions
 from orchestration.sources.files.source import FilesSource
 from orchestration.sources.ledger import Ledger, MemoryLedger
-from orchestration.sources.massive import MassiveSource
+from orchestration.sources.massive.source import MassiveSource
 from orchestration.sources.nordnet import NordnetSource
 from orchestration.sources.protocols import Source
 from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
-from orchestration.sources.twelve_data import TwelveDataSource
+from orchestration.sources.twelve_data.source import TwelveDataSource
 from orchestration.sources.vendor import Surroundings, VendorOptions, VendorSource
-from orchestration.sources.yahoo import YahooSource
+from orchestration.sources.yahoo.source import YahooSource
 
 Now = Callable[[], dt.datetime]
 
@@ -154,7 +154,7 @@ def _files(settings: SourceSettings, given: Surroundings) -> Source:
     return FilesSource(options, calendar=given.calendar, now=given.now)
 
 
-def _vendor(source: type[VendorSource]) -> Constructor:
+def vendor(source: type[VendorSource]) -> Constructor:
     """Return what makes a vendor's source of the settings that follow the pattern."""
 
     def make(settings: SourceSettings, given: Surroundings) -> VendorSource:
@@ -189,11 +189,11 @@ def _text_of(secret: Secret | None) -> str | None:
 SOURCES: Mapping[str, Constructor] = {
     "files": _files,
     "simulated": _simulated,
-    "eodhd": _vendor(EodhdSource),
-    "massive": _vendor(MassiveSource),
-    "nordnet": _vendor(NordnetSource),
-    "twelve_data": _vendor(TwelveDataSource),
-    "yahoo": _vendor(YahooSource),
+    "eodhd": vendor(EodhdSource),
+    "massive": vendor(MassiveSource),
+    "nordnet": vendor(NordnetSource),
+    "twelve_data": vendor(TwelveDataSource),
+    "yahoo": vendor(YahooSource),
 }
 
 

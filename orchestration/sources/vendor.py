@@ -1,21 +1,36 @@
 """What all vendors' adapters have in common: options, windows, pages, and that one symbol's failure stays its own."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, TypeVar
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
 from orchestration.calendars import HomeCalendar
-from orchestration.sources.errors import Kind, OptionOutOfRange, VendorError, VendorOverBudget, VendorUnavailable
+from orchestration.sources.errors import (
+    Kind,
+    OptionOutOfRange,
+    VendorError,
+    VendorOverBudget,
+    VendorRefused,
+    VendorUnavailable,
+)
 from orchestration.sources.ledger import Ledger, Plan
-from orchestration.sources.records import Batch
+from orchestration.sources.records import Batch, Quote, Turn
 from orchestration.sources.transport import Call, Decode, Limits, Time, Transport, Vendor
-from orchestration.sources.wire import Gathering, canonical_ticker
+from orchestration.sources.turns import NoProgress, Progress, turns_of
+from orchestration.sources.wire import Gathering, NotBelieved, canonical_ticker
 
 T = TypeVar("T")
+W = TypeVar("W")
+LOG = logging.getLogger(__name__)
+# Stands for all symbols where a whole market comes in one answer.
+MARKET = "*"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What concerns one symbol alone; a key that is wrong, or a host that is down, concerns all.
 _OF_ONE_SYMBOL = (Kind.NOT_FOUND, Kind.BAD_REQUEST, Kind.ENTITLEMENT)
@@ -61,9 +76,10 @@ class Surroundings(NamedTuple):
     calendar: HomeCalendar
     now: Callable[[], dt.datetime]
     ledger: Ledger
+    progress: Progress = NoProgress()
 
 
-class VendorSource:
+class VendorSource(ABC):
     """A live source at a vendor; subclasses say who that is, and have a method per capability.
 
     Parameters
@@ -99,12 +115,13 @@ class VendorSource:
         self._options = options
         self._calendar = surroundings.calendar
         self._now = surroundings.now
+        self._progress = surroundings.progress
         self._check(options)
         self.transport = Transport(self.vendor(options), surroundings.ledger, client=client, limits=limits, time=time)
 
+    @abstractmethod
     def vendor(self, options: VendorOptions) -> Vendor:
         """Return who is asked, and how."""
-        raise NotImplementedError
 
     @property
     def first_session(self) -> dt.date:
@@ -176,32 +193,168 @@ class VendorSource:
             seen.add(address)
             page = self.transport.fetch(Call(address, decode))
 
+    def _turns(self, entity: str, first_date: dt.date, last_date: dt.date) -> list[Turn]:
+        """Return whose turn it is in a window, the most valuable first; see `turns`."""
+        standing = self._progress.standing(self.name, entity, self._symbols)
+        return turns_of(standing, first_date, last_date, beginning=self.first_session)
+
+    def _turns_of_days(self, entity: str, first_date: dt.date, last_date: dt.date) -> list[Turn]:
+        """Return whose turn it is where days count that are no sessions as well."""
+        days = self._days(first_date, last_date)
+        return [] if days is None else self._turns(entity, *days)
+
+    def _turns_of_sessions(self, entity: str, first_date: dt.date, last_date: dt.date) -> list[Turn]:
+        """Return whose turn it is where sessions alone count."""
+        sessions = self._sessions(first_date, last_date)
+        return self._turns(entity, sessions[0], sessions[-1]) if sessions else []
+
+    def _turns_as_given(self, symbols: Sequence[str], first_date: dt.date, last_date: dt.date) -> list[Turn]:
+        """Return a turn for each symbol, in their order and for the sessions of the window."""
+        sessions = self._sessions(first_date, last_date)
+        return [Turn(name, sessions[0], sessions[-1]) for name in symbols] if sessions else []
+
+    def _market_sessions(self, entity: str, first_date: dt.date, last_date: dt.date) -> list[dt.date]:
+        """Return the sessions of a window of the whole market, from where an earlier run stopped."""
+        sessions = self._sessions(first_date, last_date)
+        if not sessions:
+            return []
+        standing = self._progress.standing(self.name, entity, [MARKET])
+        (turn,) = turns_of(standing, sessions[0], sessions[-1], beginning=self.first_session)
+        return self._sessions(*turn.days)
+
+    @property
+    def _symbols(self) -> Sequence[str]:
+        """Symbols that are asked for one by one; without a list in the settings, what the adapter makes of that."""
+        return self._options.symbols
+
+    def _asked_session(self, date: dt.date, first_date: dt.date, last_date: dt.date) -> dt.date:
+        """Return a day that is one of the asked sessions; another one shows that the answer is to another question.
+
+        Raises
+        ------
+        NotBelieved
+            If it is another day.
+        """
+        if first_date <= date <= last_date and self._calendar.is_session(date):
+            return date
+        asked = f"be of a session from {first_date} to {last_date}, as asked"
+        raise NotBelieved("another_day", f"the bar must {asked}; got {date}.")
+
     def _by_symbol(
         self,
-        calls: Iterable[tuple[str, Call[T]]],
         gathering: Gathering,
-        take: Callable[[str, T], None],
+        calls: Iterable[tuple[Turn, Call[T]]],
+        take: Callable[[Turn, T], None],
     ) -> Iterator[Batch]:
         """Ask about one symbol after another; a batch for each, with what could not be had among the refused.
 
         When the day's budget is used up, what is left is named and left out: what was had is kept.
         """
-        asked = list(calls)
-        symbols = [symbol for symbol, _ in asked]
-        for symbol, (_, answer) in zip(symbols, self.transport.each(call for _, call in asked), strict=True):
+        turns: deque[Turn] = deque()
+        left_out: list[str] = []
+        for _, answer in self._each(_remembered(calls, turns)):
+            turn = turns.popleft()
+            failure = _failure_of(answer, lambda found: take(turn, found))  # noqa: B023 - called at once
+            if failure is not None and not _is_of_one_symbol(failure):
+                raise failure
+            if failure is not None:
+                gathering.leave_out(turn.symbol, failure)
+                left_out.append(turn.symbol)
+            yield gathering.batch(*([turn] if failure is None else []))
+        self._tell(gathering.entity, left_out)
+
+    def _by_session(
+        self,
+        gathering: Gathering,
+        sessions: Sequence[dt.date],
+        call_of: Callable[[dt.date], Call[T]],
+        take: Callable[[dt.date, T | None], None],
+    ) -> Iterator[Batch]:
+        """Ask about the whole market, one session after another; a batch for each.
+
+        A session that the plan does not cover, or that the vendor does not know, is named and left out. Where the
+        budget ends, the rest is left out, and the next run goes on there.
+        """
+        left_out: list[str] = []
+        is_whole = True
+        answers = self._each(map(call_of, sessions))
+        for session, (_, answer) in zip(sessions, answers, strict=True):
             if isinstance(answer, VendorError):
-                if not _is_of_one_symbol(answer):
+                if not _is_of_one_session(answer):
                     raise answer
-                gathering.leave_out(symbol, answer)
-            elif answer is not None:
-                take(symbol, answer)
-            yield gathering.batch()
+                gathering.leave_out(str(session), answer)
+                left_out.append(str(session))
+                is_whole = is_whole and not isinstance(answer, VendorOverBudget)
+            else:
+                take(session, answer)
+            yield gathering.batch(*([Turn(MARKET, sessions[0], session)] if is_whole else []))
+        self._tell(gathering.entity, left_out)
+
+    def _each(self, calls: Iterable[Call[T]]) -> "Iterator[tuple[Call[T], T | VendorError | None]]":
+        """Ask several at once; answers, or what went wrong, come in the order of the calls."""
+        return self.transport.each(calls)
+
+    def _tell(self, entity: str, left_out: Sequence[str]) -> None:
+        if left_out:
+            first = ", ".join(left_out[:5])
+            LOG.warning("left_out source=%s entity=%s n=%s first=%s", self.name, entity, len(left_out), first)
+
+    def _lists_by_symbol(
+        self,
+        gathering: Gathering,
+        calls: Iterable[tuple[Turn, Call[list[W | bytes]]]],
+        make: Callable[[W, Turn], msgspec.Struct | None],
+    ) -> Iterator[Batch]:
+        """Ask about one symbol after another where an answer is a list of rows; see `_by_symbol`."""
+
+        def take(turn: Turn, rows: list[W | bytes]) -> None:
+            for row in rows:
+                gathering.add(row, lambda wire: make(wire, turn), about=turn.symbol)
+
+        yield from self._by_symbol(gathering, calls, take)
 
     def _wanted(self, ticker: str) -> bool:
         return not self._options.symbols or ticker in self._options.symbols
 
     def _canonical(self, symbol: str) -> str:
         return canonical_ticker(symbol)
+
+
+class QuotingSource(VendorSource):
+    """A vendor that knows prices now."""
+
+    @abstractmethod
+    def quote_batches(self, symbols: Sequence[str] | None) -> Iterator[Batch]:
+        """Batches of `records.Quote`, of some symbols or of all (None), with what could not be believed."""
+
+    def quotes(self, symbols: Sequence[str] | None, now: dt.datetime) -> list[Quote]:
+        """Prices now, of some symbols or of all (None)."""
+        rows = (row for batch in self.quote_batches(symbols) for row in batch.rows.to_pylist())
+        return [msgspec.convert(row, Quote) for row in rows]
+
+
+def _remembered(calls: Iterable[tuple[Turn, Call[T]]], turns: deque[Turn]) -> Iterator[Call[T]]:
+    """Return calls as they are wanted, and keep whose turn each is."""
+    for turn, call in calls:
+        turns.append(turn)
+        yield call
+
+
+def _failure_of(answer: "T | VendorError | None", take: Callable[[T], None]) -> VendorError | None:
+    """Take an answer, and return what went wrong with it, or with what is asked for beside it."""
+    if isinstance(answer, VendorError):
+        return answer
+    try:
+        if answer is not None:
+            take(answer)
+    except VendorError as error:
+        return error
+    return None
+
+
+def _is_of_one_session(error: VendorError) -> bool:
+    is_unknown = isinstance(error, VendorRefused) and error.kind in (Kind.ENTITLEMENT, Kind.NOT_FOUND)
+    return is_unknown or isinstance(error, VendorOverBudget)
 
 
 def _is_of_one_symbol(error: VendorError) -> bool:
@@ -213,14 +366,3 @@ def _is_of_one_symbol(error: VendorError) -> bool:
 
 def _is_sendable(key: str) -> bool:
     return key.isascii() and key.isprintable() and " " not in key
-
-
-def json_of(wire: type[T]) -> Callable[[bytes], T]:
-    """Return a decoder of whole answers, strict about what is documented and blind to what is not."""
-    decoder: Any = msgspec.json.Decoder(wire)
-
-    def decode(body: bytes) -> T:
-        read: T = decoder.decode(body)
-        return read
-
-    return decode

@@ -14,11 +14,13 @@ import msgspec
 import pyarrow as pa
 
 from orchestration.sources.errors import VendorError
-from orchestration.sources.records import Batch, Refused, arrow_schema
+from orchestration.sources.records import Batch, Refused, Turn, arrow_schema
 
 W = TypeVar("W")
 R = TypeVar("R", bound=msgspec.Struct)
 
+# What stands in an answer where a list may be missing.
+NOTHING = msgspec.Raw(b"null")
 # A number as vendors send it: JSON's, or the same as text.
 Number = float | str | None
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -160,6 +162,17 @@ def canonical_ticker(given: str, *, dash_is_class: bool = True) -> str:
     return upper.replace("-", ".") if dash_is_class else upper
 
 
+def json_of(wire: type[W]) -> Callable[[bytes], W]:
+    """Return a decoder of whole answers, strict about what is documented and blind to what is not."""
+    decoder: Any = msgspec.json.Decoder(wire)
+
+    def decode(body: bytes) -> W:
+        read: W = decoder.decode(body)
+        return read
+
+    return decode
+
+
 def rows_of(body: bytes | msgspec.Raw, wire: type[W]) -> list[W | bytes]:
     """Read a list of rows, null being none; those that are not as documented come as the bytes that they are."""
     if bytes(body) in (b"", b"null"):
@@ -191,7 +204,7 @@ class Gathering:
 
     def __init__(self, record: type[msgspec.Struct], entity: str) -> None:
         self._schema = arrow_schema(record)
-        self._entity = entity
+        self.entity = entity
         self._records: list[msgspec.Struct] = []
         self._refused: list[Refused] = []
 
@@ -225,7 +238,7 @@ class Gathering:
         digest = hashlib.blake2b(msgspec.json.encode(content), digest_size=4).hexdigest()
         self._refused.append(
             Refused(
-                entity=self._entity,
+                entity=self.entity,
                 record_key=f"{about}|{digest}",
                 rule=rule,
                 detail=str(_storable(detail)),
@@ -234,16 +247,26 @@ class Gathering:
             )
         )
 
+    def refuse_used_again(self, name: str, row: object) -> None:
+        """Set the instrument aside whose symbol another one has today."""
+        detail = "a symbol belongs to one instrument at a time; another one trades under it today."
+        self.refuse(name, "symbol_used_again", detail, msgspec.to_builtins(row))
+
+    def refuse_empty(self, session: dt.date) -> None:
+        """Note a session of which there is no bar at all."""
+        detail = "a session must have bars; the vendor has none of it."
+        self.refuse(str(session), "empty_session", detail, {"session": str(session)}, session)
+
     def leave_out(self, about: str, error: VendorError) -> None:
         """Note what could not be asked for, with the vendor's reason."""
         self.refuse(about, f"vendor_{error.kind}", str(error), {"request": error.request, "answer": error.got})
 
-    def batch(self) -> Batch:
-        """Return what was gathered since the last time."""
+    def batch(self, *reached: Turn) -> Batch:
+        """Return what was gathered since the last time, and which turns it is the whole answer to."""
         columns = [
             pa.array([getattr(record, field.name) for record in self._records], field.type) for field in self._schema
         ]
-        batch = Batch(pa.RecordBatch.from_arrays(columns, schema=self._schema), self._refused)
+        batch = Batch(pa.RecordBatch.from_arrays(columns, schema=self._schema), self._refused, reached=reached)
         self._records, self._refused = [], []
         return batch
 

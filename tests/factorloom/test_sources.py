@@ -12,7 +12,7 @@ from factorloom.fake_vendors.server import Faults
 from factorloom.sources import rows, table_of
 from orchestration.sources.ledger import Account, MemoryLedger
 from orchestration.sources.registry import SOURCES
-from orchestration.sources.twelve_data import TwelveDataSource
+from orchestration.sources.twelve_data.source import TwelveDataSource
 from warehouse.settings import Settings, VendorSettings
 
 NOON = dt.datetime(2026, 3, 2, 12, 0, 10, tzinfo=dt.UTC)

@@ -5,8 +5,9 @@ import datetime as dt
 import httpx
 import pytest
 
-from orchestration.sources.eodhd import EodhdSource
+from orchestration.sources.eodhd.source import EodhdSource
 from orchestration.sources.errors import Kind, VendorOverBudget, VendorRefused, VendorUnavailable
+from orchestration.sources.records import Turn
 
 MONDAY, TUESDAY = dt.date(2024, 6, 3), dt.date(2024, 6, 4)
 
@@ -37,7 +38,7 @@ def test_prices_are_as_traded_and_both_ends_are_part_of_the_range(eodhd, rows_of
     assert [(row["trade_date"], row["close"], row["adjustment"]) for row in found] == [
         (MONDAY, 11.25, "none"), (TUESDAY, 11.25, "none"),
     ]  # fmt: skip
-    params = eodhd.script.requests[-1].url.params
+    params = eodhd.script.requests[0].url.params
     assert (params["from"], params["to"], params["fmt"]) == ("2024-06-03", "2024-06-04", "json")
 
 
@@ -66,15 +67,80 @@ def test_a_list_may_be_an_object_with_numbers_for_keys(eodhd, rows_of):
     assert len(rows_of(eodhd.source.daily_bars(MONDAY, TUESDAY))) == 2
 
 
+BULK = "/api/eod-bulk-last-day/US"
+
+
+def listed_split(code: str, date: str, text: str) -> dict:
+    return {"code": code, "exchange": "US", "date": date, "split": text}
+
+
 def test_a_whole_exchange_comes_in_one_request_of_a_hundred_calls(ask, rows_of, refused_of):
-    eodhd = ask(EodhdSource, plan="paid")
+    eodhd = ask(EodhdSource, plan="paid", now="2024-06-03T22:00:00+00:00")
     rows = [bar(code="AAPL", exchange_short_name="US"), bar("2024-05-31", code="OLD"), bar(code="FUND", volume=0)]
-    eodhd.on("/api/eod-bulk-last-day/US", rows)
+    eodhd.on(BULK, rows)
     batches = list(eodhd.source.daily_bars(MONDAY, MONDAY))
     assert [(row["source_symbol"], row["volume"]) for row in rows_of(batches)] == [("AAPL", 1000), ("FUND", 0)]
     assert [r.rule for r in refused_of(batches)] == ["another_day"]
     account = eodhd.source.transport.account
     assert eodhd.ledger.standing(account, eodhd.time.moment).left_today == 99_900
+
+
+def test_volumes_of_a_whole_exchange_are_given_back_in_the_shares_of_their_own_day(ask, rows_of):
+    """Asked on Wednesday, volumes are in Wednesday's shares: AAPL split on Tuesday, and MSFT on Wednesday."""
+    eodhd = ask(EodhdSource, plan="paid")
+    eodhd.on(
+        BULK,
+        [listed_split("AAPL", "2024-06-04", "4.000000/1.000000")],
+        [listed_split("MSFT", "2024-06-05", "1.000000/10.000000")],
+        [bar(code="AAPL", volume=4000), bar(code="MSFT", volume=50), bar(code="IBM", volume=70)],
+        [bar("2024-06-04", code="AAPL", volume=4100), bar("2024-06-04", code="MSFT", volume=60)],
+    )
+    found = rows_of(eodhd.source.daily_bars(MONDAY, TUESDAY))
+    assert [(row["source_symbol"], row["trade_date"], row["volume"]) for row in found] == [
+        ("AAPL", MONDAY, 1000), ("MSFT", MONDAY, 500), ("IBM", MONDAY, 70),
+        ("AAPL", TUESDAY, 4100), ("MSFT", TUESDAY, 600),
+    ]  # fmt: skip
+    assert [r.url.params.get("type") for r in eodhd.script.requests] == ["splits", "splits", None, None]
+
+
+@pytest.mark.parametrize(
+    "row", [{"split": "4:1"}, {"split": "0/1"}, {"split": "a/b"}, {"date": "2020-01-02"}, {"split": 4}]
+)
+def test_volumes_of_a_whole_exchange_are_not_taken_without_its_splits(ask, row):
+    eodhd = ask(EodhdSource, plan="paid")
+    eodhd.on(BULK, [listed_split("AAPL", "2024-06-04", "4/1") | row])
+    with pytest.raises(VendorUnavailable, match="a split that cannot be read"):
+        list(eodhd.source.daily_bars(MONDAY, MONDAY))
+
+
+def test_splits_and_dividends_of_a_whole_exchange_come_by_day(ask, rows_of, refused_of):
+    """Whether an amount in that list is divided by later splits is not said: where one follows, it is refused."""
+    eodhd = ask(EodhdSource, plan="paid")
+    eodhd.on(BULK, [listed_split("AAPL", "2024-06-03", "1.000000/20.000000")])
+    (split,) = rows_of(eodhd.source.splits(MONDAY, MONDAY))
+    assert (split["source_symbol"], split["shares_new"], split["shares_old"]) == ("AAPL", 1.0, 20.0)
+    paid = {"date": "2024-06-03", "exchange": "US", "dividend": "0.25", "currency": "USD", "declarationDate": "",
+            "paymentDate": ""}  # fmt: skip
+    eodhd.on(
+        BULK,
+        [listed_split("AAPL", "2024-06-04", "4.000000/1.000000")],
+        [],
+        [paid | {"code": "AAPL"}, paid | {"code": "IBM"}, paid | {"code": "AAPL", "unadjustedValue": 1}],
+    )
+    batches = list(eodhd.source.dividends(MONDAY, MONDAY))
+    assert [(r["source_symbol"], r["amount"], r["pay_date"]) for r in rows_of(batches)] == [
+        ("IBM", 0.25, None), ("AAPL", 1.0, None),
+    ]  # fmt: skip
+    assert [r.rule for r in refused_of(batches)] == ["maybe_adjusted"]
+
+
+def test_where_the_budget_ends_sessions_are_left_out_by_name_and_the_next_run_goes_on_there(ask, rows_of, refused_of):
+    eodhd = ask(EodhdSource, plan="paid", now="2024-06-04T22:00:00+00:00")
+    eodhd.on(BULK, [], [bar(code="AAPL")], (402, "You exceeded your daily API requests limit."))
+    batches = list(eodhd.source.daily_bars(MONDAY, TUESDAY))
+    assert [(row["source_symbol"], row["trade_date"]) for row in rows_of(batches)] == [("AAPL", MONDAY)]
+    assert [(r.record_key.split("|")[0], r.rule) for r in refused_of(batches)] == [("2024-06-04", "vendor_quota_day")]
+    assert [batch.reached for batch in batches] == [(Turn("*", MONDAY, MONDAY),), ()]
 
 
 def test_pence_become_pounds(ask, rows_of):
@@ -261,7 +327,40 @@ def test_an_object_with_words_for_keys_is_no_list(eodhd, refused_of):
     assert [r.rule for r in refused_of(eodhd.source.daily_bars(MONDAY, MONDAY))] == ["vendor_transient"]
 
 
-def test_a_volume_without_knowing_the_splits_is_not_taken(eodhd):
+def test_a_volume_without_knowing_the_splits_is_not_taken(eodhd, rows_of, refused_of):
+    eodhd.on("/api/eod/AAPL.US", [bar()])
     eodhd.on("/api/splits/AAPL.US", [{"split": "4/1"}])
-    with pytest.raises(VendorUnavailable, match="a split that cannot be read"):
-        list(eodhd.source.daily_bars(MONDAY, MONDAY))
+    batches = list(eodhd.source.daily_bars(MONDAY, MONDAY))
+    assert (rows_of(batches), [r.rule for r in refused_of(batches)]) == ([], ["vendor_transient"])
+
+
+def test_statements_of_a_whole_exchange_come_in_pages_of_an_object(ask, rows_of, refused_of):
+    eodhd = ask(EodhdSource, plan="paid")
+    quarter = statement("2024-03-31", "2024-06-03", totalAssets="7.00")
+    company = {"General": {"Code": "AAPL"}, "Financials": {"Balance_Sheet": {"quarterly_last_0": quarter}}}
+    eodhd.on("/api/bulk-fundamentals/US", {"0": company, "1": {"General": {}}})
+    batches = list(eodhd.source.fundamentals(MONDAY, MONDAY))
+    assert [(r["source_symbol"], r["statement"], r["total_assets"]) for r in rows_of(batches)] == [
+        ("AAPL", "quarterly", 7.0)
+    ]
+    assert [r.rule for r in refused_of(batches)] == ["not_a_symbol"]
+    (request,) = eodhd.script.requests
+    assert (request.url.params["offset"], request.url.params["limit"]) == ("0", "500")
+
+
+def test_zeros_that_stand_for_what_a_bank_has_not_are_never_read(ask, rows_of):
+    """A bank without EBITDA: the ratio to it is told as 0. Only statements are taken, and zero there is zero."""
+    eodhd = ask(EodhdSource, symbols=("CBA",), calendar="XASX", plan="paid")
+    income = {"2023-12-31": {"date": "2023-12-31", "filing_date": "2024-06-03", "currency_symbol": "AUD",
+                             "totalRevenue": "20.00", "ebitda": None, "interestExpense": "0.00"}}  # fmt: skip
+    eodhd.on(
+        "/api/fundamentals/CBA.AU",
+        {
+            "Highlights": {"EBITDA": None, "PayoutRatio": 0.0166},
+            "Valuation": {"EnterpriseValueEbitda": 0},
+            "Financials": {"Income_Statement": {"currency_symbol": "AUD", "quarterly": income}},
+        },
+    )
+    (row,) = rows_of(eodhd.source.fundamentals(MONDAY, MONDAY))
+    given = {name: value for name, value in row.items() if isinstance(value, float)}
+    assert given == {"revenue": 20.0, "interest_expense": 0.0}

@@ -12,7 +12,7 @@ from factorloom.fake_vendors.server import FakeVendor, Faults
 from orchestration.calendars import HomeCalendar
 from orchestration.sources.errors import VendorUnavailable
 from orchestration.sources.ledger import MemoryLedger
-from orchestration.sources.massive import MassiveSource
+from orchestration.sources.massive.source import MassiveSource
 from orchestration.sources.transport import Limits, Time
 from orchestration.sources.vendor import Surroundings, VendorOptions
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from orchestration.sources.errors import HostRefused, Kind, VendorOverBudget, VendorRefused, VendorUnavailable
-from orchestration.sources.massive import MassiveSource
+from orchestration.sources.massive.source import MassiveSource
 from orchestration.sources.protocols import capabilities
 
 GROUPED = "/v2/aggs/grouped/locale/us/market/stocks/"

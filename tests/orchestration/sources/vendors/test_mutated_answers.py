@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.sources.eodhd import EodhdSource
+from orchestration.sources.eodhd.source import EodhdSource
 from orchestration.sources.errors import SourceError
-from orchestration.sources.massive import MassiveSource
-from orchestration.sources.twelve_data import TwelveDataSource
-from orchestration.sources.yahoo import YahooSource
+from orchestration.sources.massive.source import MassiveSource
+from orchestration.sources.twelve_data.source import TwelveDataSource
+from orchestration.sources.yahoo.source import YahooSource
 
 MONDAY, TUESDAY = dt.date(2024, 6, 3), dt.date(2024, 6, 4)
 OPEN = {MONDAY: 1717421400, TUESDAY: 1717507800}

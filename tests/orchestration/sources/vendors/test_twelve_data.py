@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from orchestration.sources.errors import Kind, VendorOverBudget, VendorRefused, VendorUnavailable
-from orchestration.sources.twelve_data import TwelveDataSource
+from orchestration.sources.twelve_data.source import TwelveDataSource
 
 MONDAY, TUESDAY, WEDNESDAY = dt.date(2024, 6, 3), dt.date(2024, 6, 4), dt.date(2024, 6, 5)
 META = {"symbol": "AAPL", "interval": "1day", "currency": "USD", "mic_code": "XNAS", "type": "Common Stock"}

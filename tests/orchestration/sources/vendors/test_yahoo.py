@@ -1,11 +1,15 @@
-"""Every trap of Yahoo's formats that concerns prices: bodies as it sends them, and what must come of them."""
+"""Every trap of Yahoo's formats: bodies as it sends them, and what must come of them."""
 
 import datetime as dt
 
+import httpx
+import numpy as np
 import pytest
 
-from orchestration.sources.errors import Kind, OptionOutOfRange, VendorOverBudget, VendorRefused
-from orchestration.sources.yahoo import YahooSource
+from orchestration.sources.errors import Kind, OptionOutOfRange, VendorOverBudget, VendorRefused, VendorUnavailable
+from orchestration.sources.transport import Call
+from orchestration.sources.yahoo.source import YahooSource
+from transforms.bar_rules import check_bars
 
 MONDAY, TUESDAY = dt.date(2024, 6, 3), dt.date(2024, 6, 4)
 PATH = "/v8/finance/chart/"
@@ -69,6 +73,91 @@ def test_the_trade_that_stands_in_place_of_todays_bar_is_refused(yahoo, rows_of,
 def test_entries_and_whole_columns_may_be_missing(yahoo, rows_of, columns):
     yahoo.on(PATH + "AAPL", chart([opened("2024-06-03"), opened("2024-06-04")], columns=columns))
     assert [(r["open"], r["close"]) for r in rows_of(bars(yahoo))] == [(None, 11.0), (None, 11.0)]
+
+
+@pytest.mark.parametrize(("second", "expected"), [(11.0, [11.0]), (11.5, [])])
+def test_the_last_day_may_come_twice_and_counts_where_both_agree(yahoo, rows_of, second, expected):
+    """What the door hands over is judged as one batch: equal rows are one, of different ones nobody knows which."""
+    stamps = [opened("2024-06-03"), opened("2024-06-03", hour="09:30:01")]
+    yahoo.on(PATH + "AAPL", chart(stamps, columns={"close": [11.0, second]}))
+    (batch,) = bars(yahoo)
+    checked = check_bars(batch.rows.to_pandas(date_as_object=False), sessions=np.array([MONDAY], dtype="datetime64[D]"))
+    assert checked.accepted["close"].tolist() == expected
+    assert (checked.n_exact_duplicates, len(checked.refused)) == ((1, 0) if expected else (0, 2))
+
+
+CRUMBED = "/v7/finance/quote"
+NOW = dt.datetime(2024, 6, 5, 15, 0, tzinfo=dt.UTC)
+
+
+def quote(name: str, **more: object) -> dict:
+    return {"symbol": name, "currency": "USD", "regularMarketPrice": 10.5, "regularMarketPreviousClose": 10,
+            "regularMarketTime": int(NOW.timestamp()), "regularMarketVolume": 77, "regularMarketChangePercent": 5.0,
+            "quoteType": "EQUITY", **more}  # fmt: skip
+
+
+def with_crumb(yahoo, *crumbs: object) -> None:
+    cookie = httpx.Response(404, headers={"set-cookie": "A3=d; Domain=.yahoo.com; Path=/"}, content=b"not here")
+    yahoo.on("/", cookie)
+    yahoo.on("/v1/test/getcrumb", *crumbs)
+
+
+def test_quotes_carry_a_crumb_that_belongs_to_a_cookie_and_unknown_symbols_are_left_out(yahoo):
+    with_crumb(yahoo, "cRuMb.1")
+    yahoo.on(CRUMBED, {"quoteResponse": {"result": [quote("AAPL"), quote("OTHER")], "error": None}})
+    (found,) = yahoo.source.quotes(["AAPL", "XXXX"], NOW)
+    assert (found.source_symbol, found.price, found.previous_close, found.volume, found.quoted_at) == (
+        "AAPL", 10.5, 10.0, 77, NOW,
+    )  # fmt: skip
+    asked = yahoo.script.requests[-1]
+    assert (asked.url.params["crumb"], asked.headers["cookie"]) == ("cRuMb.1", "A3=d")
+    assert yahoo.script.requests[0].url.host == "fc.yahoo.com"
+
+
+def test_a_crumb_that_is_not_taken_any_longer_is_renewed_once(yahoo):
+    with_crumb(yahoo, "old", "new")
+    refusal = {"finance": {"result": None, "error": {"code": "Unauthorized", "description": "Invalid Crumb"}}}
+    yahoo.on(CRUMBED, (401, refusal), {"quoteResponse": {"result": [quote("AAPL")], "error": None}}, (401, refusal))
+    assert len(yahoo.source.quotes(["AAPL"], NOW)) == 1
+    with pytest.raises(VendorRefused):
+        yahoo.source.quotes(["AAPL"], NOW)
+    assert [r.url.params.get("crumb") for r in yahoo.script.requests if r.url.path == CRUMBED] == [
+        "old", "new", "new", "new",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ["", "<html>consent</html>", '{"error": 1}', "a crumb with spaces"])
+def test_what_is_no_crumb_is_not_used_as_one(yahoo, body):
+    with_crumb(yahoo, body)
+    with pytest.raises(VendorUnavailable):
+        yahoo.source.quotes(["AAPL"], NOW)
+    assert CRUMBED not in yahoo.script.paths
+
+
+def figure(raw: object, *, day: str = "2024-03-05", fmt: str | None = "x", code: str = "USD") -> dict:
+    return {"asOfDate": day, "periodType": "3M", "currencyCode": code, "reportedValue": {"raw": raw, "fmt": fmt}}
+
+
+def test_statements_are_put_together_out_of_a_list_for_each_figure(yahoo, rows_of, refused_of):
+    """90 days after the period ends they count. A zero without a text is none, and null entries are nothing."""
+    with_crumb(yahoo, "c")
+    series = [
+        {"meta": {"type": ["quarterlyTotalRevenue"]}, "quarterlyTotalRevenue": [None, figure(90), figure("x")]},
+        {"meta": {"type": ["quarterlyNetIncome"]}, "quarterlyNetIncome": [figure(0, fmt=None)]},
+        {"meta": {"type": ["quarterlyCapitalExpenditure"]}, "quarterlyCapitalExpenditure": [figure(-7)]},
+        {"meta": {"type": ["quarterlyTotalAssets"]}, "quarterlyTotalAssets": [figure(5, code="EUR")]},
+        {"meta": {"type": ["annualTotalRevenue"]}, "annualTotalRevenue": [figure(300, day="2023-03-05")]},
+        {"meta": {"type": ["annualNetIncome"]}},
+    ]
+    path = "/ws/fundamentals-timeseries/v1/finance/timeseries/AAPL"
+    yahoo.on(path, {"timeseries": {"result": series, "error": None}})
+    batches = list(yahoo.source.fundamentals(MONDAY, MONDAY))
+    (found,) = rows_of(batches)
+    assert {name: value for name, value in found.items() if value is not None} == {
+        "source_symbol": "AAPL", "statement": "quarterly", "period_end_date": dt.date(2024, 3, 5),
+        "currency_code": "USD", "revenue": 90.0, "capex": -7.0,
+    }  # fmt: skip
+    assert [r.rule for r in refused_of(batches)] == ["not_a_number", "another_currency"]
 
 
 def test_columns_of_other_lengths_are_refused_for_nobody_knows_what_belongs_to_what(yahoo, rows_of, refused_of):
@@ -143,7 +232,7 @@ def test_too_many_requests_is_an_hour_of_silence(yahoo, refused_of):
     yahoo.on(PATH + "AAPL", (429, "Too Many Requests"))
     assert [r.rule for r in refused_of(bars(yahoo))] == ["vendor_quota_day"]
     with pytest.raises(VendorOverBudget):
-        yahoo.source.transport.fetch(yahoo.source._call("AAPL", (MONDAY, MONDAY)))
+        yahoo.source.transport.fetch(Call(PATH + "MSFT", bytes))
     assert len(yahoo.script.requests) == 1
 
 

@@ -1,0 +1,1 @@
+"""EODHD: a module for each kind of answer, and the source that asks for them."""

@@ -1,0 +1,143 @@
+"""Instruments and the statements of companies.
+
+An old statement's filing date is its period's end and no filing; figures are text; what a bank has not stands as zero
+among the ratios, none of which is read: value and quality are computed from statements and prices of our own.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from orchestration.sources.makers import known_as_json, spent
+from orchestration.sources.records import Fundamental, Instrument
+from orchestration.sources.wire import Gathering, NotBelieved, currency, day, maybe_day, number, symbol, text
+
+# Where a filing follows its period in no more than this, the date is the period's and no filing.
+_SHORTEST_FILING_DAYS = 1
+_KINDS: Mapping[str, Literal["quarterly", "annual"]] = {"quarterly": "quarterly", "yearly": "annual"}
+
+
+class Listed(msgspec.Struct):
+    """An instrument of an exchange."""
+
+    Code: str
+    Name: str | None = None
+    Country: str | None = None
+    Exchange: str | None = None
+    Currency: str | None = None
+    Type: str | None = None
+    Isin: str | None = None
+
+
+class Company(msgspec.Struct):
+    """Who a company is."""
+
+    Code: str | None = None
+
+
+class Fundamentals(msgspec.Struct):
+    """What is known of a company; parts are absent where there is nothing."""
+
+    General: Company | None = None
+    Financials: dict[str, msgspec.Raw] | list[msgspec.Raw] | None = None
+
+
+# Our figure, and the vendor's in each statement; its misspelt names are real.
+_FIGURES: Mapping[str, Mapping[str, str]] = {
+    "Income_Statement": {
+        "revenue": "totalRevenue",
+        "cost_of_revenue": "costOfRevenue",
+        "gross_profit": "grossProfit",
+        "operating_income": "operatingIncome",
+        "net_income": "netIncome",
+        "interest_expense": "interestExpense",
+    },
+    "Balance_Sheet": {
+        "total_assets": "totalAssets",
+        "total_liabilities": "totalLiab",
+        "total_equity": "totalStockholderEquity",
+        "current_assets": "totalCurrentAssets",
+        "current_liabilities": "totalCurrentLiabilities",
+        "cash": "cashAndEquivalents",
+        "short_term_debt": "shortTermDebt",
+        "long_term_debt": "longTermDebt",
+        "shares_outstanding": "commonStockSharesOutstanding",
+    },
+    "Cash_Flow": {
+        "operating_cash_flow": "totalCashFromOperatingActivities",
+        "capex": "capitalExpenditures",
+        "depreciation": "depreciation",
+    },
+}
+
+
+def instrument_of(wire: Listed, *, ticker: str, venue: str, is_active: bool) -> Instrument:
+    """Return an instrument as the vendor describes it today."""
+    isin = text(wire.Isin)
+    return Instrument(
+        source_symbol=symbol(wire.Code),
+        ticker=ticker,
+        stable_id=isin,
+        name=text(wire.Name),
+        exchange_code=venue,
+        market="stocks",
+        currency_code=currency(wire.Currency)[0],
+        country_code=text(wire.Country),
+        is_active=is_active,
+        metadata=known_as_json(isin=isin),
+    )
+
+
+def take_company(answer: Fundamentals, name: str, days: tuple[dt.date, dt.date], gathering: Gathering) -> None:
+    """Put the three statements of each period together; what cannot be read is refused by itself."""
+    if not isinstance(answer.Financials, dict):
+        return
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for part, figures in _FIGURES.items():
+        kept: Any = _decoded(answer.Financials.get(part))
+        for statement, row in _rows_of(kept):
+            row.setdefault("currency_symbol", kept.get("currency_symbol"))
+            gathering.add(row, lambda wire: _take(wire, statement, figures, found), about=f"{name}|{part}")  # noqa: B023
+    for (statement, _), known in found.items():
+        made = _statement(name, statement, known)
+        published = made.filed_date or made.period_end_date + dt.timedelta(days=90)
+        if days[0] <= published <= days[1]:
+            gathering.add(made, lambda record: record, about=name)
+
+
+def _rows_of(kept: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the periods of a statement: keyed by day, or, in the list of a whole exchange, `quarterly_last_0`, ..."""
+    for key, periods in kept.items() if isinstance(kept, dict) else ():
+        statement = _KINDS.get(key.partition("_")[0])
+        if statement is not None and isinstance(periods, dict):
+            rows = [periods] if "date" in periods else periods.values()
+            yield from ((statement, row) for row in rows if isinstance(row, dict))
+
+
+def _take(
+    row: dict[str, Any], statement: str, figures: Mapping[str, str], found: dict[tuple[str, str], dict[str, Any]]
+) -> None:
+    period_end, code = day(row.get("date")), currency(row.get("currency_symbol"))[0]
+    values: dict[str, Any] = {ours: number(row.get(theirs)) for ours, theirs in figures.items()}
+    if "capex" in values:
+        values["capex"] = spent(values["capex"])
+    new = {"period_end_date": period_end, "currency_code": code, "filed_date": None}
+    known = found.setdefault((statement, str(period_end)), new)
+    if known["currency_code"] != code:
+        raise NotBelieved("another_currency", "the three statements of a period must share a currency.")
+    latest = max(filter(None, (maybe_day(row.get("filing_date")), known["filed_date"])), default=None)
+    known.update({**values, "filed_date": latest})
+
+
+def _statement(name: str, statement: str, known: dict[str, Any]) -> Fundamental:
+    filed, period_end = known.pop("filed_date"), known["period_end_date"]
+    # Where the filing day is the period's end, as in all old rows, it is no evidence of a filing.
+    is_filing = filed is not None and (filed - period_end).days > _SHORTEST_FILING_DAYS
+    kind: Any = statement
+    return Fundamental(source_symbol=name, statement=kind, filed_date=filed if is_filing else None, **known)
+
+
+def _decoded(raw: msgspec.Raw | None) -> object:
+    return None if raw is None else msgspec.json.decode(raw)

@@ -1,0 +1,148 @@
+"""Dividends, splits, news and holidays."""
+
+import datetime as dt
+
+import msgspec
+
+from orchestration.sources.makers import names_as_json
+from orchestration.sources.records import Dividend, MarketHoliday, NewsArticle, Split
+from orchestration.sources.wire import (
+    NotBelieved,
+    Number,
+    currency,
+    day,
+    maybe_day,
+    moment,
+    number,
+    symbol,
+    text,
+    within,
+)
+
+_EXCHANGES = {"NYSE": "XNYS", "NASDAQ": "XNAS"}
+_SENTIMENTS = {"positive": 1.0, "neutral": 0.0, "negative": -1.0}
+# Dividends by symbol and ex-date.
+Total = dict[tuple[str, dt.date], Dividend]
+
+
+class DividendRow(msgspec.Struct):
+    """A cash dividend; `cash_amount` is as declared."""
+
+    ticker: str
+    ex_dividend_date: str | None
+    cash_amount: Number = None
+    currency: str | None = None
+    declaration_date: str | None = None
+    pay_date: str | None = None
+
+
+class SplitRow(msgspec.Struct):
+    """A split: `split_to` new shares for `split_from` old ones."""
+
+    ticker: str
+    execution_date: str | None
+    split_from: Number = None
+    split_to: Number = None
+
+
+class Publisher(msgspec.Struct):
+    """Who published an article."""
+
+    name: str | None = None
+
+
+class Insight(msgspec.Struct):
+    """What the vendor reads out of an article about a ticker."""
+
+    ticker: str | None = None
+    sentiment: str | None = None
+
+
+class Article(msgspec.Struct):
+    """An article."""
+
+    id: str
+    published_utc: str
+    title: str
+    publisher: Publisher | None = None
+    author: str | None = None
+    article_url: str | None = None
+    description: str | None = None
+    tickers: list[str] | None = None
+    insights: list[Insight] | None = None
+
+
+class Holiday(msgspec.Struct):
+    """A day on which an exchange is closed, or closes early."""
+
+    exchange: str
+    date: str
+    status: str
+    name: str | None = None
+    close: str | None = None
+
+
+def take_dividend(wire: DividendRow, days: tuple[dt.date, dt.date], total: Total) -> None:
+    """Add a dividend to those of the same symbol and day: a regular and a special one come as two rows."""
+    name, ex_date = symbol(wire.ticker), within(day(wire.ex_dividend_date), *days)
+    amount, (code, units) = number(wire.cash_amount), currency(wire.currency)
+    if amount is None:
+        raise NotBelieved("missing_amount", f"a dividend must have an amount; got {wire.cash_amount!r}.")
+    before = total.get((name, ex_date))
+    if before is not None and before.currency_code != code:
+        raise NotBelieved("another_currency", f"dividends of a day must share {before.currency_code}; got {code}.")
+    total[(name, ex_date)] = Dividend(
+        source_symbol=name,
+        ex_date=ex_date,
+        amount=amount / units + (before.amount or 0.0 if before else 0.0),
+        currency_code=code,
+        declared_date=maybe_day(wire.declaration_date),
+        pay_date=maybe_day(wire.pay_date),
+    )
+
+
+def split_of(wire: SplitRow, days: tuple[dt.date, dt.date]) -> Split:
+    """Return a split."""
+    return Split(
+        source_symbol=symbol(wire.ticker),
+        ex_date=within(day(wire.execution_date), *days),
+        shares_new=number(wire.split_to),
+        shares_old=number(wire.split_from),
+    )
+
+
+def article_of(wire: Article, begin: dt.datetime, end: dt.datetime) -> NewsArticle:
+    """Return an article that was published between two instants, with the mean of the vendor's own readings."""
+    published = moment(wire.published_utc)
+    if not begin <= published < end:
+        raise NotBelieved("another_day", f"the article must be of {begin} to {end}, as asked; got {published}.")
+    told = [_SENTIMENTS[i.sentiment] for i in wire.insights or [] if i.sentiment in _SENTIMENTS]
+    return NewsArticle(
+        source_article_id=text(wire.id) or "",
+        published_at=published,
+        title=text(wire.title) or "",
+        url=text(wire.article_url),
+        publisher=text(wire.publisher.name) if wire.publisher else None,
+        author=text(wire.author),
+        summary=text(wire.description),
+        source_symbols=names_as_json(wire.tickers),
+        sentiment=sum(told) / len(told) if told else None,
+        sentiment_by="massive insights" if told else None,
+    )
+
+
+def holiday_of(wire: Holiday) -> MarketHoliday | None:
+    """Return a holiday of an exchange that we know."""
+    code = _EXCHANGES.get(wire.exchange)
+    if code is None:
+        return None
+    if wire.status not in ("closed", "early-close"):
+        raise NotBelieved("unknown_status", f"a holiday must be closed or early-close; got {wire.status!r}.")
+    is_early = wire.status == "early-close"
+    return MarketHoliday(
+        exchange_code=code,
+        holiday_date=day(wire.date),
+        name=text(wire.name),
+        status="early_close" if is_early else "closed",
+        closes_at=moment(wire.close) if is_early else None,
+    )

@@ -1,0 +1,1 @@
+"""Twelve Data: a module for each kind of answer, and the source that asks for them."""
