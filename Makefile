@@ -58,6 +58,7 @@ faults: dev ## Kill the pipeline at 20 random moments and compare what is left
 bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.quant $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python -m benchmarks.pipeline
 
 format: dev ## Format and mend what can be mended

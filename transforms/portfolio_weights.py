@@ -8,7 +8,7 @@ Array = npt.NDArray[np.float64]
 
 MAX_STEPS = 100
 # A step of this share of every weight changes nothing but rounding: the next would square it.
-SETTLED = 1e-9
+SETTLED = 1e-7
 SMALLEST_STEP = 1e-6
 
 

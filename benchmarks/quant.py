@@ -1,0 +1,190 @@
+"""Options, simulated paths and portfolio weights beside QuantLib, skfolio and PyPortfolioOpt, values compared."""
+
+import os
+
+# As in every step of the pipeline, and before numpy is loaded: threads that wait cost more than they bring here.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from transforms.constrained_weights import Limits, constrained_minimum_variance
+from transforms.covariances import shrunk_covariance
+from transforms.monte_carlo import Growth, Plan, bootstrap_outlook, brownian_outlook
+from transforms.options import Terms, black_scholes, implied_volatility
+from transforms.portfolio_weights import equal_risk_contribution, risk_contributions
+
+SEED = 7
+N_OPTIONS, N_OPTIONS_OF_PEERS = 1_000_000, 20_000
+N_PATHS = 1_000_000
+N_INSTRUMENTS, N_DATES, MAX_WEIGHT = 500, 1260, 0.05
+NAN = float("nan")
+Answer = TypeVar("Answer")
+# Name, seconds, CPU seconds, and what was found.
+Found = dict[str, np.ndarray]
+
+
+class Times(NamedTuple):
+    """The shortest of three runs."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+class Line(NamedTuple):
+    """One measurement of ours, beside a peer's where there is one."""
+
+    what: str
+    times: Times
+    checked: str
+    peer: str = ""
+    peer_cpu_seconds: float = NAN
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", help="Python that has QuantLib, skfolio and PyPortfolioOpt, or some of them")
+    arguments = parser.parse_args()
+    console, before = Console(width=150), os.getloadavg()[0]
+    lines = simulations()
+    options, returns = random_options(), random_returns()
+    theirs = of_peers(arguments.peers, options, returns)
+    lines += [*valuations(options, theirs), *weights(returns, theirs)]
+    table = Table("what", "seconds", "CPU s", "checked", "beside", "peer's CPU s", "peer / ours")
+    for line in lines:
+        beside = [line.peer, f"{line.peer_cpu_seconds:.3f}", f"{line.peer_cpu_seconds / line.times.cpu_seconds:.1f}"]
+        table.add_row(
+            line.what, f"{line.times.seconds:.3f}", f"{line.times.cpu_seconds:.3f}", line.checked,
+            *(beside if np.isfinite(line.peer_cpu_seconds) else [line.peer and f"{line.peer} is not here", "", ""]),
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"load average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}; seed {SEED}; best of three")
+    if arguments.peers is None:
+        console.print("Not measured beside others: give a Python that has them, `make bench PEERS=<python>`.")
+
+
+def timed(act: Callable[[], Answer]) -> tuple[Answer, Times]:
+    """Return what `act` returns, and what it took: by the clock, and of the processor."""
+    seconds, cpu = [], []
+    for _ in range(3):
+        started, cpu_before = time.perf_counter(), time.process_time()
+        answer = act()
+        seconds.append(time.perf_counter() - started)
+        cpu.append(time.process_time() - cpu_before)
+    return answer, Times(min(seconds), min(cpu))
+
+
+def simulations() -> list[Line]:
+    """Simulate a year; first of all, so that the largest memory of this process is theirs."""
+    plan, history = Plan(n_paths=N_PATHS, seed=SEED), np.random.default_rng(SEED).normal(0.0003, 0.01, N_DATES)
+    brownian, times = timed(lambda: brownian_outlook(Growth(0.08, 0.2), plan=plan))
+    gibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    mean, error = brownian.figures.set_index("metric").loc["mean_return", ["value", "standard_error"]].astype(float)
+    off = abs(mean - np.expm1(0.08)) / error
+    _, times_of_bootstrap = timed(lambda: bootstrap_outlook(history, plan=plan))
+    size = f"{N_PATHS:,} paths x {plan.n_sessions}"
+    return [
+        Line(
+            f"{size}, Brownian, mirrored", times, f"mean off by {off:.1f} standard errors; {gibibytes:.2f} GiB in all"
+        ),
+        Line(f"{size}, bootstrap", times_of_bootstrap, ""),
+    ]
+
+
+def random_options() -> Found:
+    """Return options of all kinds."""
+    rng = np.random.default_rng(SEED)
+    return {
+        "spot": np.full(N_OPTIONS, 100.0),
+        "strike": 100 * np.exp(rng.normal(0, 0.3, N_OPTIONS)),
+        "years": rng.uniform(0.02, 3, N_OPTIONS),
+        "rate": rng.uniform(0, 0.08, N_OPTIONS),
+        "dividend_yield": rng.uniform(0, 0.05, N_OPTIONS),
+        "is_call": rng.random(N_OPTIONS) < 0.5,
+        "volatility": rng.uniform(0.05, 0.9, N_OPTIONS),
+    }
+
+
+def random_returns() -> np.ndarray:
+    """Return daily returns with a market in them, (n_dates, n_instruments)."""
+    rng = np.random.default_rng(SEED)
+    alone = rng.normal(size=(N_DATES, N_INSTRUMENTS)) * rng.uniform(0.5, 2, N_INSTRUMENTS)
+    return 0.01 * (alone + rng.normal(size=(N_DATES, 1)))
+
+
+def of_peers(python: str | None, options: Found, returns: np.ndarray) -> Found:
+    """Return what the peers find and take; nothing of those that are not there."""
+    if python is None:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder) / "given.npz", Path(folder) / "found.npz"
+        some = {name: values[:N_OPTIONS_OF_PEERS] for name, values in options.items()}
+        some["returns"], some["covariance"] = returns, shrunk_covariance(returns)
+        np.savez(given, max_weight=MAX_WEIGHT, **some)  # type: ignore[arg-type] # the stubs fear for `allow_pickle`
+        subprocess.run([python, "-W", "ignore", Path(__file__).with_name("quant_peers.py"), given, found], check=True)
+        with np.load(found) as answer:
+            return dict(answer)
+
+
+def valuations(options: Found, theirs: Found) -> list[Line]:
+    """Value options with all sensitivities, and find their volatilities again."""
+    volatility = options["volatility"]
+    terms = Terms(**{name: options[name] for name in Terms._fields})
+    valued, times = timed(lambda: black_scholes(terms, volatility))
+    checked, peer_seconds = "", NAN
+    if "quantlib" in theirs:
+        ours = np.array([valued.price, valued.delta, valued.gamma, valued.vega, valued.theta, valued.rho])
+        difference = np.max(np.abs(ours[:, :N_OPTIONS_OF_PEERS] - theirs["quantlib"]))
+        checked = f"off by {difference:.0e} at most"
+        peer_seconds = float(theirs["quantlib_cpu"]) * N_OPTIONS / N_OPTIONS_OF_PEERS
+    found, times_back = timed(lambda: implied_volatility(terms, valued.price))
+    is_known = valued.vega * 1e-8 > 1e-14 * np.maximum(options["strike"], 100)
+    off = np.max(np.abs(found - volatility)[is_known])
+    peer = f"QuantLib, loop (of {N_OPTIONS_OF_PEERS:,}, times {N_OPTIONS // N_OPTIONS_OF_PEERS})"
+    return [
+        Line(f"{N_OPTIONS:,} options, price and 10 sensitivities", times, checked, peer, peer_seconds),
+        Line(f"{N_OPTIONS:,} implied volatilities", times_back, f"off by {off:.0e} where the price knows it"),
+    ]
+
+
+def weights(returns: np.ndarray, theirs: Found) -> list[Line]:
+    """Share risk equally, and find the lowest variance within limits."""
+    covariance, times_shrunk = timed(lambda: shrunk_covariance(returns))
+    sample = np.cov(returns.T)
+    shared, times = timed(lambda: equal_risk_contribution(sample))
+    limited, times_limited = timed(
+        lambda: constrained_minimum_variance(covariance, limits=Limits(max_weight=MAX_WEIGHT))
+    )
+    contributions = risk_contributions(sample, shared)
+    equal = f"contributions equal to {contributions.max() / contributions.min() - 1:.0e}"
+    if "skfolio" in theirs:
+        other = risk_contributions(sample, theirs["skfolio"])
+        equal += f" (skfolio's to {other.max() / other.min() - 1:.0e})"
+    lowest = ""
+    if "pypfopt" in theirs:
+        variances = [float(held @ covariance @ held) for held in (limited, theirs["pypfopt"])]
+        lowest = f"variance / its - 1 = {variances[0] / variances[1] - 1:.0e}"
+    size = f"{N_INSTRUMENTS} instruments"
+    return [
+        Line(f"covariance of Ledoit and Wolf, {size} x {N_DATES}", times_shrunk, ""),
+        Line(f"equal risk contribution, {size}", times, equal, "skfolio", float(theirs.get("skfolio_cpu", NAN))),
+        Line(
+            f"lowest variance, {size}, 0 to {MAX_WEIGHT}", times_limited, lowest,
+            "PyPortfolioOpt", float(theirs.get("pypfopt_cpu", NAN)),
+        ),
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
