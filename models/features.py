@@ -1,8 +1,7 @@
 """What the forecasters look at: feature sets, and the panels made from frames already read.
 
-Every feature is a centred rank within its day's universe, -0.5 to 0.5. So it has no unit, needs no
-fitting (a scaler would have to be fitted inside each fold), and a day's rows depend on that day
-alone.
+Every feature is a centred rank within its day's universe, -0.5 to 0.5, or a score of that day. So it has no unit, needs
+no fitting (a scaler would have to be fitted inside each fold), and a day's rows depend on that day alone.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from models.daily_ranks import centred_ranks
 from models.panels import as_days, day_starts, panel_index, rows_at
 from transforms.alpha158 import COLUMNS as ALPHA158_COLUMNS
 from transforms.alpha158 import alpha158_rows
+from transforms.cross_section import neutral_scores
 
 PRICE_FACTORS: tuple[str, ...] = (
     "momentum_252d_21d",
@@ -95,6 +95,16 @@ INDICATOR_COLUMNS: tuple[str, ...] = (
 
 TECHNICAL_FEATURES: tuple[str, ...] = tuple(f"{name}_centred_rank" for name in (*PRICE_FACTORS, *INDICATOR_RATIOS))
 FUNDAMENTAL_FEATURES: tuple[str, ...] = tuple(f"{name}_centred_rank" for name in FUNDAMENTAL_FACTORS)
+NEUTRAL_CONTROLS: tuple[str, ...] = ("log_market_cap", "beta_252d")
+NEUTRAL_FACTORS: tuple[str, ...] = tuple(
+    factor for factor in (*PRICE_FACTORS, *FUNDAMENTAL_FACTORS) if factor not in NEUTRAL_CONTROLS
+)
+"""Columns read from factors.fct_factor_values with `NEUTRAL_CONTROLS` and sector for the set `neutral`."""
+
+NEUTRAL_FEATURES: tuple[str, ...] = (
+    *(f"{factor}_neutral" for factor in NEUTRAL_FACTORS),
+    *(f"{factor}_is_missing" for factor in FUNDAMENTAL_FACTORS if factor not in NEUTRAL_CONTROLS),
+)
 ALPHA158_FEATURES: tuple[str, ...] = tuple(f"{name}_centred_rank" for name in ALPHA158_COLUMNS)
 
 FEATURE_SETS: Mapping[str, tuple[str, ...]] = {
@@ -102,6 +112,7 @@ FEATURE_SETS: Mapping[str, tuple[str, ...]] = {
     "momentum_12_1": ("momentum_252d_21d_centred_rank",),
     "fundamental": FUNDAMENTAL_FEATURES,
     "alpha158": ALPHA158_FEATURES,
+    "neutral": NEUTRAL_FEATURES,
 }
 """Feature sets by the name that models.yaml uses."""
 
@@ -192,6 +203,41 @@ def fundamental_panel(exposures: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(ranks, index=index, columns=list(FUNDAMENTAL_FEATURES), copy=False)
 
 
+def neutral_panel(values: pd.DataFrame) -> pd.DataFrame:
+    """Build the factors that neither sector nor size nor beta explains.
+
+    Parameters
+    ----------
+    values : DataFrame, one row per member and as_of_date
+        factors.fct_factor_values: instrument_id, as_of_date, sector, `NEUTRAL_FACTORS` and `NEUTRAL_CONTROLS`.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, 37), float32
+        Index (`as_of_date`, `instrument_id`) sorted; columns `NEUTRAL_FEATURES`: residual scores in standard deviations
+        of the day, and 1 where a factor of statements is missing.
+
+    Notes
+    -----
+    Missing: 0, the middle, with the flag beside it.
+    Point in time: row D reads rows of D only. The sector is today's, as no source says what it was.
+    """
+    index = universe_index(values)
+    rows = rows_at(index, as_days(values["as_of_date"]), values["instrument_id"])
+    sectors, _ = pd.factorize(values["sector"])
+    scores = neutral_scores(
+        _aligned(values, NEUTRAL_FACTORS, rows),
+        day_starts(index),
+        sectors[rows],
+        _aligned(values, NEUTRAL_CONTROLS, rows),
+    )
+    flagged = [
+        NEUTRAL_FACTORS.index(name.removesuffix("_is_missing")) for name in NEUTRAL_FEATURES[len(NEUTRAL_FACTORS) :]
+    ]
+    matrix = np.hstack([scores.score, scores.is_missing[:, flagged]]).astype(np.float32)
+    return pd.DataFrame(matrix, index=index, columns=list(NEUTRAL_FEATURES), copy=False)
+
+
 def alpha158_panel(bars: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:
     """Build the Alpha158 features of the rows of a panel.
 
@@ -219,8 +265,10 @@ def alpha158_panel(bars: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:
         rows = rows_at(index, as_days(found["as_of_date"]), found["instrument_id"])
         wanted = rows >= 0
         values[wanted] = found[list(ALPHA158_COLUMNS)].to_numpy(np.float32)[rows[wanted]]
-    ranks = centred_ranks(values, day_starts(index)).astype(np.float32)
-    return pd.DataFrame(ranks, index=index, columns=list(ALPHA158_FEATURES), copy=False)
+    for first, last in pairwise(day_starts(index).tolist()):
+        day = values[first:last].astype(np.float64)
+        values[first:last] = centred_ranks(day, np.array([0, len(day)], dtype=np.intp))
+    return pd.DataFrame(values, index=index, columns=list(ALPHA158_FEATURES), copy=False)
 
 
 def features_hash(names: Sequence[str]) -> str:
@@ -231,8 +279,9 @@ def features_hash(names: Sequence[str]) -> str:
 def _by_instruments(bars: pd.DataFrame, n_at_a_time: int) -> Iterator[pd.DataFrame]:
     """Cut bars that are ordered by instrument between instruments."""
     instrument = bars["instrument_id"]
-    starts = np.flatnonzero(np.r_[True, instrument.to_numpy()[1:] != instrument.to_numpy()[:-1]]) if len(bars) else []
-    edges = [*starts[::n_at_a_time], len(bars)]
+    is_first = np.ones(len(bars), dtype=bool)
+    is_first[1:] = instrument.to_numpy()[1:] != instrument.to_numpy()[:-1]
+    edges = [*np.flatnonzero(is_first)[::n_at_a_time].tolist(), len(bars)]
     for first, last in pairwise(edges):
         yield bars.iloc[first:last]
 

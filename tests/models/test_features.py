@@ -7,10 +7,13 @@ from models.features import (
     FEATURE_SETS,
     FUNDAMENTAL_COLUMNS,
     INDICATOR_COLUMNS,
+    NEUTRAL_CONTROLS,
+    NEUTRAL_FACTORS,
     TECHNICAL_FEATURES,
     alpha158_panel,
     features_hash,
     fundamental_panel,
+    neutral_panel,
     technical_panel,
     universe_index,
 )
@@ -125,6 +128,7 @@ def test_a_missing_column_is_named():
 def test_every_feature_set_is_a_part_of_a_panel():
     exposures, *_ = fundamental_frames()
     panels = [technical_panel(*frames()), fundamental_panel(exposures)]
+    panels.append(neutral_panel(factor_values(3)))
     panels.append(alpha158_panel(bars(["a"], 3), universe_index(exposures)))
     columns = {column for panel in panels for column in panel.columns}
     assert all(set(names) <= columns for names in FEATURE_SETS.values())
@@ -141,6 +145,28 @@ def fundamental_frames():
     exposures = pd.DataFrame({"instrument_id": ["a", "b", "c"], "as_of_date": DAY})
     exposures = exposures.assign(**{name: [0.0, 0.25, np.nan] for name in FUNDAMENTAL_COLUMNS})
     return exposures, np.array([[-0.5], [-0.25], [np.nan]], dtype=np.float32).repeat(len(FUNDAMENTAL_COLUMNS), axis=1)
+
+
+def factor_values(n_instruments, seed=6):
+    rng = np.random.default_rng(seed)
+    names = [*NEUTRAL_FACTORS, *NEUTRAL_CONTROLS]
+    values = pd.DataFrame(rng.normal(size=(n_instruments, len(names))), columns=names)
+    return values.assign(
+        instrument_id=[f"i{number:02d}" for number in range(n_instruments)], as_of_date=DAY,
+        sector=["Energy", "Utilities", None] * (n_instruments // 3),
+    )  # fmt: skip
+
+
+def test_neutral_features_know_nothing_of_the_sector_and_flag_missing_statements():
+    values = factor_values(60)
+    values.loc[7, "earnings_to_price"] = np.nan
+    panel = neutral_panel(values.iloc[::-1])
+    for sector in ("Energy", "Utilities"):
+        of_sector = panel[(values["sector"] == sector).to_numpy()]
+        np.testing.assert_allclose(of_sector["reversal_21d_neutral"].sum(), 0.0, atol=1e-5)
+    assert panel["earnings_to_price_is_missing"].to_numpy().nonzero()[0].tolist() == [7]
+    assert panel["earnings_to_price_neutral"].iloc[7] == 0.0
+    np.testing.assert_allclose(panel["reversal_21d_neutral"].std(ddof=1), 1.0, rtol=1e-5)
 
 
 def bars(instruments, n_days, seed=5):

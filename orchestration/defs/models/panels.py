@@ -10,8 +10,11 @@ from models.features import (
     EXPOSURE_COLUMNS,
     FUNDAMENTAL_COLUMNS,
     INDICATOR_COLUMNS,
+    NEUTRAL_CONTROLS,
+    NEUTRAL_FACTORS,
     alpha158_panel,
     fundamental_panel,
+    neutral_panel,
     technical_panel,
 )
 from models.labels import forward_returns, label_panel
@@ -19,6 +22,7 @@ from orchestration.resources import Warehouse
 from warehouse.queries import research as queries
 
 EXPOSURES = "factors.fct_factor_exposures"
+VALUES = "factors.fct_factor_values"
 # The sets whose columns the technical panel has.
 TECHNICAL = {"technical", "momentum_12_1"}
 
@@ -44,6 +48,9 @@ def read_features(warehouse: Warehouse, sets: Collection[str], days: Sequence[dt
         parts.append(_technical(warehouse, days))
     if "fundamental" in sets:
         parts.append(fundamental_panel(warehouse.read_frame(queries.columns_on(EXPOSURES, FUNDAMENTAL_COLUMNS, days))))
+    if "neutral" in sets:
+        columns = ("sector", *NEUTRAL_FACTORS, *NEUTRAL_CONTROLS)
+        parts.append(neutral_panel(warehouse.read_frame(queries.columns_on(VALUES, columns, days))))
     if "alpha158" in sets:
         # Alpha158 takes its universe from a panel that is there already, or from one of statements.
         index = parts[0].index if parts else read_features(warehouse, ["fundamental"], days).index
