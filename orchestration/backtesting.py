@@ -33,8 +33,8 @@ class BacktestOptions(msgspec.Struct, frozen=True):
     cost_bps: float = 5.0
     slippage_bps: float = 5.0
     long_only: bool = True
-    first_date: str | None = None
-    last_date: str | None = None
+    first_date: dt.date | None = None
+    last_date: dt.date | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -89,8 +89,8 @@ def run_backtest(warehouse: Warehouse, installation: Installation, options: Back
     BacktestImpossible
         When the profile has no rankings in the period.
     """
-    first = dt.date.fromisoformat(options.first_date) if options.first_date else _first_day(warehouse, installation)
-    last = dt.date.fromisoformat(options.last_date) if options.last_date else installation.last_session()
+    first = options.first_date or _first_day(warehouse, installation)
+    last = options.last_date or installation.last_session()
     closes = chained_closes(warehouse.read_frame(queries.CLOSES_BETWEEN, [first, last]))
     days = as_days(closes.index)
     signal_days = days[rebalance_rows(days, every=options.rebalance)]  # type: ignore[arg-type] # the engine checks it

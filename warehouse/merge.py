@@ -30,6 +30,17 @@ class MergeResult(msgspec.Struct, frozen=True):
     deleted: int = 0
     first_changed_date: dt.date | None = None
 
+    def __add__(self, other: "MergeResult") -> "MergeResult":
+        """Return what two merges did together."""
+        days = [day for day in (self.first_changed_date, other.first_changed_date) if day is not None]
+        return MergeResult(
+            inserted=self.inserted + other.inserted,
+            updated=self.updated + other.updated,
+            unchanged=self.unchanged + other.unchanged,
+            deleted=self.deleted + other.deleted,
+            first_changed_date=min(days, default=None),
+        )
+
     @property
     def changed(self) -> int:
         """Rows written or deleted."""

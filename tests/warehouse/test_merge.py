@@ -268,3 +268,11 @@ def test_a_large_merge_tells_the_planner(database):
         assert merge(connection, "raw.benchmark_bars", rows).inserted == n_rows
     query = "select reltuples::bigint as n from pg_class where oid = 'raw.benchmark_bars'::regclass"
     assert read_arrow(database.url, query).to_pydict() == {"n": [n_rows]}
+
+
+def test_two_merges_add_up_and_their_oldest_change_counts():
+    one = MergeResult(inserted=1, updated=2, unchanged=3, deleted=4, first_changed_date=DAYS[1])
+    other = MergeResult(inserted=10, updated=20, unchanged=30, deleted=40, first_changed_date=DAYS[0])
+    assert one + other == MergeResult(11, 22, 33, 44, DAYS[0])
+    assert one + MergeResult() == one
+    assert sum([MergeResult(), MergeResult()], MergeResult()).first_changed_date is None

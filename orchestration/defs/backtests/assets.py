@@ -1,11 +1,13 @@
 """Backtests of the rankings: each is one trial, and the same trial is the same row."""
 
+import datetime as dt
+import re
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from orchestration.backtesting import BacktestOptions, Outcome, run_backtest
 from orchestration.defs.rankings.assets import rankings
@@ -55,6 +57,27 @@ class BacktestConfig(dg.Config):
     )
     last_date: str | None = Field(default=None, description="Last session, YYYY-MM-DD; the newest by default.")
 
+    @property
+    def period(self) -> tuple[dt.date | None, dt.date | None]:
+        """First and last day, where they are given."""
+        first, last = (None if day is None else dt.date.fromisoformat(day) for day in (self.first_date, self.last_date))
+        return first, last
+
+    # Dagster's configuration knows no days.
+    @field_validator("first_date", "last_date")
+    @classmethod
+    def _day(cls, day: str | None) -> str | None:
+        if day is not None and not _is_day(day):
+            raise ValueError(f"a day must be written as YYYY-MM-DD and exist; got {day!r}. Write it as 2024-06-28")
+        return day
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        first, last = self.period
+        if first and last and first >= last:
+            raise ValueError(f"first_date must be before last_date; got {first} and {last}. Exchange or widen them")
+        return self
+
     @field_validator("profiles")
     @classmethod
     def _known(cls, profiles: list[str]) -> list[str]:
@@ -91,7 +114,7 @@ def backtests(config: BacktestConfig, warehouse: Warehouse, market_data: MarketD
     written = dict.fromkeys(TABLES, MergeResult())
     for outcome in outcomes:
         for name, result in write_outcome(warehouse, outcome).items():
-            written[name] = _sum(written[name], result)
+            written[name] += result
     shown = _report(outcomes)
     for name in TABLES:
         metadata = {**merge_metadata(written[name]), **table_metadata(warehouse, f"research.{name}")}
@@ -114,6 +137,7 @@ def write_outcome(warehouse: Warehouse, outcome: Outcome) -> dict[str, MergeResu
 
 
 def _options(config: BacktestConfig) -> list[BacktestOptions]:
+    first, last = config.period
     return [
         BacktestOptions(
             profile=profile,
@@ -122,11 +146,20 @@ def _options(config: BacktestConfig) -> list[BacktestOptions]:
             cost_bps=config.cost_bps,
             slippage_bps=config.slippage_bps,
             long_only=config.long_only,
-            first_date=config.first_date,
-            last_date=config.last_date,
+            first_date=first,
+            last_date=last,
         )
         for profile in config.profiles
     ]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    # Python also reads 20240628 and 2024-W26-5.
+    return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None
 
 
 def _report(outcomes: list[Outcome]) -> dict[str, Any]:
@@ -143,12 +176,3 @@ def _report(outcomes: list[Outcome]) -> dict[str, Any]:
         "equity": picture(equity_figure({outcome.options.profile: outcome.equity for outcome in outcomes})),
         **{f"sharpe_{outcome.options.profile}": outcome.figure("sharpe") for outcome in outcomes},
     }
-
-
-def _sum(one: MergeResult, other: MergeResult) -> MergeResult:
-    return MergeResult(
-        one.inserted + other.inserted,
-        one.updated + other.updated,
-        one.unchanged + other.unchanged,
-        one.deleted + other.deleted,
-    )

@@ -129,15 +129,9 @@ def _version_row(trained: TrainedVersion, artifacts: Artifacts) -> dict[str, obj
 
 
 def _importances(rows: list[dict[str, object]]) -> pd.DataFrame:
-    newest = json.loads(str(rows[-1]["metrics"])) if rows else {}
-    shares = next(
-        (
-            json.loads(str(row["metrics"]))["feature_importances"]
-            for row in reversed(rows)
-            if "feature_importances" in str(row["metrics"])
-        ),
-        newest.get("feature_importances", {}),
-    )
+    """What the newest version that can tell has looked at most."""
+    told = (json.loads(str(row["metrics"])).get("feature_importances") for row in reversed(rows))
+    shares: dict[str, float] = next(filter(None, told), {})
     best = sorted(shares.items(), key=lambda item: -item[1])[:10]
     return pd.DataFrame(best, columns=["feature", "share of the gain"])
 

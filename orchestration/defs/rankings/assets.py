@@ -34,26 +34,22 @@ def rankings(
     first, last = window_of(context)
     first = max(first, first_ranked_session(market_data.installation))
     exposures = read_exposures(warehouse, first, last)
-    written = {}
+    written = MergeResult()
     shown = {}
     for profile in PROFILES.values():
         rows = rank_universe(exposures, profile=profile)
         rows["model_version_id"] = exposures["model_version_id"].reindex(rows.index)
-        written[profile.name] = write_rankings(warehouse, rows, first, last, profile)
+        written += write_rankings(warehouse, rows, first, last, profile)
         shown[f"top_of_{profile.name}"] = table(_top(warehouse, rows))
-    total = MergeResult(*(sum(getattr(result, name) for result in written.values()) for name in COUNTS))
     days = exposures.groupby("as_of_date").size()
     return dg.MaterializeResult(
         metadata={
-            **merge_metadata(total),
+            **merge_metadata(written),
             "ranked_instruments": int(days.iloc[-1]) if len(days) else 0,
             **shown,
             **table_metadata(warehouse, "research.rankings"),
         }
     )
-
-
-COUNTS = ("inserted", "updated", "unchanged", "deleted")
 
 
 def first_ranked_session(installation: Installation) -> dt.date:

@@ -35,10 +35,6 @@ class Grid:
         """Number of sessions."""
         return len(self.sessions)
 
-    def session_number(self, day: dt.date) -> int:
-        """Number of the first session at or after a day; n_sessions if there is none."""
-        return int(np.searchsorted(self.sessions, np.datetime64(day, "D")))
-
     def session_numbers(self, days: DateArray) -> IntArray:
         """Numbers of the first session at or after each day, -1 for days before the market begins."""
         numbers = np.searchsorted(self.sessions, days)
