@@ -4,7 +4,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,33 @@ from warehouse.migrate import upgrade
 # The same examples in every run: what fails for one fails for all.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
+
+# Under this name what tests measure travels from the workers to the end of the run.
+FIGURE = "figure"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured, also where they pass, and on whichever worker they ran; see `figure`."""
+    measured = [
+        (report.nodeid, text)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, text in report.user_properties
+        if name == FIGURE
+    ]
+    if measured:
+        terminalreporter.section("figures")
+    for test, of_test in itertools.groupby(sorted(measured, key=lambda line: line[0]), key=lambda line: line[0]):
+        terminalreporter.line(test)
+        for _, text in of_test:
+            terminalreporter.line(f"    {text}")
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say a figure that the end of the run prints, whether the test passes or not."""
+    return lambda text: record_property(FIGURE, text)
 
 
 class Database(NamedTuple):

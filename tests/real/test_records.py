@@ -12,11 +12,17 @@ SYMBOL_DAY = ["source_symbol", "trade_date"]
 FIGURES = ["revenue", "net_income", "total_assets", "total_liabilities", "total_equity", "operating_cash_flow", "cash"]
 
 
-def test_every_bar_is_stored_or_in_quarantine_and_none_of_them_twice(pipeline, received, whole):
+def counted(names: pd.Series) -> str:
+    """Say how often each name comes."""
+    return ", ".join(f"{name} {n:,}" for name, n in names.value_counts().sort_index().items())
+
+
+def test_every_bar_is_stored_or_in_quarantine_and_none_of_them_twice(pipeline, received, whole, figure):
     stored = pipeline.frame("select source_symbol, trade_date, open, high, low, close, volume from raw.daily_bars")
     stored = stored.sort_values(SYMBOL_DAY, ignore_index=True)
     pd.testing.assert_frame_equal(stored, whole[stored.columns], check_dtype=False)
     refused = pipeline.frame("select count(*) as n from raw.quarantine where entity = 'daily_bars'")["n"][0]
+    figure(f"{len(received):,} bars received = {len(stored):,} stored + {refused:,} in quarantine")
     assert len(received) == len(stored) + refused == 619_608
 
 
@@ -38,10 +44,11 @@ print(json.dumps({name: value.value for name, value in metadata.items() if isins
     assert reported["quarantined"] == len(received) - len(whole)
 
 
-def test_bars_are_refused_by_the_rule_that_they_break(pipeline, received):
+def test_bars_are_refused_by_the_rule_that_they_break(pipeline, received, figure):
     refused = pipeline.frame(
         "select record_key, rule, detail from raw.quarantine where entity = 'daily_bars' order by record_key"
     )
+    figure(f"in quarantine: {counted(refused['rule'])}")
     prices = received[PRICES]
     is_null = prices.isna().any(axis=1)
     is_over = (prices.max(axis=1) > received["high"] * (1 + 1e-9)) & ~is_null
@@ -87,10 +94,11 @@ def test_two_companies_never_share_a_statement(pipeline):
     assert refused["detail"].str.contains("another company").all()
 
 
-def test_all_repeated_bars_are_under_a_verdict(whole, verdicts):
+def test_all_repeated_bars_are_under_a_verdict(whole, verdicts, figure):
     moving = whole[(whole["volume"] > 0) & (whole["high"] > whole["low"])]
     repeated = moving[moving.duplicated(["source_symbol", *BAR], keep=False)]
     wrong = verdicts[verdicts["rule"] == "wrong_day"]
+    figure(f"verdicts: {counted(verdicts['rule'] + ' ' + verdicts['verdict'])}")
     assert len(repeated) == 2 * moving.duplicated(["source_symbol", *BAR]).sum() > 0
     assert len(repeated.merge(wrong, on=SYMBOL_DAY)) == len(repeated)
 

@@ -7,6 +7,7 @@ independent.
 """
 
 import datetime as dt
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -72,13 +73,13 @@ def rank_ics(alpha: float, seed: int) -> dict[str, np.ndarray]:
     return {name: ic[np.isfinite(ic)] for name, ic in daily.items()}
 
 
-def measure(alpha: float) -> dict[str, Pooled]:
-    """Pool the seeds, printing every value."""
+def measure(alpha: float, figure: Callable[[str], None]) -> dict[str, Pooled]:
+    """Pool the seeds, saying every value."""
     by_seed = [rank_ics(alpha, seed) for seed in SEEDS]
     for seed, daily in zip(SEEDS, by_seed, strict=True):
-        print(f"alpha {alpha:g} seed {seed}: " + ", ".join(f"{name} {show(pool([ic]))}" for name, ic in daily.items()))
+        figure(f"alpha {alpha:g} seed {seed}: " + ", ".join(f"{name} {show(pool([ic]))}" for name, ic in daily.items()))
     pooled = {name: pool([daily[name] for daily in by_seed]) for name in by_seed[0]}
-    print(f"alpha {alpha:g} pooled: " + ", ".join(f"{name} {show(values)}" for name, values in pooled.items()))
+    figure(f"alpha {alpha:g} pooled: " + ", ".join(f"{name} {show(values)}" for name, values in pooled.items()))
     return pooled
 
 
@@ -86,12 +87,12 @@ def show(pooled: Pooled) -> str:
     return f"{pooled.mean:+.4f} (error {pooled.error:.4f}, t {pooled.t:+.2f})"
 
 
-def test_without_planted_alpha_the_forecaster_finds_nothing():
-    pooled = measure(0.0)
+def test_without_planted_alpha_the_forecaster_finds_nothing(figure):
+    pooled = measure(0.0, figure)
     assert abs(pooled["technical"].mean) < 2 * pooled["technical"].error
 
 
-def test_planted_alpha_is_found_and_not_more_of_it_than_there_is():
-    pooled = measure(1.0)
+def test_planted_alpha_is_found_and_not_more_of_it_than_there_is(figure):
+    pooled = measure(1.0, figure)
     assert pooled["technical"].t > 5
     assert pooled["technical"].mean <= pooled["achievable"].mean
