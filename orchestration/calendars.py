@@ -87,6 +87,14 @@ def _as_utc(instants: object) -> tuple[dt.datetime, ...]:
     return tuple(dt.datetime.fromtimestamp(int(value) // 10**9, tz=dt.UTC) for value in nanoseconds)
 
 
+# What shares trade in at exchanges outside the United States.
+_CURRENCIES = {
+    "XASX": "AUD", "XAMS": "EUR", "XBRU": "EUR", "XCSE": "DKK", "XDUB": "EUR", "XETR": "EUR", "XFRA": "EUR",
+    "XHEL": "EUR", "XHKG": "HKD", "XLIS": "EUR", "XLON": "GBP", "XMAD": "EUR", "XMIL": "EUR", "XNZE": "NZD",
+    "XOSL": "NOK", "XPAR": "EUR", "XSTO": "SEK", "XSWX": "CHF", "XTKS": "JPY", "XTSE": "CAD", "XWBO": "EUR",
+}  # fmt: skip
+
+
 class HomeCalendar:
     """Sessions of one exchange.
 
@@ -112,6 +120,11 @@ class HomeCalendar:
     def timezone(self) -> ZoneInfo:
         """Time zone of the exchange; its name is `timezone.key`."""
         return self._schedule.timezone
+
+    @property
+    def currency_code(self) -> str:
+        """Currency that shares trade in there, ISO 4217; US dollars where we do not know."""
+        return _CURRENCIES.get(self.code, "USD")
 
     @property
     def first_known_session(self) -> dt.date:

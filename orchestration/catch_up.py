@@ -8,7 +8,12 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from orchestration.installation import Installation
 from orchestration.partitions import quarters_partitions, range_tags, run_tags
 
-DAILY = tuple(["raw", name] for name in ("daily_bars", "benchmark_bars", "dividends", "splits", "bar_verdicts"))
+DAILY = tuple(
+    ["raw", name]
+    for name in (
+        "daily_bars", "benchmark_bars", "dividends", "splits", "bar_verdicts", "fx_rates", "news_articles",
+    )
+)  # fmt: skip
 # The last tables of each part of the way: where a session is missing in one, the part has to run.
 LAST_OF_PART = {
     "bars": DAILY,

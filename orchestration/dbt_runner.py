@@ -84,7 +84,7 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
 
 
 def dbt_settings(installation: Installation, window: tuple[dt.date, dt.date] | None = None) -> dict[str, str]:
-    """Return what macros/setting.sql asks for: which source wins, the exchange's hours, and the window to build."""
+    """Return what macros/setting.sql asks for: the first source, the currency, the exchange's hours, the window."""
     calendar = installation.calendar
     closes = {
         session.isoformat(): f"{calendar.close_at(session).astimezone(calendar.timezone):%H:%M}"
@@ -93,10 +93,10 @@ def dbt_settings(installation: Installation, window: tuple[dt.date, dt.date] | N
     usual = Counter(closes.values()).most_common(1)[0][0]
     settings = {
         "source_priority": ",".join((installation.source.name, *getattr(installation.source, "fallback_names", ()))),
+        "reporting_currency": installation.reporting_currency,
         "session_timezone": calendar.timezone.key,
         "session_close_time": usual,
         "session_early_closes": json.dumps({day: close for day, close in closes.items() if close != usual}),
-        "now": installation.clock().isoformat(),
     }
     if window is not None:
         settings |= {"window_first_date": window[0].isoformat(), "window_last_date": window[1].isoformat()}

@@ -11,6 +11,7 @@ from orchestration.sources.registry import create_with_fallbacks
 from warehouse.clock import Clock, clock_of
 from warehouse.connect import writer_url
 from warehouse.queries.vendor_budgets import VendorLedger
+from warehouse.queries.vendor_progress import VendorProgress
 from warehouse.settings import Settings, current_settings
 
 # The end-of-day data of a session may be asked for from this hour on, in the exchange's time zone.
@@ -34,6 +35,11 @@ class Installation(NamedTuple):
     def source_names(self) -> tuple[str, ...]:
         """Names of all sources that rows may come from, the one that counts before the others first."""
         return (self.source.name, *getattr(self.source, "fallback_names", ()))
+
+    @property
+    def reporting_currency(self) -> str:
+        """Currency that market values of all instruments are converted to, ISO 4217."""
+        return self.settings.reporting_currency or self.calendar.currency_code
 
     @property
     def day_zone(self) -> str:
@@ -72,6 +78,6 @@ def current_installation() -> Installation:
     settings = current_settings()
     clock = clock_of(settings)
     calendar = HomeCalendar(settings.calendar)
-    ledger = VendorLedger(lambda: writer_url(settings))
-    source = create_with_fallbacks(settings.source, settings, calendar, clock, ledger)
+    ledger, progress = VendorLedger(lambda: writer_url(settings)), VendorProgress(lambda: writer_url(settings))
+    source = create_with_fallbacks(settings.source, settings, calendar, clock, ledger, progress)
     return Installation(settings, clock, calendar, source)

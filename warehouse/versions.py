@@ -11,6 +11,7 @@ BUILT: Mapping[str, str | None] = {
     "marts.dim_tickers": None,
     "marts.fct_daily_prices": "trade_date",
     "marts.fct_fundamentals": "known_from_date",
+    "marts.fct_news_articles": "known_from_date",
 }
 
 # The whole content: a build of an older window changes rows that no input of now tells of. 1 s per 600,000 rows.

@@ -27,12 +27,10 @@ class Place(NamedTuple):
 
     calendar: HomeCalendar
     source: Named
+    reporting_currency: str = "USD"
 
     def sessions(self) -> list[dt.date]:
         return self.calendar.sessions(dt.date(2024, 11, 25), dt.date(2024, 12, 2))
-
-    def clock(self) -> dt.datetime:
-        return dt.datetime(2024, 12, 2, 23, 30, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +52,9 @@ def test_dbt_is_told_the_hours_of_the_exchange_and_its_early_closes():
     assert json.loads(settings.pop("session_early_closes")) == {"2024-11-29": "13:00"}
     assert settings == {
         "source_priority": "made_up",
+        "reporting_currency": "USD",
         "session_timezone": "America/New_York",
         "session_close_time": "16:00",
-        "now": "2024-12-02T23:30:00+00:00",
         "window_first_date": "2024-12-02",
         "window_last_date": "2024-12-02",
     }
@@ -64,12 +62,14 @@ def test_dbt_is_told_the_hours_of_the_exchange_and_its_early_closes():
 
 def test_a_build_tells_of_each_table_and_test_and_leaves_this_process_as_it_was(in_store: Store):
     before = Path.cwd()
-    done = run_dbt(["build", "--select", "stg_instruments", "--exclude-resource-type", "unit_test"], {"now": "soon"})
+    done = run_dbt(
+        ["build", "--select", "stg_instruments", "--exclude-resource-type", "unit_test"], {"test_everything": "true"}
+    )
     done.raise_on_problems()
     told = {result["data"]["node_info"]["node_name"] for result in done.results}
     assert told == {"stg_instruments", "stg_instruments_has_unique_grain"}
     assert '"raw"."instruments"' in done.compiled["model.factorloom.stg_instruments"]
-    assert "FACTORLOOM_DBT_NOW" not in os.environ
+    assert "FACTORLOOM_DBT_TEST_EVERYTHING" not in os.environ
     assert Path.cwd() == before
 
 

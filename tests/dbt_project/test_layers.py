@@ -8,7 +8,8 @@ LAYERS["marts"] = LAYERS["intermediate"] | {"marts"}
 LAYERS["factors"] = {"marts", "factors"}
 TEXTS = re.compile(
     r"_id$|_code$|_date$|_at$|_reason$|^(is|has)_|^(ticker|name|market|sector|industry|source|source_symbol|adjustment|"
-    r"statement|published_at_basis|rule|verdict|detail)$"
+    r"statement|published_at_basis|rule|verdict|detail|source_symbols|instrument_ids|title|summary|url|publisher|author|"
+    r"sentiment_by)$"
 )
 
 

@@ -17,7 +17,7 @@ from orchestration.installation import Installation
 from warehouse.clock import clock_of
 from warehouse.settings import Settings
 
-DAILY = ("daily_bars", "benchmark_bars", "dividends", "splits", "bar_verdicts")
+DAILY = ("daily_bars", "benchmark_bars", "dividends", "splits", "bar_verdicts", "fx_rates", "news_articles")
 # Monday to Friday, and the Monday after; Wednesday the 19th is a holiday.
 WEEK = ["2024-06-17", "2024-06-18", "2024-06-20", "2024-06-21", "2024-06-24"]
 

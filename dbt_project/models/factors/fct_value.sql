@@ -44,23 +44,56 @@ paid as (
     window by_bar as (partition by instrument_id order by trade_date)
 ),
 
-value as (
+exchange_rates as (
+    select * from {{ ref('fct_exchange_rates') }}
+),
+
+-- A company may report in another currency than its shares trade in: its figures are measured by the day's rate.
+stated as (
     select
         size.instrument_id,
         size.as_of_date,
-        fundamentals.net_income / size.market_cap as earnings_to_price,
-        case when fundamentals.total_equity > 0 then fundamentals.total_equity / size.market_cap end as book_to_price,
-        fundamentals.revenue / size.market_cap as sales_to_price,
-        (fundamentals.operating_cash_flow + fundamentals.capex) / size.market_cap as free_cash_flow_to_price,
-        paid.dividend_yield,
-        size.missing_reason
+        size.market_cap,
+        size.missing_reason,
+        fundamentals.net_income,
+        fundamentals.total_equity,
+        fundamentals.revenue,
+        fundamentals.operating_cash_flow + fundamentals.capex as free_cash_flow,
+        case
+            when fundamentals.currency_code is not distinct from size.currency_code or size.market_cap is null then 1
+            else exchange_rates.exchange_rate / (size.market_cap_reporting / size.market_cap)
+        end as price_currency_per_reported
     from size
-    inner join paid using (instrument_id, as_of_date)
     left join fundamentals
         on
             size.instrument_id = fundamentals.instrument_id
             and size.as_of_date >= fundamentals.known_from_date
             and (fundamentals.known_to_date is null or size.as_of_date <= fundamentals.known_to_date)
+    left join exchange_rates
+        on
+            fundamentals.currency_code = exchange_rates.currency_code
+            and size.as_of_date = exchange_rates.as_of_date
+            and fundamentals.currency_code <> size.currency_code
+),
+
+value as (
+    select
+        stated.instrument_id,
+        stated.as_of_date,
+        stated.net_income * stated.price_currency_per_reported / stated.market_cap as earnings_to_price,
+        case
+            when stated.total_equity > 0
+                then stated.total_equity * stated.price_currency_per_reported / stated.market_cap
+        end as book_to_price,
+        stated.revenue * stated.price_currency_per_reported / stated.market_cap as sales_to_price,
+        stated.free_cash_flow * stated.price_currency_per_reported / stated.market_cap as free_cash_flow_to_price,
+        paid.dividend_yield,
+        case
+            when stated.market_cap is null then stated.missing_reason
+            when stated.price_currency_per_reported is null then 'no_exchange_rate'
+        end as missing_reason
+    from stated
+    inner join paid using (instrument_id, as_of_date)
 )
 
 select * from value

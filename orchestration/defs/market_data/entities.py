@@ -9,8 +9,18 @@ import pandas as pd
 
 from orchestration.ingestion import Entity
 from orchestration.installation import Installation
-from orchestration.sources.records import BenchmarkBar, DailyBar, Dividend, Instrument, Split
+from orchestration.sources.records import (
+    BenchmarkBar,
+    DailyBar,
+    Dividend,
+    FxRate,
+    Instrument,
+    MarketHoliday,
+    NewsArticle,
+    Split,
+)
 from transforms.bar_rules import check_bars
+from transforms.news_rules import check_fx_rates, check_market_holidays, check_news_articles
 from transforms.record_rules import check_benchmark_bars, check_dividends, check_instruments, check_splits
 
 # Exchanges that keep the hours of a calendar under another code.
@@ -83,9 +93,34 @@ def splits_entity() -> Entity:
     return Entity(table="raw.splits", record=Split, key=("source_symbol", "ex_date"), check=check_splits)
 
 
+def news_articles_entity(installation: Installation) -> Entity:
+    """News articles, none of them from the future."""
+    now = pd.Timestamp(installation.clock())
+    return Entity(
+        table="raw.news_articles",
+        record=NewsArticle,
+        key=("source_article_id",),
+        check=lambda records: check_news_articles(records, now=now),
+    )
+
+
+def fx_rates_entity() -> Entity:
+    """Exchange rates."""
+    key = ("base_currency_code", "quote_currency_code", "rate_date")
+    return Entity(table="raw.fx_rates", record=FxRate, key=key, check=check_fx_rates)
+
+
+def market_holidays_entity() -> Entity:
+    """Days on which exchanges are closed, or close early."""
+    key = ("exchange_code", "holiday_date")
+    return Entity(table="raw.market_holidays", record=MarketHoliday, key=key, check=check_market_holidays)
+
+
 def _sessions(installation: Installation, first: dt.date, last: dt.date) -> np.ndarray:
-    # A window's ends carry what is older and younger than the source's sessions, so the calendar reaches further.
+    # A window's ends carry what is older and younger than the source's sessions, so the calendar reaches further; and a
+    # vendor is asked for what an earlier run has left out.
     margin = dt.timedelta(days=10)
+    first = min(first, installation.first_session)
     return np.array(installation.calendar.sessions(first - margin, last + margin), dtype="datetime64[D]")
 
 

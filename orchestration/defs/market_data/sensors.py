@@ -14,7 +14,7 @@ from orchestration.partitions import run_tags
 
 RAW = [
     dg.AssetKey(["raw", name])
-    for name in ("daily_bars", "bar_verdicts", "dividends", "splits", "fundamentals", "benchmark_bars")
+    for name in ("daily_bars", "bar_verdicts", "dividends", "splits", "fundamentals", "benchmark_bars", "fx_rates")
 ]
 WATCHED = [*RAW, VERSIONS]
 BATCH = 500

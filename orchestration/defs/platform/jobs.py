@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-RAW = dg.AssetSelection.groups("market_data", "fundamentals") - dg.AssetSelection.assets(["raw", "quotes"])
+NEWS = dg.AssetSelection.assets(["raw", "news_articles"])
+RAW = (dg.AssetSelection.groups("market_data", "fundamentals") | NEWS) - dg.AssetSelection.assets(["raw", "quotes"])
 FACTORS = dg.AssetSelection.groups("staging", "intermediate", "marts", "factors", "indicators")
 RANKED = dg.AssetSelection.groups("rankings") | dg.AssetSelection.assets(
     ["research", "forecasts"], ["research", "evaluation_days"], ["research", "evaluations"]
@@ -11,7 +12,7 @@ RANKED = dg.AssetSelection.groups("rankings") | dg.AssetSelection.assets(
 ingest = dg.define_asset_job(
     "ingest",
     selection=RAW,
-    description="Everything that the source has, for a range of sessions: bars, verdicts, actions, statements.",
+    description="Everything that the source has, for a range of sessions: bars, verdicts, actions, statements, news.",
 )
 
 build_factors = dg.define_asset_job(

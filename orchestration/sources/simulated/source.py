@@ -24,8 +24,8 @@ from orchestration.sources.simulated.statements import fundamental_batches
 from orchestration.sources.simulated.surroundings import fx_batch, holiday_batch, news_batch
 from orchestration.sources.simulated.universe import INDUSTRIES, SECTORS, company_name
 
-# Where a calendar's companies are at home; elsewhere they trade in US dollars.
-_HOMES = {"XNYS": ("USD", "US"), "XASX": ("AUD", "AU"), "XSTO": ("SEK", "SE")}
+# Where a calendar's companies are at home; in the United States where we do not know.
+_HOMES = {"XASX": "AU", "XSTO": "SE"}
 _DAYS_TO_PAYMENT = 14
 
 
@@ -56,7 +56,7 @@ class SimulatedSource:
         self._calendar = calendar
         self._now = now
         self._market = Market(options, calendar)
-        self._currency_code, self._country_code = _HOMES.get(calendar.code, ("USD", "US"))
+        self._currency_code, self._country_code = calendar.currency_code, _HOMES.get(calendar.code, "US")
 
     @property
     def label(self) -> str:

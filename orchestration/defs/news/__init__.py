@@ -1,0 +1,1 @@
+"""What is written about companies, and how it sounds."""
