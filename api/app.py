@@ -22,6 +22,7 @@ from api.questions import examine
 from api.readiness import Watch
 from api.routes import (
     backtests,
+    blackscholes,
     datasets,
     docs,
     fundamentals,
@@ -51,6 +52,7 @@ VERSIONED = [
     backtests.list_backtests,
     backtests.get_backtest,
     datasets.list_datasets,
+    blackscholes.value_options,
 ]
 UNVERSIONED = [
     root.welcome,
@@ -91,6 +93,8 @@ def create_app(settings: Settings) -> Outermost:
             ApiProblem: problems.on_api_problem,
             ValidationException: problems.on_validation,
             HTTPException: problems.on_http_exception,
+            RecursionError: problems.on_unreadable_body,
+            UnicodeDecodeError: problems.on_unreadable_body,
             Exception: problems.on_failure,
         },
     )

@@ -23,6 +23,8 @@ MEANINGS = {
     404: "There is no such thing, or not on that day.",
     405: "The address does not take this method.",
     410: "The data has changed since the cursor was handed out.",
+    413: "The body is larger than it may be.",
+    415: "The body is not application/json.",
     422: "Each part can be read, but together they ask for nothing.",
     500: "Something broke on our side.",
     503: "It cannot be answered now; Retry-After says when to try again.",
@@ -65,6 +67,7 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
         tags=[
             Tag(name="Market data", description="What the market did, and what companies reported."),
             Tag(name="Research", description="What was computed from it."),
+            Tag(name="Calculations", description="Closed formulas, answered at once; nothing is kept."),
             Tag(name="Service", description="The service itself."),
         ],
     )
@@ -100,7 +103,7 @@ def _complete(operation: Json, handler: HTTPRouteHandler) -> None:
     ok["headers"] = {name: _header(text) for name, text in HEADERS.items()}
     ok["content"]["application/json"]["example"] = handler.opt["example"]
     responses = {"200": ok}
-    if handler.opt["datasets"]:
+    if handler.opt.get("datasets"):
         ok["headers"]["ETag"] = _header("Entity tag: changes with the version of the data, and with the question.")
         responses["304"] = {"description": "The client has this answer already (If-None-Match)."}
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)

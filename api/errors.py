@@ -2,14 +2,15 @@
 
 ApiProblem
 ├── BadRequest          400
-│   ├── ParameterUnknown, ParameterRepeated, ParameterInvalid, TextInvalid
+│   ├── ParameterUnknown, ParameterRepeated, ParameterInvalid, TextInvalid, BodyNested
 │   └── CursorInvalid, CursorMismatch
 ├── NotFound            404
 │   └── TickerUnknown, BacktestUnknown, PriceMissing, BeforeFirstDate, NothingInRange, ProblemUnknown
 ├── TickerRenamed       307
 ├── CursorExpired       410
+├── MediaTypeUnsupported 415
 ├── Unprocessable       422
-│   └── ParameterConflict, ValueUnknown, AsTradedUnavailable
+│   └── ParameterConflict, ValueUnknown, AsTradedUnavailable, OptionUnclear
 └── Unavailable         503
     └── DatabaseBusy, DatabaseUnreachable, QueryTooSlow, DatasetMissing, NotReady
 """
@@ -101,6 +102,28 @@ class ParameterInvalid(BadRequest):
     def __init__(self, errors: Sequence[ParameterError]) -> None:
         listed = "; ".join(f"{error.parameter}: {error.message}" for error in errors)
         super().__init__(f"{listed}. See /docs for what each parameter takes.", errors=errors)
+
+
+class BodyNested(BadRequest):
+    """The body is nested deeper than anything that is asked for here."""
+
+    code = "body-nested"
+    title = "The body is nested too deeply"
+
+    def __init__(self) -> None:
+        super().__init__("body: lists and objects must be nested as documented; they go far deeper. See /docs.")
+
+
+class MediaTypeUnsupported(ApiProblem):
+    """The body is in another format."""
+
+    status = 415
+    code = "media-type-unsupported"
+    title = "The body is in a format that is not read here"
+
+    def __init__(self, media_type: str) -> None:
+        given = shown(media_type) or "none"
+        super().__init__(f"body: must be application/json; got {given}. Send JSON, and say so in Content-Type.")
 
 
 class CursorInvalid(BadRequest):
@@ -262,6 +285,21 @@ class AsTradedUnavailable(Unprocessable):
         super().__init__(
             f"adjusted: must be true for {ticker}, whose source gives prices adjusted for {adjustment}; got false."
             " Leave the parameter out."
+        )
+
+
+class OptionUnclear(Unprocessable):
+    """An option has both volatility and price, or neither."""
+
+    code = "option-unclear"
+    title = "An option needs a volatility or a price, and not both"
+
+    def __init__(self, places: Sequence[int]) -> None:
+        errors = [ParameterError(f"options[{place}]", "unclear", "Give volatility or price.") for place in places]
+        super().__init__(
+            f"options: each must have a volatility or a price, and not both; got {len(places)} that do not, the first "
+            f"at {places[0]}. Give volatility to get the price, or price to get the volatility.",
+            errors=errors,
         )
 
 

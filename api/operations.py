@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
@@ -13,6 +13,8 @@ AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 DAILY = "public, max-age=60, stale-while-revalidate=600"
 LIVE = "public, max-age=2"
 UNCACHED = "no-store"
+# A thousand options with all their terms are a quarter of this.
+MAX_BODY_BYTES = 1_000_000
 
 
 def read(
@@ -52,4 +54,19 @@ def read(
             "example": msgspec.to_builtins(example),
             "problems": tuple(problems),
         },
+    )
+
+
+def calculation(
+    path: str, *, operation_id: str, summary: str, tag: str, example: object, problems: Sequence[int] = ()
+) -> Callable[[AnyHandler], HTTPRouteHandler]:
+    """Declare a calculation: a question in the body, an answer at once, nothing kept. Parameters as in `read`."""
+    return post(
+        path,
+        operation_id=operation_id,
+        summary=summary,
+        tags=[tag],
+        status_code=200,
+        request_max_body_size=MAX_BODY_BYTES,
+        opt={"example": msgspec.to_builtins(example), "problems": (413, 415, *problems)},
     )

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from msgspec import Meta
 
 from api import exchange
-from api.errors import ApiProblem, NotFound, ParameterError, ParameterInvalid, shown
+from api.errors import ApiProblem, BodyNested, NotFound, ParameterError, ParameterInvalid, TextInvalid, shown
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -104,6 +104,13 @@ def on_api_problem(_: Request[Any, Any, Any], problem: ApiProblem) -> Response[b
 def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     """Answer for parameters that Litestar could not convert."""
     return respond(ParameterInvalid(list(_parameter_errors(request, error))))
+
+
+def on_unreadable_body(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer for a body that the decoder broke on; where there is no body it is a defect of ours."""
+    if request.method != "POST":
+        return on_failure(request, error)
+    return respond(TextInvalid("body") if isinstance(error, UnicodeDecodeError) else BodyNested())
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from litestar import Request, Response
 
 from api import exchange
-from api.errors import ParameterRepeated, ParameterUnknown, TextInvalid
+from api.errors import MediaTypeUnsupported, ParameterRepeated, ParameterUnknown, TextInvalid
 from api.versions import Versions
 
 NOT_FILTERS = frozenset({"cursor", "limit"})
@@ -34,6 +34,8 @@ def examine(known: Mapping[str, frozenset[str]], versions: Versions, revision: s
     async def before_request(request: Request[Any, Any, Any]) -> Response[None] | None:
         handler = request.route_handler
         operation_id = str(getattr(handler, "operation_id", None) or "")
+        if request.method == "POST" and request.content_type[0] != "application/json":
+            raise MediaTypeUnsupported(request.content_type[0])
         pairs = _well_put(request, known.get(operation_id, frozenset()))
         now = exchange.current.get()
         now.operation_id = operation_id

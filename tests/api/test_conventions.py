@@ -1,5 +1,6 @@
 """What holds for every operation: swept over all of them as the OpenAPI document lists them."""
 
+import json
 import re
 from urllib.parse import quote
 
@@ -10,9 +11,11 @@ from api.app import _dependencies, _routes
 from api.problems import kinds
 
 SCHEMA = description.describe(_routes(), _dependencies(None, None, None, None))
-OPERATIONS = {
-    operation["operationId"]: (path, operation) for path, item in SCHEMA["paths"].items() for operation in item.values()
+READS = {item["get"]["operationId"]: (path, item["get"]) for path, item in SCHEMA["paths"].items() if "get" in item}
+CALCULATIONS = {
+    item["post"]["operationId"]: (path, item["post"]) for path, item in SCHEMA["paths"].items() if "post" in item
 }
+OPERATIONS = READS | CALCULATIONS
 # What the examples of the document stand for in the warehouse of the tests.
 HERE = {"ACME,ZETA": "ACME,ZETA", "b_0cc175b9c0f1b6a8": "b_one"}
 JUNK = {
@@ -62,19 +65,25 @@ def is_problem(answer):
     return True
 
 
+every_read = pytest.mark.parametrize(("path", "operation"), READS.values(), ids=READS)
+every_calculation = pytest.mark.parametrize(("path", "operation"), CALCULATIONS.values(), ids=CALCULATIONS)
 every_operation = pytest.mark.parametrize(("path", "operation"), OPERATIONS.values(), ids=OPERATIONS)
 
 
-@every_operation
-def test_every_operation_answers_its_example(client, path, operation):
+def body_of(operation):
+    return operation["requestBody"]["content"]["application/json"]["schema"]["examples"][0]
+
+
+@every_read
+def test_every_read_answers_its_example(client, path, operation):
     params = {name: value for name, value in questions(operation).items() if name not in ("as_of",)}
     answer = client.get(path_of(path, operation), params=params)
     assert answer.status_code == 200, answer.text
     assert set(answer.json()) == set(operation["responses"]["200"]["content"]["application/json"]["example"])
 
 
-@every_operation
-def test_every_operation_takes_head_and_a_trailing_slash(client, path, operation):
+@every_read
+def test_every_read_takes_head_and_a_trailing_slash(client, path, operation):
     path = path_of(path, operation)
     plain, head, slashed = client.get(path), client.head(path), client.get(path.rstrip("/") + "/")
     assert (plain.status_code, head.status_code, slashed.status_code) == (200, 200, 200)
@@ -83,8 +92,8 @@ def test_every_operation_takes_head_and_a_trailing_slash(client, path, operation
     assert slashed.json() == plain.json()
 
 
-@every_operation
-def test_every_operation_refuses_parameters_that_it_does_not_know(client, path, operation):
+@every_read
+def test_every_read_refuses_parameters_that_it_does_not_know(client, path, operation):
     answer = client.get(path_of(path, operation), params={"tikcer": "ACME"})
     assert (answer.status_code, answer.json()["code"]) == (400, "parameter-unknown")
     assert is_problem(answer)
@@ -92,8 +101,8 @@ def test_every_operation_refuses_parameters_that_it_does_not_know(client, path, 
         assert parameter["name"] in answer.json()["detail"]
 
 
-@every_operation
-def test_every_operation_refuses_methods_that_it_does_not_take(client, path, operation):
+@every_read
+def test_every_read_refuses_methods_that_it_does_not_take(client, path, operation):
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = client.request(method, path_of(path, operation))
         assert answer.status_code == 405
@@ -101,7 +110,7 @@ def test_every_operation_refuses_methods_that_it_does_not_take(client, path, ope
         assert {"GET", "HEAD"} <= set(answer.headers["allow"].split(", "))
 
 
-@every_operation
+@every_read
 @pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK)
 def test_every_parameter_refuses_junk(client, path, operation, junk):
     for parameter in parameters(operation, "query"):
@@ -118,21 +127,77 @@ def test_every_parameter_refuses_junk(client, path, operation, junk):
         assert is_problem(answer)
 
 
-@every_operation
+@every_read
 @pytest.mark.parametrize("junk", RAW_JUNK.values(), ids=RAW_JUNK)
-def test_every_operation_refuses_bytes_that_are_no_text(client, path, operation, junk):
+def test_every_read_refuses_bytes_that_are_no_text(client, path, operation, junk):
     for parameter in parameters(operation, "query"):
         answer = client.get(f"{path_of(path, operation)}?{parameter['name']}={junk}")
         assert (answer.status_code, answer.json()["code"]) == (400, "text-invalid")
         assert is_problem(answer)
 
 
-@every_operation
+@every_read
 def test_every_parameter_may_be_given_once(client, path, operation):
     for parameter in parameters(operation, "query"):
         name = parameter["name"]
         answer = client.get(f"{path_of(path, operation)}?{name}=1&{name}=2")
         assert (answer.status_code, answer.json()["code"]) == (400, "parameter-repeated")
+
+
+@every_calculation
+def test_every_calculation_answers_its_example(client, path, operation):
+    answer = client.post(path, json=body_of(operation))
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == operation["responses"]["200"]["content"]["application/json"]["example"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@every_calculation
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "parameter-invalid"),
+        (b"{", 400, "request-refused"),
+        (b"[]", 400, "parameter-invalid"),
+        (b"{}", 400, "parameter-invalid"),
+        (b'{"a": NaN}', 400, "request-refused"),
+        (b'{"a": "\xff\xfe"}', 400, "text-invalid"),
+        (b"[" * 100_000, 400, "body-nested"),
+        (b'{"a":' * 100_000, 400, "body-nested"),
+        (b" " * 1_000_001, 413, "request-refused"),
+    ],
+    ids=["empty", "cut", "list", "nothing", "not_a_number", "not_utf8", "nested", "nested_objects", "oversized"],
+)
+def test_every_calculation_refuses_junk(client, path, operation, body, status, code):
+    answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert is_problem(answer)
+
+
+@every_calculation
+def test_every_calculation_takes_json_alone(client, path, operation):
+    for media_type in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "a\tb",
+        "",
+    ):
+        answer = client.post(path, content=b"{}", headers={"Content-Type": media_type})
+        assert (answer.status_code, answer.json()["code"]) == (415, "media-type-unsupported")
+        assert is_problem(answer)
+    with_charset = {"Content-Type": "application/json; charset=utf-8"}
+    assert client.post(path, content=json.dumps(body_of(operation)), headers=with_charset).status_code == 200
+
+
+@every_calculation
+def test_every_calculation_refuses_other_methods_and_parameters(client, path, operation):
+    for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE"):
+        answer = client.request(method, path)
+        assert answer.status_code == 405
+        assert "POST" in answer.headers["allow"].split(", ")
+    answer = client.post(path, json=body_of(operation), params={"limit": 5})
+    assert (answer.status_code, answer.json()["code"]) == (400, "parameter-unknown")
 
 
 @pytest.mark.parametrize(
