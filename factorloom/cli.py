@@ -104,19 +104,27 @@ def sources() -> None:
 
 @commands.command(name="fake-vendor")
 def fake_vendor(
-    name: Annotated[str, typer.Argument(help="Whose formats: massive.")],
+    name: Annotated[str, typer.Argument(help="Whose formats: eodhd, massive, nordnet, twelve_data, yahoo.")],
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     companies: Annotated[int, typer.Option(min=2, max=10_000, help="Companies of the made-up market.")] = 100,
     errors: Annotated[float, typer.Option(min=0, max=1, help="Fraction of requests that end with a 503.")] = 0.0,
     refusals: Annotated[float, typer.Option(min=0, max=1, help="Fraction refused with a 429.")] = 0.0,
     cuts: Annotated[float, typer.Option(min=0, max=1, help="Fraction cut off in the middle.")] = 0.0,
     garbage: Annotated[float, typer.Option(min=0, max=1, help="Fraction answered with something else.")] = 0.0,
+    lies: Annotated[float, typer.Option(min=0, max=1, help="Fraction answered about other days.")] = 0.0,
+    slow_seconds: Annotated[float, typer.Option(min=0, max=600, help="How long each answer takes.")] = 0.0,
 ) -> None:
     """Serve a made-up market in a vendor's formats on this machine, as badly as it is told to."""
     from factorloom.fake_vendors.commands import fake_vendor as run
     from factorloom.fake_vendors.server import Faults
 
-    run(name, port=port, n_companies=companies, faults=Faults(errors, refusals, cuts, garbage), say=print)
+    run(
+        name,
+        port=port,
+        n_companies=companies,
+        faults=Faults(errors, refusals, cuts, garbage, lies, slow_seconds),
+        say=print,
+    )
 
 
 @commands.command()

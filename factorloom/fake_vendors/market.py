@@ -8,6 +8,7 @@ from typing import NamedTuple
 from orchestration.calendars import HomeCalendar
 
 SPLIT_DATE = dt.date(2023, 6, 1)
+CURRENCIES = {"EURUSD": 1.1, "GBPUSD": 1.3, "USDSEK": 10.5}
 
 
 class Figures(NamedTuple):
@@ -18,6 +19,19 @@ class Figures(NamedTuple):
     low: float
     close: float
     volume: int
+
+
+class Statement(NamedTuple):
+    """A quarter's figures (currency), known from its filing day on."""
+
+    period_end: dt.date
+    filed: dt.date
+    revenue: int
+    net_income: int
+    total_assets: int
+    total_equity: int
+    operating_cash_flow: int
+    shares: int
 
 
 class FakeMarket:
@@ -46,14 +60,21 @@ class FakeMarket:
         return self.calendar.sessions(first, last) if first <= last else []
 
     def bar(self, symbol: str, session: dt.date) -> Figures:
-        """Return a day's figures: a slow wave of the company's own, and noise that its name and day give."""
+        """Return a day's figures: a slow wave of the company's own, and noise that its name and day give.
+
+        Each figure has noise of its own: two days whose four prices and volume were the same would be one day's bar
+        handed out twice, and judged so.
+        """
         number, ordinal = self._numbers[symbol], session.toordinal()
-        noise = zlib.crc32(f"{symbol}|{ordinal}".encode()) / 2**32 - 0.5
-        wave = 1 + 0.2 * math.sin(ordinal / (40 + number % 97)) + 0.02 * noise
+        noise = {name: zlib.crc32(f"{symbol}|{ordinal}|{name}".encode()) / 2**32 for name in Figures._fields}
+        wave = 1 + 0.2 * math.sin(ordinal / (40 + number % 97)) + 0.02 * (noise["close"] - 0.5)
         before_split = 4.0 if number == 1 and session < SPLIT_DATE else 1.0
         close = round((20 + number % 200) * wave * before_split, 2)
-        high, low = round(close * 1.01, 2), round(close * 0.99, 2)
-        return Figures(round(close * (1 + 0.005 * noise), 2), high, low, close, 1_000_000 + number)
+        open_ = round(close * (1 + 0.02 * (noise["open"] - 0.5)), 2)
+        high = round(max(open_, close) * (1 + 0.02 * noise["high"]), 2)
+        low = round(min(open_, close) * (1 - 0.02 * noise["low"]), 2)
+        volume = round((1_000_000 + number) * (0.5 + noise["volume"]) / before_split)
+        return Figures(open_, high, low, close, volume)
 
     def splits(self, first: dt.date, last: dt.date) -> list[tuple[str, dt.date]]:
         """Return company and day of the split, if it lies between two days."""
@@ -64,3 +85,32 @@ class FakeMarket:
         junes = (dt.date(year, 6, 1) for year in range(first.year, last.year + 1))
         days = (self.calendar.sessions(june, june + dt.timedelta(days=9))[0] for june in junes)
         return [(self.symbols[1], day) for day in days if first <= day <= last]
+
+    def statements(self, symbol: str, first: dt.date, last: dt.date) -> list[Statement]:
+        """Return the quarters of a company that are filed between two days, 40 days after they end; sales grow."""
+        number = self._numbers[symbol]
+        quarters = (
+            dt.date(year + month // 12, month % 12 + 1, 1) - dt.timedelta(days=1)
+            for year in range(first.year - 1, last.year + 1)
+            for month in (3, 6, 9, 12)
+        )
+        filed = [(end, end + dt.timedelta(days=40)) for end in quarters]
+        return [self._statement(number, end, day) for end, day in filed if first <= day <= last]
+
+    def rate(self, pair: str, date: dt.date) -> float:
+        """Return a day's last rate: so many units of the second currency for one of the first."""
+        return round(CURRENCIES[pair] * (1 + 0.03 * math.sin(date.toordinal() / 50)), 4)
+
+    def _statement(self, number: int, end: dt.date, filed: dt.date) -> Statement:
+        age = (end.year - 2015) * 4 + end.month // 3
+        revenue = 1_000_000 * (50 + number % 40) * (100 + age) // 100
+        return Statement(
+            period_end=end,
+            filed=filed,
+            revenue=revenue,
+            net_income=revenue * (5 + number % 15) // 100,
+            total_assets=revenue * 8,
+            total_equity=revenue * (3 + number % 3),
+            operating_cash_flow=revenue * (6 + number % 10) // 100,
+            shares=10_000_000 + 100_000 * number,
+        )

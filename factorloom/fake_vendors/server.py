@@ -1,6 +1,9 @@
 """An HTTP server on loopback that answers as a vendor does, and as badly as it is told to."""
 
+import datetime as dt
+import json
 import random
+import re
 import socket
 import threading
 from collections import Counter, deque
@@ -12,11 +15,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 class Asked(NamedTuple):
-    """A request."""
+    """A request; `form` are the fields of a body that has any."""
 
     path: str
     parameters: Mapping[str, str]
     headers: Mapping[str, str]
+    form: Mapping[str, str] = {}
 
 
 class Reply(NamedTuple):
@@ -30,16 +34,23 @@ class Reply(NamedTuple):
 
 
 class Faults(NamedTuple):
-    """How often something goes wrong, each a fraction of the requests, drawn by `seed`."""
+    """How often something goes wrong, each a fraction of the requests, drawn by `seed`.
+
+    A lie is an answer about other days than were asked for. `slow_seconds` pass before each answer.
+    """
 
     errors: float = 0.0
     refusals: float = 0.0
     cuts: float = 0.0
     garbage: float = 0.0
+    lies: float = 0.0
+    slow_seconds: float = 0.0
     seed: int = 1
 
 
 Answering = Callable[[Asked], Reply]
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_SHIFT = dt.timedelta(days=28)
 GARBAGE = b'{"status": "OK", "results": [{"T": "F0'
 
 
@@ -101,7 +112,9 @@ class FakeVendor:
             return Reply(503, b"upstream failed", {"content-type": "text/plain"})
         if fault == "refusal":
             return Reply(429, b'{"status":"ERROR","error":"too many requests"}', {"retry-after": "0"})
-        reply = self._answering(asked)
+        if self._faults.slow_seconds:
+            threading.Event().wait(self._faults.slow_seconds)
+        reply = self._answering(_of_other_days(asked) if fault == "lie" else asked)
         if fault == "garbage":
             return reply._replace(body=GARBAGE)
         return reply._replace(is_cut=fault == "cut")
@@ -110,11 +123,33 @@ class FakeVendor:
         draw, faults = self._random.random(), self._faults
         for name, share in (
             ("error", faults.errors), ("refusal", faults.refusals), ("cut", faults.cuts), ("garbage", faults.garbage),
+            ("lie", faults.lies),
         ):  # fmt: skip
             if draw < share:
                 return name
             draw -= share
         return "answer"
+
+
+def as_json(body: object, status: int = 200, **headers: str) -> Reply:
+    """Return an answer in JSON; in the names of headers a line stands for a dash."""
+    return Reply(status, json.dumps(body).encode(), {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def _of_other_days(asked: Asked) -> Asked:
+    """Return the question whose answer would be a lie: the same one about days four weeks before."""
+    return Asked(
+        _earlier(asked.path),
+        {name: _earlier(value, is_instant=name.startswith("period")) for name, value in asked.parameters.items()},
+        asked.headers,
+        asked.form,
+    )
+
+
+def _earlier(text: str, *, is_instant: bool = False) -> str:
+    if is_instant:
+        return str(int(text) - int(_SHIFT.total_seconds()))
+    return _DAY.sub(lambda found: str(dt.date.fromisoformat(found[0]) - _SHIFT), text)
 
 
 class _Server(ThreadingHTTPServer):
@@ -134,11 +169,10 @@ def _handler_of(vendor: FakeVendor) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            self._send(vendor.reply(Asked(parts.path, dict(parse_qsl(parts.query)), headers)))
+            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+            self._send(vendor.reply(Asked(parts.path, dict(parse_qsl(parts.query)), headers, dict(parse_qsl(body)))))
 
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            self.do_GET()
+        do_POST = do_GET
 
         def _send(self, reply: Reply) -> None:
             if reply.waits is not None:

@@ -1,19 +1,26 @@
 """Several sources in a row: where one is down, over its budget or refuses, the next is asked; rows say who answered.
 
-Instruments and quotes are the first source's alone: what an instrument is must not depend on who answers today.
+All are asked by the first one's symbols. What an instrument is does not depend on who answers today: a symbol that is
+known keeps its id, see the asset `raw/instruments`.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orchestration.sources.errors import VendorError
-from orchestration.sources.protocols import HasQuotes, HasTickerBars, Source, capabilities
+from orchestration.sources.protocols import HasTickerBars, Source, capabilities
+from orchestration.sources.quoting import quote_batches, quotes_in
 from orchestration.sources.records import Batch, Quote
+from orchestration.sources.wire import LEFT_OUT
 
-# What may come from another source than the instruments.
-REPLACEABLE = ("daily_bars", "benchmark_bars", "dividends", "splits", "fundamentals")
-_LEFT_OUT = "vendor_"
+# What may come from another source than the first.
+REPLACEABLE = (
+    "instruments", "daily_bars", "benchmark_bars", "dividends", "splits", "fundamentals", "quotes", "news_articles",
+    "fx_rates", "market_holidays",
+)  # fmt: skip
+# Asks a source for an entity.
+Ask = Callable[[Source], Iterator[Batch]]
 
 
 def parse_fallbacks(entries: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -32,7 +39,7 @@ class FailoverSource:
     Parameters
     ----------
     first
-        The source that is asked before all others, and alone for instruments and quotes.
+        The source that is asked before all others.
     fallbacks
         The others by entity, in the order in which they are asked.
     """
@@ -71,35 +78,57 @@ class FailoverSource:
         return tuple(dict.fromkeys(source.name for sources in self._fallbacks.values() for source in sources))
 
     def instruments(self) -> Iterator[Batch]:
-        """Instruments of the first source."""
-        batches: Iterator[Batch] = getattr(self._first, "instruments")()  # noqa: B009 - a capability
-        return batches
+        """Instruments of the first source that answers."""
+        yield from self._ask("instruments", lambda source: source.instruments())  # type: ignore[attr-defined]
 
     def daily_bars(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Bars of the first source that answers; what it left out, symbol by symbol, of the next ones."""
-        yield from self._ask("daily_bars", first_date, last_date)
+        answered: list[Batch] = []
+        for batch in self._window("daily_bars", first_date, last_date):
+            answered.append(batch)
+            yield batch
+        yield from self._left_out(answered, first_date, last_date)
 
     def benchmark_bars(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Bars of the index, of the first source that answers."""
-        yield from self._ask("benchmark_bars", first_date, last_date)
+        yield from self._window("benchmark_bars", first_date, last_date)
 
     def dividends(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Dividends of the first source that answers."""
-        yield from self._ask("dividends", first_date, last_date)
+        yield from self._window("dividends", first_date, last_date)
 
     def splits(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Splits of the first source that answers."""
-        yield from self._ask("splits", first_date, last_date)
+        yield from self._window("splits", first_date, last_date)
 
     def fundamentals(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Statements of the first source that answers."""
-        yield from self._ask("fundamentals", first_date, last_date)
+        yield from self._window("fundamentals", first_date, last_date)
+
+    def news_articles(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Articles of the first source that answers."""
+        yield from self._window("news_articles", first_date, last_date)
+
+    def fx_rates(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Rates of the first source that answers."""
+        yield from self._window("fx_rates", first_date, last_date)
+
+    def market_holidays(self) -> Iterator[Batch]:
+        """Holidays of the first source that answers."""
+        yield from self._ask("market_holidays", lambda source: source.market_holidays())  # type: ignore[attr-defined]
+
+    def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
+        """Prices at an instant, of the first source that answers."""
+        yield from self._ask("quotes", lambda source: quote_batches(source, symbols, now))
 
     def quotes(self, symbols: Sequence[str] | None, now: dt.datetime) -> list[Quote]:
-        """Quotes of the first source."""
-        return self._first.quotes(symbols, now) if isinstance(self._first, HasQuotes) else []
+        """Prices at an instant, of the first source that answers."""
+        return quotes_in(self.quote_batches(symbols, now))
 
-    def _ask(self, entity: str, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+    def _window(self, entity: str, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        yield from self._ask(entity, lambda source: getattr(source, entity)(first_date, last_date))
+
+    def _ask(self, entity: str, ask: Ask) -> Iterator[Batch]:
         """Ask one source after another, and hand over what the first that answers has.
 
         Raises
@@ -107,12 +136,11 @@ class FailoverSource:
         VendorError
             If none answers: the first source's reason, with the others' as notes.
         """
-        able = self._able(entity, (self._first, *self._fallbacks.get(entity, ())))
         failure: VendorError | None = None
-        for position, source in enumerate(able):
+        for source in self._able(entity, (self._first, *self._fallbacks.get(entity, ()))):
             try:
                 # Whole before anything is handed over: half of one and all of another would be two answers.
-                batches = [replace(b, source=source.name) for b in getattr(source, entity)(first_date, last_date)]
+                batches = [self._named(batch, source) for batch in ask(source)]
             except VendorError as error:
                 if failure is None:
                     failure = error
@@ -120,24 +148,25 @@ class FailoverSource:
                     failure.add_note(f"then {error}")
                 continue
             yield from batches
-            if entity == "daily_bars":
-                yield from self._left_out(batches, able[position + 1 :], first_date, last_date)
             return
         if failure is not None:
             raise failure
 
-    def _left_out(
-        self, batches: Sequence[Batch], others: Sequence[Source], first_date: dt.date, last_date: dt.date
-    ) -> Iterator[Batch]:
+    def _named(self, batch: Batch, source: Source) -> Batch:
+        """Return a batch with its source's name; how far another has come in the first one's place does not count."""
+        return replace(batch, source=source.name, reached=batch.reached if source is self._first else ())
+
+    def _left_out(self, batches: Sequence[Batch], first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Ask the others for the symbols that an answer names as left out."""
-        refused = [record for batch in batches for record in batch.refused if record.rule.startswith(_LEFT_OUT)]
+        refused = [record for batch in batches for record in batch.refused if record.rule.startswith(LEFT_OUT)]
         keys = dict.fromkeys(record.record_key.split("|")[0] for record in refused)
         symbols = [key for key in keys if not key[:1].isdigit()]  # a key that is a day names a whole market
-        for source in others:
-            if not symbols or not isinstance(source, HasTickerBars):
+        answered = {batch.source for batch in batches}
+        for source in self._able("daily_bars", self._fallbacks.get("daily_bars", ())):
+            if not symbols or source.name in answered or not isinstance(source, HasTickerBars):
                 continue
             try:
-                found = [replace(b, source=source.name) for b in source.ticker_bars(symbols, first_date, last_date)]
+                found = [self._named(batch, source) for batch in source.ticker_bars(symbols, first_date, last_date)]
             except VendorError:
                 continue  # what is left out is named already
             yield from found

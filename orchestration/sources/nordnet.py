@@ -140,7 +140,7 @@ class NordnetSource(QuotingSource):
         for rows in self._list():
             yield gather(Instrument, "instruments", rows, self._instrument, about="stocklist")
 
-    def quote_batches(self, symbols: Sequence[str] | None) -> Iterator[Batch]:
+    def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, of all instruments of the list or of some."""
         wanted = frozenset(self._options.symbols if symbols is None else symbols)
         for rows in self._list():

@@ -17,6 +17,7 @@ from orchestration.sources.nordnet import NordnetSource
 from orchestration.sources.protocols import Source
 from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
+from orchestration.sources.turns import NoProgress, Progress
 from orchestration.sources.twelve_data.source import TwelveDataSource
 from orchestration.sources.vendor import Surroundings, VendorOptions, VendorSource
 from orchestration.sources.yahoo.source import YahooSource
@@ -198,7 +199,12 @@ SOURCES: Mapping[str, Constructor] = {
 
 
 def create_source(
-    name: str, settings: SourceSettings, calendar: HomeCalendar, now: Now, ledger: Ledger | None = None
+    name: str,
+    settings: SourceSettings,
+    calendar: HomeCalendar,
+    now: Now,
+    ledger: Ledger | None = None,
+    progress: Progress = NoProgress(),  # noqa: B008 - immutable
 ) -> Source:
     """Make the source of a name; nothing is read or opened yet.
 
@@ -206,6 +212,8 @@ def create_source(
     ----------
     ledger
         Budgets and breakers of vendors; without one, this process keeps its own.
+    progress
+        What symbols are worth, and how far each has come; without one, settings and windows alone count.
 
     Raises
     ------
@@ -220,11 +228,16 @@ def create_source(
         if vendor not in SOURCES:
             must = f"name one of {sorted(SOURCES)}"
             raise OptionOutOfRange("sources", f"FACTORLOOM_{vendor.upper()}_...", must=must, got=vendor)
-    return SOURCES[name](settings, Surroundings(calendar, now, ledger or MemoryLedger()))
+    return SOURCES[name](settings, Surroundings(calendar, now, ledger or MemoryLedger(), progress))
 
 
 def create_with_fallbacks(
-    name: str, settings: SourceSettings, calendar: HomeCalendar, now: Now, ledger: Ledger | None = None
+    name: str,
+    settings: SourceSettings,
+    calendar: HomeCalendar,
+    now: Now,
+    ledger: Ledger | None = None,
+    progress: Progress = NoProgress(),  # noqa: B008 - immutable
 ) -> Source:
     """Make the source of a name, with the others behind it that the settings list.
 
@@ -234,10 +247,10 @@ def create_with_fallbacks(
         As `create_source`, for any of them.
     """
     shared = ledger or MemoryLedger()
-    first = create_source(name, settings, calendar, now, shared)
+    first = create_source(name, settings, calendar, now, shared, progress)
     wanted = parse_fallbacks(settings.live_fallbacks)
     names = dict.fromkeys(other for others in wanted.values() for other in others if other != name)
-    made = {other: create_source(other, settings, calendar, now, shared) for other in names}
+    made = {other: create_source(other, settings, calendar, now, shared, progress) for other in names}
     if not made:
         return first
     return FailoverSource(first, {entity: [made[o] for o in others if o in made] for entity, others in wanted.items()})

@@ -21,6 +21,7 @@ from orchestration.sources.errors import (
     VendorUnavailable,
 )
 from orchestration.sources.ledger import Ledger, Plan
+from orchestration.sources.quoting import quotes_in
 from orchestration.sources.records import Batch, Quote, Turn
 from orchestration.sources.transport import Call, Decode, Limits, Time, Transport, Vendor
 from orchestration.sources.turns import NoProgress, Progress, turns_of
@@ -196,7 +197,8 @@ class VendorSource(ABC):
     def _turns(self, entity: str, first_date: dt.date, last_date: dt.date) -> list[Turn]:
         """Return whose turn it is in a window, the most valuable first; see `turns`."""
         standing = self._progress.standing(self.name, entity, self._symbols)
-        return turns_of(standing, first_date, last_date, beginning=self.first_session)
+        benchmark_first = sorted(standing, key=lambda row: row[0] != self._options.benchmark)
+        return turns_of(benchmark_first, first_date, last_date, beginning=self.first_session)
 
     def _turns_of_days(self, entity: str, first_date: dt.date, last_date: dt.date) -> list[Turn]:
         """Return whose turn it is where days count that are no sessions as well."""
@@ -260,7 +262,7 @@ class VendorSource(ABC):
             if failure is not None:
                 gathering.leave_out(turn.symbol, failure)
                 left_out.append(turn.symbol)
-            yield gathering.batch(*([turn] if failure is None else []))
+            yield gathering.batch(*_reached(turn, failure))
         self._tell(gathering.entity, left_out)
 
     def _by_session(
@@ -324,13 +326,12 @@ class QuotingSource(VendorSource):
     """A vendor that knows prices now."""
 
     @abstractmethod
-    def quote_batches(self, symbols: Sequence[str] | None) -> Iterator[Batch]:
+    def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Batches of `records.Quote`, of some symbols or of all (None), with what could not be believed."""
 
     def quotes(self, symbols: Sequence[str] | None, now: dt.datetime) -> list[Quote]:
         """Prices now, of some symbols or of all (None)."""
-        rows = (row for batch in self.quote_batches(symbols) for row in batch.rows.to_pylist())
-        return [msgspec.convert(row, Quote) for row in rows]
+        return quotes_in(self.quote_batches(symbols, now))
 
 
 def _remembered(calls: Iterable[tuple[Turn, Call[T]]], turns: deque[Turn]) -> Iterator[Call[T]]:
@@ -338,6 +339,14 @@ def _remembered(calls: Iterable[tuple[Turn, Call[T]]], turns: deque[Turn]) -> It
     for turn, call in calls:
         turns.append(turn)
         yield call
+
+
+def _reached(turn: Turn, failure: VendorError | None) -> list[Turn]:
+    """Return how far a turn has come: nowhere where it could not be asked, to before its days where it was refused."""
+    if failure is None:
+        return [turn]
+    before = turn.first_date - dt.timedelta(days=1)
+    return [turn._replace(last_date=before)] if isinstance(failure, VendorRefused) else []
 
 
 def _failure_of(answer: "T | VendorError | None", take: Callable[[T], None]) -> VendorError | None:

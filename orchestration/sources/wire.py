@@ -19,6 +19,8 @@ from orchestration.sources.records import Batch, Refused, Turn, arrow_schema
 W = TypeVar("W")
 R = TypeVar("R", bound=msgspec.Struct)
 
+# Begin of the rules that say that something could not be asked for.
+LEFT_OUT = "vendor_"
 # What stands in an answer where a list may be missing.
 NOTHING = msgspec.Raw(b"null")
 # A number as vendors send it: JSON's, or the same as text.
@@ -259,7 +261,7 @@ class Gathering:
 
     def leave_out(self, about: str, error: VendorError) -> None:
         """Note what could not be asked for, with the vendor's reason."""
-        self.refuse(about, f"vendor_{error.kind}", str(error), {"request": error.request, "answer": error.got})
+        self.refuse(about, f"{LEFT_OUT}{error.kind}", str(error), {"request": error.request, "answer": error.got})
 
     def batch(self, *reached: Turn) -> Batch:
         """Return what was gathered since the last time, and which turns it is the whole answer to."""

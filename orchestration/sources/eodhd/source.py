@@ -162,7 +162,7 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
         calls = ((turn, Call(path, decode, _JSON, cost=_FUNDAMENTALS_COST)) for turn, path in paths)
         yield from self._by_symbol(gathering, calls, take)
 
-    def quote_batches(self, symbols: Sequence[str] | None) -> Iterator[Batch]:
+    def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, some symbols in each request; a call for each symbol."""
         names = self._options.symbols if symbols is None else symbols
         for group in in_groups(names, _QUOTES_PER_REQUEST):
@@ -302,7 +302,8 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
 
     def _bar(self, wire: Bar, turn: Turn, later: Iterable[Split]) -> DailyBar:
         date = self._asked_session(date_of(wire), *turn.days)
-        return as_traded(daily_bar(wire, turn.symbol, date, self._money), later)
+        bar = daily_bar(wire, turn.symbol, date, self._money, close_adj=wire.adjusted_close)
+        return as_traded(bar, later)
 
     def _listed_bar(self, wire: Bar, session: dt.date, later: Splits) -> DailyBar:
         turn = _turn_of(wire, session)

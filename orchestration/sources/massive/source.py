@@ -151,7 +151,7 @@ class MassiveSource(SeriesSource[BarPage]):
             gathering.add(made, lambda record: record, about=made.source_symbol)
         yield gathering.batch()
 
-    def quote_batches(self, symbols: Sequence[str] | None) -> Iterator[Batch]:
+    def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, of all tickers in one answer, or of some in groups."""
         names = self._options.symbols if symbols is None else symbols
         groups = [()] if symbols is None and not names else in_groups(names, _QUOTES_PER_REQUEST)

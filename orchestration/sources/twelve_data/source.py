@@ -140,7 +140,7 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
         calls = ((turn, self._statement(turn, PERIODS[0], PARTS[0])) for turn in turns)
         yield from self._by_symbol(gathering, calls, take)
 
-    def quote_batches(self, symbols: Sequence[str] | None) -> Iterator[Batch]:
+    def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, some symbols in each request; a credit for each symbol."""
         for group in in_groups(self._symbols if symbols is None else symbols, _QUOTES_PER_REQUEST):
             call = Call("/quote", keyed(group), {"symbol": ",".join(group)}, cost=len(group))

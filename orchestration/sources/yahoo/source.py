@@ -102,7 +102,7 @@ class YahooSource(SeriesSource[Result]):
         calls = ((turn, self._statements(turn)) for turn in turns)
         yield from self._by_symbol(gathering, calls, lambda turn, rows: take_figures(rows, turn, gathering))
 
-    def quote_batches(self, symbols: Sequence[str] | None) -> Iterator[Batch]:
+    def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, some symbols in each request."""
         for group in in_groups(self._options.symbols if symbols is None else symbols, _QUOTES_PER_REQUEST):
             asked = {self._spelt(name): name for name in group}

@@ -1,12 +1,13 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from orchestration.sources.errors import Kind, VendorError, VendorOverBudget, VendorRefused, VendorUnavailable
 from orchestration.sources.failover import FailoverSource, parse_fallbacks
 from orchestration.sources.protocols import capabilities
-from orchestration.sources.records import Batch, DailyBar, Split
+from orchestration.sources.records import Batch, DailyBar, Instrument, Quote, Split, Turn
 from orchestration.sources.wire import Gathering
 
 DAY = dt.date(2024, 6, 3)
@@ -28,10 +29,20 @@ class Plain:
         self._left_out = left_out
 
     def instruments(self) -> Iterator[Batch]:
-        return iter(())
+        if self.fails:
+            raise self.fails
+        gathering = Gathering(Instrument, "instruments")
+        for name in self._symbols:
+            gathering.add(Instrument(source_symbol=name, ticker=name), lambda made: made, about=name)
+        yield gathering.batch()
+
+    def quotes(self, symbols: Sequence[str] | None, now: dt.datetime) -> list[Quote]:
+        if self.fails:
+            raise self.fails
+        return [Quote(source_symbol=name, quoted_at=now, price=1.0, currency_code="USD") for name in self._symbols]
 
     def daily_bars(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
-        yield self._bars(self._symbols)
+        yield replace(self._bars(self._symbols), reached=(Turn("A", DAY, DAY),))
         if self.fails:
             raise self.fails  # in the middle: what came before must not be kept
 
@@ -94,6 +105,27 @@ def test_the_first_source_is_used_again_when_it_is_back():
     assert answered(source) == [("two", "A")]
     first.fails = None
     assert answered(source) == [("one", "A")]
+
+
+def test_quotes_and_instruments_come_from_the_next_one_as_well_and_say_so():
+    first, behind = Plain("one", "A", fails=down("one")), Plain("two", "AB")
+    source = FailoverSource(first, {"quotes": [behind], "instruments": [behind]})
+    now = dt.datetime(2024, 6, 3, 15, tzinfo=dt.UTC)
+    for asked in (source.instruments, lambda: source.quote_batches(None, now)):
+        assert [(b.source, row["source_symbol"]) for b in asked() for row in b.rows.to_pylist()] == [
+            ("two", "A"), ("two", "B"),
+        ]  # fmt: skip
+    first.fails = None
+    assert [batch.source for batch in source.quote_batches(None, now)] == ["one"]
+    assert [quote.source_symbol for quote in source.quotes(None, now)] == ["A"]
+
+
+def test_how_far_another_has_come_in_the_first_ones_place_does_not_count():
+    first = Plain("one", "A", fails=down("one"))
+    source = FailoverSource(first, {"daily_bars": [Plain("two", "A")]})
+    assert [batch.reached for batch in source.daily_bars(DAY, DAY)] == [()]
+    first.fails = None
+    assert [batch.reached for batch in source.daily_bars(DAY, DAY)] == [(Turn("A", DAY, DAY),)]
 
 
 def test_symbols_that_the_first_left_out_are_asked_of_the_next_ones():
