@@ -12,7 +12,6 @@ from orchestration.sources.wire import NotBelieved, Number, count, currency, num
 S = TypeVar("S", bound=msgspec.Struct)
 # The pairs that are asked for one by one, base and quote.
 PAIRS = (("EUR", "USD"), ("GBP", "USD"), ("USD", "SEK"))
-_PRICES = ("open", "high", "low", "close")
 
 
 class Priced(Protocol):
@@ -38,6 +37,7 @@ def daily_bar(
     money: tuple[str, float],
     *,
     adjustment: Adjustment = "none",
+    close_adj: Number = None,
     price: Callable[[Number, float], float | None] = scaled,
 ) -> DailyBar:
     """Return the bar of a day.
@@ -52,18 +52,23 @@ def daily_bar(
         Currency, and how many of the vendor's units make one of it, as `wire.currency` returns them.
     adjustment
         What the prices are adjusted for.
+    close_adj
+        The vendor's own adjusted close.
     price
         Reads a price.
     """
     code, units = money
-    prices = {field: price(getattr(row, field), units) for field in _PRICES}
     return DailyBar(
         source_symbol=symbol(name),
         trade_date=date,
+        open=price(row.open, units),
+        high=price(row.high, units),
+        low=price(row.low, units),
+        close=price(row.close, units),
         volume=count(row.volume),
         currency_code=code,
         adjustment=adjustment,
-        **prices,
+        vendor_close_adj=scaled(close_adj, units),
     )
 
 
@@ -72,7 +77,7 @@ def benchmark_of(bar: DailyBar | None) -> BenchmarkBar | None:
     if bar is None:
         return None
     known = msgspec.structs.asdict(bar)
-    del known["adjustment"]
+    del known["adjustment"], known["vendor_close_adj"]
     return BenchmarkBar(**known)
 
 

@@ -40,7 +40,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DailyBar(msgspec.Struct, frozen=True, kw_only=True):
-    """A day's prices (currency per share, adjusted as `adjustment` says) and volume (shares)."""
+    """A day's prices (currency per share, adjusted as `adjustment` says) and volume (shares).
+
+    `vendor_close_adj` is the close that the source itself has adjusted for splits and dividends, beside the others.
+    """
 
     source_symbol: str
     trade_date: dt.date
@@ -51,6 +54,7 @@ class DailyBar(msgspec.Struct, frozen=True, kw_only=True):
     volume: int | None
     currency_code: str
     adjustment: Adjustment
+    vendor_close_adj: float | None = None
 
 
 class Dividend(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,9 +4,11 @@ import dagster as dg
 
 NEWS = dg.AssetSelection.assets(["raw", "news_articles"])
 RAW = (dg.AssetSelection.groups("market_data", "fundamentals") | NEWS) - dg.AssetSelection.assets(["raw", "quotes"])
-FACTORS = dg.AssetSelection.groups("staging", "intermediate", "marts", "factors", "indicators")
-RANKED = dg.AssetSelection.groups("rankings") | dg.AssetSelection.assets(
-    ["research", "forecasts"], ["research", "evaluation_days"], ["research", "evaluations"]
+FACTORS = dg.AssetSelection.groups(
+    "staging", "intermediate", "marts", "factors", "indicators"
+) | dg.AssetSelection.assets(["research", "news_sentiment"])
+RANKED = dg.AssetSelection.groups("rankings", "index") | dg.AssetSelection.assets(
+    ["research", "forecasts"], ["research", "evaluation_days"], ["research", "trials"], ["research", "evaluations"]
 )
 
 ingest = dg.define_asset_job(
@@ -18,7 +20,7 @@ ingest = dg.define_asset_job(
 build_factors = dg.define_asset_job(
     "build_factors",
     selection=FACTORS,
-    description="Marts, factor tables and indicators from raw, for a range of sessions.",
+    description="Marts, factor tables, indicators and the tone of news from raw, for a range of sessions.",
 )
 
 ingest_market_data = dg.define_asset_job(
@@ -48,5 +50,5 @@ train = dg.define_asset_job(
 rank = dg.define_asset_job(
     "rank",
     selection=RANKED,
-    description="Forecasts, their evaluation, and rankings, for a range of sessions.",
+    description="Forecasts, their evaluation, rankings and indices, for a range of sessions.",
 )

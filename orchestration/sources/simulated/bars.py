@@ -111,6 +111,7 @@ def _as_batch(columns: dict[str, np.ndarray], chunk: Chunk, currency_code: str) 
         arrays.append(pa.array(columns[name], from_pandas=True))
     arrays.append(pa.array(columns["volume"]))
     arrays += [pa.repeat(pa.scalar(text), n_rows) for text in (currency_code, "none")]
+    arrays.append(pa.nulls(n_rows, pa.float64()))
     return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
 
 

@@ -23,6 +23,7 @@ def test_a_simple_csv_needs_a_mapping_of_three_lines(write, read):
         "volume": 1000,
         "currency_code": "USD",
         "adjustment": "none",
+        "vendor_close_adj": None,
     }
     assert len(rows) == 5
 

@@ -42,6 +42,12 @@ def test_prices_are_as_traded_and_both_ends_are_part_of_the_range(eodhd, rows_of
     assert (params["from"], params["to"], params["fmt"]) == ("2024-06-03", "2024-06-04", "json")
 
 
+def test_the_vendors_own_adjusted_close_is_kept_beside_the_price_as_traded(eodhd, rows_of):
+    eodhd.on("/api/eod/AAPL.US", [bar(adjusted_close="2.8125"), bar("2024-06-04", adjusted_close="NA")])
+    found = rows_of(eodhd.source.daily_bars(MONDAY, TUESDAY))
+    assert [(row["close"], row["vendor_close_adj"]) for row in found] == [(11.25, 2.8125), (11.25, None)]
+
+
 def test_volumes_are_given_back_in_the_shares_of_their_own_day(eodhd, rows_of):
     eodhd.on("/api/splits/AAPL.US", [{"date": "2024-06-04", "split": "4.000000/1.000000"}])
     eodhd.on("/api/eod/AAPL.US", [bar(volume=4000), bar("2024-06-04", volume=4100)])

@@ -44,7 +44,7 @@ def test_a_days_market_comes_in_one_request_as_traded(massive, rows_of):
     assert rows_of(massive.source.daily_bars(MONDAY, MONDAY)) == [
         {
             "source_symbol": name, "trade_date": MONDAY, "open": 10.0, "high": 12.0, "low": 9.5, "close": 11.25,
-            "volume": 1000, "currency_code": "USD", "adjustment": "none",
+            "volume": 1000, "currency_code": "USD", "adjustment": "none", "vendor_close_adj": None,
         }
         for name in ("AAPL", "BRK.B")
     ]  # fmt: skip

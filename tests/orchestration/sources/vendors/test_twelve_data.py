@@ -52,7 +52,7 @@ def test_numbers_are_text_and_prices_as_traded(twelve, rows_of):
     assert bars(twelve, rows_of) == [
         {
             "source_symbol": "AAPL", "trade_date": MONDAY, "open": 194.63, "high": 195.0, "low": 192.5, "close": 194.03,
-            "volume": 50080500, "currency_code": "USD", "adjustment": "none",
+            "volume": 50080500, "currency_code": "USD", "adjustment": "none", "vendor_close_adj": None,
         }
     ]  # fmt: skip
     assert twelve.script.requests[-1].url.params["adjust"] == "none"
