@@ -15,10 +15,14 @@ import pyarrow as pa
 from orchestration.metadata import merge_metadata, sample
 from orchestration.resources import Warehouse
 from orchestration.sources.records import Batch, Refused, arrow_schema
+from orchestration.sources.wire import LEFT_OUT
 from transforms.refusals import Checked
 from warehouse.merge import MergeResult, merge
+from warehouse.queries.vendor_progress import record_progress
 
 SAMPLE_ROWS = 10
+# What one judgement costs does not depend on its rows up to about here: a vendor's answers are put together.
+ROWS_AT_ONCE = 20_000
 Check = Callable[[pd.DataFrame], Checked]
 Complete = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -45,6 +49,8 @@ class Ingested(msgspec.Struct, frozen=True):
     sample: list[dict[str, str]]
     # Who answered: more than one where a source was replaced by another.
     received_by_source: dict[str, int]
+    # What could not be asked for, symbols or sessions of the whole market: the next run goes on there.
+    left_out: list[str] = []
 
     @property
     def is_accounted_for(self) -> bool:
@@ -61,7 +67,13 @@ class Ingested(msgspec.Struct, frozen=True):
             "exact_duplicates": self.n_exact_duplicates,
             "quarantined_by_rule": dg.MetadataValue.json(self.refused_by_rule),
             "received_by_source": dg.MetadataValue.json(self.received_by_source),
+            **self._left_out(),
         }
+
+    def _left_out(self) -> dict[str, Any]:
+        if not self.left_out:
+            return {}
+        return {"left_out": len(self.left_out), "left_out_first": ", ".join(self.left_out[:SAMPLE_ROWS])}
 
     def accounting_check(self) -> dg.AssetCheckResult:
         """Return the blocking check that no record was lost, with a sample of what was refused."""
@@ -95,6 +107,8 @@ def ingest(warehouse: Warehouse, source: str, entity: Entity, batches: Iterator[
         written = merge(connection, entity.table, reader)
         if door.quarantine:
             merge(connection, "raw.quarantine", pa.Table.from_pylist(door.quarantine))
+        if door.reached:
+            record_progress(connection, pa.Table.from_pylist(door.reached))
     return Ingested(
         written=written,
         n_received=door.n_received,
@@ -102,9 +116,34 @@ def ingest(warehouse: Warehouse, source: str, entity: Entity, batches: Iterator[
         n_exact_duplicates=door.n_exact_duplicates,
         refused_by_rule=dict(sorted(door.refused_by_rule.items())),
         received_by_source=dict(sorted(door.received_by_source.items())),
+        left_out=door.left_out,
         sample=[
             {name: str(row[name]) for name in ("record_key", "rule", "detail")} for row in door.quarantine[:SAMPLE_ROWS]
         ],
+    )
+
+
+def larger(batches: Iterator[Batch], n_rows: int = ROWS_AT_ONCE) -> Iterator[Batch]:
+    """Put batches that follow each other and are of the same source together, up to so many rows and what is over."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        if waiting and waiting[0].source != batch.source:
+            yield _together(waiting)
+            waiting = []
+        waiting.append(batch)
+        if sum(held.rows.num_rows for held in waiting) >= n_rows:
+            yield _together(waiting)
+            waiting = []
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(batches: Sequence[Batch]) -> Batch:
+    return Batch(
+        rows=pa.concat_batches([batch.rows for batch in batches]),
+        refused=[record for batch in batches for record in batch.refused],
+        source=batches[0].source,
+        reached=tuple(turn for batch in batches for turn in batch.reached),
     )
 
 
@@ -121,6 +160,8 @@ class _Door:
         self.n_exact_duplicates = 0
         self.refused_by_rule: dict[str, int] = {}
         self.received_by_source: dict[str, int] = {}
+        self.reached: list[dict[str, Any]] = []
+        self.left_out: list[str] = []
 
     @property
     def quarantine(self) -> list[dict[str, Any]]:
@@ -133,13 +174,24 @@ class _Door:
         return pa.RecordBatchReader.from_batches(schema, self._accepted(batches, schema))
 
     def _accepted(self, batches: Iterator[Batch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
+        for batch in larger(batches):
             self.n_received += batch.n_received
             self._answering = batch.source or self._source
             so_far = self.received_by_source.get(self._answering, 0)
             self.received_by_source[self._answering] = so_far + batch.n_received
             for refused in batch.refused:
                 self._refuse(refused)
+                if refused.rule.startswith(LEFT_OUT):
+                    self.left_out.append(refused.record_key.partition("|")[0])
+            self.reached += (
+                {
+                    "source": self._answering,
+                    "entity": self._entity.table.removeprefix("raw."),
+                    "source_symbol": turn.symbol,
+                    "reached_date": turn.last_date,
+                }
+                for turn in batch.reached
+            )
             records = pa.Table.from_batches([batch.rows]).to_pandas(date_as_object=False)
             checked = self._entity.check(records)
             self.n_exact_duplicates += checked.n_exact_duplicates

@@ -36,6 +36,8 @@ Judge = Callable[[Answer, dt.datetime], Verdict | None]
 # Reads what is left of the minute and of the day from an answer's headers.
 Remaining = Callable[[Mapping[str, str]], tuple[int | None, int | None]]
 USER_AGENT = "Factorloom/0.1"
+# So many answers of each worker wait for whoever takes them: while rows are judged the vendor is not idle.
+ANSWERS_AHEAD = 4
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -158,7 +160,7 @@ class Transport:
         try:
             for call in calls:
                 waiting.append((call, pool.submit(self.fetch, call)))
-                if len(waiting) > 2 * self._limits.n_workers:
+                if len(waiting) > ANSWERS_AHEAD * self._limits.n_workers:
                     yield _outcome(*waiting.popleft())
             while waiting:
                 yield _outcome(*waiting.popleft())

@@ -4,8 +4,9 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from orchestration.ingestion import Entity, ingest
-from orchestration.sources.records import Batch, Split
+from orchestration.ingestion import Entity, ingest, larger
+from orchestration.sources.errors import Kind, VendorOverBudget, VendorRefused
+from orchestration.sources.records import Batch, Split, Turn
 from orchestration.sources.wire import Gathering
 from transforms.record_rules import check_splits
 from warehouse.arrow import arrow_connection
@@ -67,3 +68,37 @@ def test_two_sources_may_hold_the_same_fact_in_one_run(database, stored):
     assert stored("select source from raw.splits order by 1") == [("one",), ("two",)]
     assert (ingested.written.inserted, ingested.n_exact_duplicates, ingested.n_quarantined) == (2, 0, 0)
     assert ingested.is_accounted_for
+
+
+def test_what_was_left_out_is_said_and_how_far_the_others_have_come_is_kept(database, stored):
+    gathering = Gathering(Split, "splits")
+    over = VendorOverBudget("one", "GET /splits", kind=Kind.QUOTA_DAY, retry_at=None, got="no credits")
+    gathering.leave_out("C", over)
+    gathering.leave_out("D", VendorRefused("one", "GET /splits", kind=Kind.NOT_FOUND, got="nobody"))
+    had, turn = batch("A"), Turn("A", DAY, DAY)
+    batches = [Batch(had.rows, reached=(turn,)), gathering.batch(turn._replace(symbol="D", last_date=DAY))]
+    ingested = ingest(Warehouse(database.url), "one", ENTITY, iter(batches))
+    assert ingested.metadata()["left_out"] == 2
+    assert ingested.metadata()["left_out_first"] == "C, D"
+    assert stored("select source, entity, source_symbol, reached_date from app.vendor_progress order by 3") == [
+        ("one", "splits", "A", DAY), ("one", "splits", "D", DAY),
+    ]  # fmt: skip
+    assert "left_out" not in ingest(Warehouse(database.url), "one", ENTITY, iter([batch("A")])).metadata()
+
+
+def test_progress_is_kept_with_the_rows_or_not_at_all(database, stored):
+    def broken():
+        yield Batch(batch("A").rows, reached=(Turn("A", DAY, DAY),))
+        raise RuntimeError("the vendor is gone")
+
+    with pytest.raises(Exception, match="the vendor is gone"):
+        ingest(Warehouse(database.url), "one", ENTITY, broken())
+    assert stored("select count(*) from app.vendor_progress") == [(0,)]
+
+
+def test_small_batches_of_one_source_are_put_together_and_nothing_of_them_is_lost():
+    batches = [batch("A", refused="X"), batch("B"), batch("C"), batch("D", source="two"), batch("E")]
+    together = list(larger(iter(batches), 2))
+    shown = [(b.rows.column("source_symbol").to_pylist(), len(b.refused), b.source) for b in together]
+    assert shown == [(["A", "B"], 1, None), (["C"], 0, None), (["D"], 0, "two"), (["E"], 0, None)]
+    assert list(larger(iter([]))) == []

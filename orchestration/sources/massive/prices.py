@@ -5,6 +5,7 @@ days of currencies are days of UTC.
 """
 
 import datetime as dt
+from functools import lru_cache
 
 import msgspec
 
@@ -80,7 +81,13 @@ def snapshots(body: bytes) -> list[Snapshot | bytes]:
 
 def session_of(bar: Bar) -> dt.date:
     """Day of a bar of a share; never by a fixed offset."""
-    return local_day(instant(bar.at, per_second=1000), NEW_YORK)
+    return _day_at(bar.at)
+
+
+@lru_cache(maxsize=4096)
+def _day_at(milliseconds: Number) -> dt.date:
+    # A day's whole market has one stamp.
+    return local_day(instant(milliseconds, per_second=1000), NEW_YORK)
 
 
 def bar_of(bar: Bar, name: str | None, date: dt.date) -> DailyBar:
