@@ -121,6 +121,27 @@ def check_splits(splits: pd.DataFrame, *, sessions: Days | None = None) -> Check
     return separate(splits, rules, key=key)
 
 
+def check_quotes(quotes: pd.DataFrame) -> Checked:
+    """Separate quotes that may be stored from those that go to quarantine.
+
+    Parameters
+    ----------
+    quotes : DataFrame of shape (n_quotes, n_columns)
+        Columns source_symbol, quoted_at, price (currency per share), currency_code.
+
+    Notes
+    -----
+    Rules: missing_key, missing_price, non_positive_price, missing_currency, conflicting_duplicate.
+    """
+    key = ("source_symbol", "quoted_at")
+    rules = [
+        missing_key_rule(quotes, key),
+        *_positive_rules(quotes, "price"),
+        *currency_rules(quotes, None),
+    ]
+    return separate(quotes, rules, key=key)
+
+
 def check_benchmark_bars(bars: pd.DataFrame, *, sessions: Days) -> Checked:
     """Separate index bars that may be stored from those that go to quarantine.
 

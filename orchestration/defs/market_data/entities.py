@@ -17,11 +17,18 @@ from orchestration.sources.records import (
     Instrument,
     MarketHoliday,
     NewsArticle,
+    Quote,
     Split,
 )
 from transforms.bar_rules import check_bars
 from transforms.news_rules import check_fx_rates, check_market_holidays, check_news_articles
-from transforms.record_rules import check_benchmark_bars, check_dividends, check_instruments, check_splits
+from transforms.record_rules import (
+    check_benchmark_bars,
+    check_dividends,
+    check_instruments,
+    check_quotes,
+    check_splits,
+)
 
 # Exchanges that keep the hours of a calendar under another code.
 EXCHANGES_OF_CALENDAR: Mapping[str, tuple[str, ...]] = {
@@ -86,6 +93,19 @@ def benchmark_bars_entity(installation: Installation, first: dt.date, last: dt.d
 def dividends_entity() -> Entity:
     """Cash dividends."""
     return Entity(table="raw.dividends", record=Dividend, key=("source_symbol", "ex_date"), check=check_dividends)
+
+
+def quotes_entity(installation: Installation) -> Entity:
+    """Prices now, with the day of their market."""
+    zone = installation.calendar.timezone
+
+    def complete(records: pd.DataFrame) -> pd.DataFrame:
+        local = records["quoted_at"].dt.tz_convert(zone).dt.tz_localize(None)
+        return _whole_volume(records).assign(trade_date=local.dt.normalize())
+
+    return Entity(
+        table="raw.quotes", record=Quote, key=("source_symbol", "quoted_at"), check=check_quotes, complete=complete
+    )
 
 
 def splits_entity() -> Entity:
