@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from orchestration.metadata import merge_metadata, sample
 from orchestration.resources import Warehouse
-from orchestration.sources.records import Batch, Refused, arrow_schema
+from orchestration.sources.records import Batch, Refused, Turn, arrow_schema
 from orchestration.sources.wire import LEFT_OUT
 from transforms.refusals import Checked
 from warehouse.merge import MergeResult, merge
@@ -144,6 +144,7 @@ def _together(batches: Sequence[Batch]) -> Batch:
         refused=[record for batch in batches for record in batch.refused],
         source=batches[0].source,
         reached=tuple(turn for batch in batches for turn in batch.reached),
+        left=tuple(turn for batch in batches for turn in batch.left),
     )
 
 
@@ -183,21 +184,23 @@ class _Door:
                 self._refuse(refused)
                 if refused.rule.startswith(LEFT_OUT):
                     self.left_out.append(refused.record_key.partition("|")[0])
-            self.reached += (
-                {
-                    "source": self._answering,
-                    "entity": self._entity.table.removeprefix("raw."),
-                    "source_symbol": turn.symbol,
-                    "reached_date": turn.last_date,
-                }
-                for turn in batch.reached
-            )
+            self.reached += [self._progress(turn, is_asked=True) for turn in batch.reached]
+            self.reached += [self._progress(turn.none_of_it, is_asked=False) for turn in batch.left]
             records = pa.Table.from_batches([batch.rows]).to_pandas(date_as_object=False)
             checked = self._entity.check(records)
             self.n_exact_duplicates += checked.n_exact_duplicates
             self._refuse_rows(checked.refused)
             fresh = self._without_seen(checked.accepted)
             yield from self._rows(fresh).cast(schema).to_batches()
+
+    def _progress(self, turn: Turn, *, is_asked: bool) -> dict[str, Any]:
+        return {
+            "source": self._answering,
+            "entity": self._entity.table.removeprefix("raw."),
+            "source_symbol": turn.symbol,
+            "reached_date": turn.last_date,
+            "is_asked": is_asked,
+        }
 
     def _rows(self, records: pd.DataFrame) -> pa.Table:
         rows = self._entity.complete(records)

@@ -154,7 +154,9 @@ class FailoverSource:
 
     def _named(self, batch: Batch, source: Source) -> Batch:
         """Return a batch with its source's name; how far another has come in the first one's place does not count."""
-        return replace(batch, source=source.name, reached=batch.reached if source is self._first else ())
+        if source is self._first:
+            return replace(batch, source=source.name)
+        return replace(batch, source=source.name, reached=(), left=())
 
     def _left_out(self, batches: Sequence[Batch], first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Ask the others for the symbols that an answer names as left out."""

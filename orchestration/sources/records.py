@@ -175,6 +175,14 @@ class MarketHoliday(msgspec.Struct, frozen=True, kw_only=True):
     closes_at: dt.datetime | None = None
 
 
+class TickerEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A renaming: what was `former_symbol` until the day before is `source_symbol` from `changed_date` on."""
+
+    source_symbol: str
+    changed_date: dt.date
+    former_symbol: str
+
+
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """A record that could not become a row, for `raw.quarantine`.
 
@@ -198,6 +206,11 @@ class Turn(NamedTuple):
     last_date: dt.date
 
     @property
+    def none_of_it(self) -> "Turn":
+        """The turn of which no day was had yet."""
+        return self._replace(last_date=self.first_date - dt.timedelta(days=1))
+
+    @property
     def days(self) -> tuple[dt.date, dt.date]:
         """First and last day."""
         return self.first_date, self.last_date
@@ -207,8 +220,8 @@ class Turn(NamedTuple):
 class Batch:
     """Rows of one entity, and the records that could not become rows.
 
-    `source` is whose they are, where that is not the source that was asked; `reached` are the turns that this is the
-    whole answer to, so that the next run may go on behind them.
+    `source` is whose they are, where that is not the source that was asked. `reached` are the turns that this is the
+    whole answer to: the next run goes on behind them; `left` are those that could not be asked: it begins with them.
     ``rows.num_rows + len(refused)`` is what was received.
     """
 
@@ -216,6 +229,7 @@ class Batch:
     refused: list[Refused] = field(default_factory=list)
     source: str | None = None
     reached: tuple[Turn, ...] = ()
+    left: tuple[Turn, ...] = ()
 
     @property
     def n_received(self) -> int:

@@ -262,7 +262,10 @@ class VendorSource(ABC):
             if failure is not None:
                 gathering.leave_out(turn.symbol, failure)
                 left_out.append(turn.symbol)
-            yield gathering.batch(*_reached(turn, failure))
+            is_over = failure is None or isinstance(failure, VendorRefused)
+            # A symbol that was refused has had its turn, and keeps its days for a time when it is not.
+            reached = [turn if failure is None else turn.none_of_it] if is_over else []
+            yield gathering.batch(*reached, left=() if is_over else (turn,))
         self._tell(gathering.entity, left_out)
 
     def _by_session(
@@ -289,7 +292,8 @@ class VendorSource(ABC):
                 is_whole = is_whole and not isinstance(answer, VendorOverBudget)
             else:
                 take(session, answer)
-            yield gathering.batch(*([Turn(MARKET, sessions[0], session)] if is_whole else []))
+            turn = Turn(MARKET, sessions[0], session)
+            yield gathering.batch(turn) if is_whole else gathering.batch(left=(turn,))
         self._tell(gathering.entity, left_out)
 
     def _each(self, calls: Iterable[Call[T]]) -> "Iterator[tuple[Call[T], T | VendorError | None]]":
@@ -339,14 +343,6 @@ def _remembered(calls: Iterable[tuple[Turn, Call[T]]], turns: deque[Turn]) -> It
     for turn, call in calls:
         turns.append(turn)
         yield call
-
-
-def _reached(turn: Turn, failure: VendorError | None) -> list[Turn]:
-    """Return how far a turn has come: nowhere where it could not be asked, to before its days where it was refused."""
-    if failure is None:
-        return [turn]
-    before = turn.first_date - dt.timedelta(days=1)
-    return [turn._replace(last_date=before)] if isinstance(failure, VendorRefused) else []
 
 
 def _failure_of(answer: "T | VendorError | None", take: Callable[[T], None]) -> VendorError | None:

@@ -263,12 +263,14 @@ class Gathering:
         """Note what could not be asked for, with the vendor's reason."""
         self.refuse(about, f"{LEFT_OUT}{error.kind}", str(error), {"request": error.request, "answer": error.got})
 
-    def batch(self, *reached: Turn) -> Batch:
-        """Return what was gathered since the last time, and which turns it is the whole answer to."""
+    def batch(self, *reached: Turn, left: Sequence[Turn] = ()) -> Batch:
+        """Return what was gathered since the last time, with the turns that it answers and those that were left."""
         columns = [
             pa.array([getattr(record, field.name) for record in self._records], field.type) for field in self._schema
         ]
-        batch = Batch(pa.RecordBatch.from_arrays(columns, schema=self._schema), self._refused, reached=reached)
+        batch = Batch(
+            pa.RecordBatch.from_arrays(columns, schema=self._schema), self._refused, reached=reached, left=tuple(left)
+        )
         self._records, self._refused = [], []
         return batch
 

@@ -76,12 +76,13 @@ def test_what_was_left_out_is_said_and_how_far_the_others_have_come_is_kept(data
     gathering.leave_out("C", over)
     gathering.leave_out("D", VendorRefused("one", "GET /splits", kind=Kind.NOT_FOUND, got="nobody"))
     had, turn = batch("A"), Turn("A", DAY, DAY)
-    batches = [Batch(had.rows, reached=(turn,)), gathering.batch(turn._replace(symbol="D", last_date=DAY))]
+    waits = [turn._replace(symbol="C")]
+    batches = [Batch(had.rows, reached=(turn,)), gathering.batch(turn._replace(symbol="D"), left=waits)]
     ingested = ingest(Warehouse(database.url), "one", ENTITY, iter(batches))
     assert ingested.metadata()["left_out"] == 2
     assert ingested.metadata()["left_out_first"] == "C, D"
     assert stored("select source, entity, source_symbol, reached_date from app.vendor_progress order by 3") == [
-        ("one", "splits", "A", DAY), ("one", "splits", "D", DAY),
+        ("one", "splits", "A", DAY), ("one", "splits", "C", DAY - dt.timedelta(days=1)), ("one", "splits", "D", DAY),
     ]  # fmt: skip
     assert "left_out" not in ingest(Warehouse(database.url), "one", ENTITY, iter([batch("A")])).metadata()
 

@@ -47,12 +47,13 @@ order by valuable.symbol is null, known.asked_at nulls first, traded.money desc 
 """
 
 RECORD = """
-insert into app.vendor_progress as known (source, entity, source_symbol, reached_date)
-select source, entity, source_symbol, max(reached_date)
+insert into app.vendor_progress as known (source, entity, source_symbol, reached_date, asked_at)
+select source, entity, source_symbol, max(reached_date), case when bool_or(is_asked) then now() end
 from reached
 group by source, entity, source_symbol
 on conflict (source, entity, source_symbol) do update set
-    reached_date = greatest(known.reached_date, excluded.reached_date), asked_at = excluded.asked_at
+    reached_date = greatest(known.reached_date, excluded.reached_date),
+    asked_at = coalesce(excluded.asked_at, known.asked_at)
 """
 
 
@@ -85,7 +86,7 @@ def record_progress(connection: adbc.Connection, reached: pa.Table) -> None:
     connection
         Inside its transaction; the caller commits.
     reached
-        Columns source, entity, source_symbol, reached_date.
+        Columns source, entity, source_symbol, reached_date; is_asked is false where a symbol still waits.
     """
     with connection.cursor() as cursor:
         cursor.execute("drop table if exists reached")

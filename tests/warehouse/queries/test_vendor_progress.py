@@ -17,9 +17,9 @@ def progress(database):
     return VendorProgress(lambda: database.url)
 
 
-def reach(database, *rows: tuple[str, dt.date], entity: str = "daily_bars") -> None:
-    columns = ("source", "entity", "source_symbol", "reached_date")
-    reached = [dict(zip(columns, ("x", entity, *row), strict=True)) for row in rows]
+def reach(database, *rows: tuple[str, dt.date], entity: str = "daily_bars", is_asked: bool = True) -> None:
+    columns = ("source", "entity", "source_symbol", "reached_date", "is_asked")
+    reached = [dict(zip(columns, ("x", entity, *row, is_asked), strict=True)) for row in rows]
     with arrow_connection(database.url) as connection:
         record_progress(connection, pa.Table.from_pylist(reached))
 
@@ -47,6 +47,13 @@ def test_those_that_have_waited_longest_come_first(database, progress):
     reach(database, ("B", TUESDAY))
     reach(database, ("A", TUESDAY))
     assert progress.standing("x", "daily_bars", ["A", "B", "C"]) == [("C", None), ("B", TUESDAY), ("A", TUESDAY)]
+
+
+def test_who_was_left_waits_on_and_keeps_the_days_that_are_wanted(database, progress):
+    reach(database, ("A", MONDAY))
+    reach(database, ("A", TUESDAY), ("B", TUESDAY))
+    reach(database, ("A", MONDAY), ("C", MONDAY), is_asked=False)
+    assert progress.standing("x", "daily_bars", ["A", "B", "C"]) == [("C", MONDAY), ("A", TUESDAY), ("B", TUESDAY)]
 
 
 def test_progress_never_goes_back_and_is_each_entitys_own(database, progress):

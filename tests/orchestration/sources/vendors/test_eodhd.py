@@ -147,6 +147,7 @@ def test_where_the_budget_ends_sessions_are_left_out_by_name_and_the_next_run_go
     assert [(row["source_symbol"], row["trade_date"]) for row in rows_of(batches)] == [("AAPL", MONDAY)]
     assert [(r.record_key.split("|")[0], r.rule) for r in refused_of(batches)] == [("2024-06-04", "vendor_quota_day")]
     assert [batch.reached for batch in batches] == [(Turn("*", MONDAY, MONDAY),), ()]
+    assert [batch.left for batch in batches] == [(), (Turn("*", MONDAY, TUESDAY),)]
 
 
 def test_pence_become_pounds(ask, rows_of):
