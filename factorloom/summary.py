@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from factorloom.stages import Intake, StageResult
+from transforms.skill_slices import verdict
 from warehouse.connect import connect, writer_url
 from warehouse.queries import summary as queries
 from warehouse.settings import Settings
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import psycopg
 
 PROFILE = "balanced"
+BASELINE = "momentum_12_1"
 HOW_TO_SWITCH = "For your own files set FACTORLOOM_SOURCE=files and FACTORLOOM_FILES_FOLDER; see docs/your-own-data.md."
 METRICS = ("cagr", "volatility", "sharpe", "sortino", "max_drawdown", "beta", "turnover", "hit_rate")
 SLOWEST_STEPS = 12
@@ -93,9 +95,16 @@ def _backtest(connection: "psycopg.Connection") -> Table:
 
 
 def _skill(connection: "psycopg.Connection") -> Table:
-    shown = _figures("forecaster", "mean rank IC", "Newey-West t", "days", title="Skill, out of sample")
-    for model_id, mean, t, days in connection.execute(queries.SKILL):
-        shown.add_row(model_id, f"{mean:+.4f}", f"{t:+.2f}", f"{days:.0f}")
+    columns = ("mean rank IC", "Newey-West t", "days", "net Sharpe of the spread", "deflated")
+    shown = _figures("forecaster", *columns, title="Skill, out of sample")
+    verdicts = []
+    for model_id, mean, t, days, sharpe, deflated, difference, difference_t in connection.execute(queries.SKILL):
+        figures = (_figure(sharpe, "ratio"), _figure(deflated, "fraction"))
+        shown.add_row(model_id, f"{mean:+.4f}", f"{t:+.2f}", f"{days:.0f}", *figures)
+        if model_id != BASELINE:
+            verdicts.append(verdict(model_id, BASELINE, difference=difference, t=difference_t))
+    shown.caption = "\n".join(verdicts) or None
+    shown.caption_justify = "left"
     return shown
 
 

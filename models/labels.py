@@ -59,14 +59,30 @@ def forward_returns(
     Source: Lopez de Prado (2018), Advances in Financial Machine Learning, ch. 7, on labels that
     overlap what comes after them.
     """
-    if label_sessions < 2:
+    return forward_returns_at(prices, sessions, [label_sessions])[label_sessions]
+
+
+def forward_returns_at(
+    prices: pd.DataFrame, sessions: Sequence[date] | Days, label_sessions: Sequence[int]
+) -> dict[int, pd.DataFrame]:
+    """Compute `forward_returns` for several lengths, by length; the bars are laid out once."""
+    if min(label_sessions) < 2:
         raise ValueError(
             f"forward_returns: label_sessions must be at least 2, since the trade takes the first; "
-            f"got {label_sessions=}"
+            f"got label_sessions={min(label_sessions)}"
         )
     days = ascending_sessions(sessions, where="forward_returns")
     grids = _Grids(prices, days)
-    n_sessions = len(days)
+    index = pd.DatetimeIndex(days.astype("datetime64[s]"), name="as_of_date")
+    return {
+        length: pd.DataFrame(_returns(grids, length), index=index, columns=grids.instruments)
+        for length in label_sessions
+    }
+
+
+def _returns(grids: _Grids, label_sessions: int) -> NDArray[np.float64]:
+    """Return of each session and instrument, shape (n_sessions, n_instruments)."""
+    n_sessions = len(grids.close)
     returns = np.full(grids.close.shape, np.nan)
     if n_sessions > label_sessions:
         entry = np.arange(1, n_sessions - label_sessions + 1)
@@ -77,8 +93,7 @@ def forward_returns(
         known &= grids.segment[entry] == grids.segment[exits, columns]
         ratio = grids.close[exits, columns] / grids.close[entry] - 1.0
         returns[: n_sessions - label_sessions] = np.where(known, ratio, np.nan)
-    index = pd.DatetimeIndex(days.astype("datetime64[s]"), name="as_of_date")
-    return pd.DataFrame(returns, index=index, columns=grids.instruments)
+    return returns
 
 
 def label_panel(returns: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:

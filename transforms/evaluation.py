@@ -23,14 +23,18 @@ class Evaluation(NamedTuple):
         Instruments with forecast and label.
     decile_returns : ndarray of shape (n_dates, 10), unit of the label
         Mean label of each tenth by forecast, the worst first.
-    top_decile_turnover : ndarray of shape (n_dates,), fraction
-        Share of the top tenth that was not in it `horizon_sessions` before.
+    decile_up_shares : ndarray of shape (n_dates, 10), fraction
+        Share of each tenth's labels above 0.
+    top_decile_turnover, bottom_decile_turnover : ndarray of shape (n_dates,), fraction
+        Share of the best and of the worst tenth that was not in it `horizon_sessions` before.
     """
 
     rank_ic: Array
     n_instruments: npt.NDArray[np.int64]
     decile_returns: Array
+    decile_up_shares: Array
     top_decile_turnover: Array
+    bottom_decile_turnover: Array
 
 
 def evaluate(forecast: Array, label: Array, *, horizon_sessions: int = 22) -> Evaluation:
@@ -77,8 +81,27 @@ def evaluate(forecast: Array, label: Array, *, horizon_sessions: int = 22) -> Ev
         rank_ic=_correlation(forecast_rank, label_rank, is_present, n),
         n_instruments=n,
         decile_returns=_decile_means(decile, label),
+        decile_up_shares=_decile_means(decile, (label > 0.0).astype(np.float64)),
         top_decile_turnover=_turnover(decile == N_DECILES - 1, horizon_sessions),
+        bottom_decile_turnover=_turnover(decile == 0, horizon_sessions),
     )
+
+
+def rank_correlations(forecast: Array, label: Array) -> Array:
+    """Correlate forecasts with what came, day by day: the rank IC of `evaluate` alone.
+
+    Parameters
+    ----------
+    forecast, label : ndarrays of shape (n_dates, n_instruments)
+        NaN on either side leaves the instrument out.
+
+    Returns
+    -------
+    ndarray of shape (n_dates,), ratio
+    """
+    is_present = np.isfinite(forecast) & np.isfinite(label)
+    n = np.asarray(is_present.sum(axis=1), dtype=np.int64)
+    return _correlation(average_ranks(forecast, is_present), average_ranks(label, is_present), is_present, n)
 
 
 def average_ranks(values: Array, is_present: Flags) -> Array:

@@ -71,6 +71,18 @@ def test_twenty_instruments_make_tenths_of_two_the_worst_first():
     assert evaluate(numbers, numbers).decile_returns[0].tolist() == [k * 2 + 0.5 for k in range(10)]
 
 
+def test_each_tenth_has_its_share_of_labels_above_0():
+    forecast, label = np.arange(20.0)[None, :], np.tile([-0.1, 0.1, 0.0, 0.2], 5)[None, :]
+    assert evaluate(forecast, label).decile_up_shares[0].tolist() == [0.5] * 10
+
+
+def test_the_worst_tenth_has_a_turnover_too():
+    forecast = np.tile(np.arange(20.0), (3, 1))
+    forecast[2, [0, 10]] = forecast[2, [10, 0]]
+    found = evaluate(forecast, forecast, horizon_sessions=1)
+    assert found.bottom_decile_turnover[1:].tolist() == [0.0, 0.5]
+
+
 def test_nine_instruments_make_no_tenths():
     numbers = np.arange(9.0)[None, :]
     assert np.isnan(evaluate(numbers, numbers).decile_returns).all()

@@ -24,9 +24,19 @@ where as_of_date between $1 and $2 and model_id = $3
 EVALUATION_DAYS = """
 select
     model_id, as_of_date, rank_ic, n_instruments, top_decile_return, bottom_decile_return, top_decile_turnover,
-    decile_returns
+    bottom_decile_turnover, decile_returns, decile_up_shares, rank_ic_by_horizon, rank_ic_by_sector::text
 from research.evaluation_days
 order by model_id, as_of_date
+"""
+
+NEWEST_CONFIGURATIONS = """
+select distinct on (model_id) model_id, parameters::text, features_hash
+from research.model_versions
+order by model_id, valid_from_date desc
+"""
+
+TRIALS = """
+select trial_id, model_id, sharpe_net from research.trials
 """
 
 VERSIONS_BETWEEN = """

@@ -50,7 +50,11 @@ select
     model_id,
     max(value) filter (where metric = 'rank_ic_mean'),
     max(value) filter (where metric = 'rank_ic_t'),
-    max(value) filter (where metric = 'n_days')
+    max(value) filter (where metric = 'n_days'),
+    max(value) filter (where metric = 'spread_sharpe_net'),
+    max(value) filter (where metric = 'deflated_sharpe'),
+    max(value) filter (where metric = 'rank_ic_over_baseline'),
+    max(value) filter (where metric = 'rank_ic_over_baseline_t')
 from research.evaluations
 group by model_id
 having max(value) filter (where metric = 'rank_ic_t') is not null

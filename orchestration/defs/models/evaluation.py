@@ -1,23 +1,29 @@
 """What the forecasts were worth, once their labels are known."""
 
 import datetime as dt
+import json
 from bisect import bisect_left, bisect_right
-from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
-from models.labels import LABEL_SESSIONS, forward_returns
+from models.labels import LABEL_SESSIONS, forward_returns_at
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.defs.models.assets import GROUP, PRICES, forecasts
-from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
+from orchestration.metadata import OWNER, merge_metadata, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
-from orchestration.plots import decile_figure, monthly_ic_figure
 from orchestration.resources import MarketData, Warehouse
-from transforms.evaluation import Evaluation, evaluate, summarise
+from transforms.evaluation import evaluate, rank_correlations
+from transforms.skill_slices import sector_correlations
 from warehouse.merge import Window
 from warehouse.queries import research as queries
+
+# Sessions after the trade over which the skill is followed, as in the comment of rank_ic_by_horizon.
+HORIZONS = (1, 5, 10, 21, 42, 63)
+LONGEST_LABEL = max(HORIZONS) + 1
+
+Labels = dict[int, pd.DataFrame]
 
 
 @dg.asset(
@@ -30,20 +36,21 @@ def evaluation_days(
 ) -> dg.MaterializeResult[None]:
     """One row per forecaster and as_of_date whose 22-session label is known: skill of the day, out of sample.
 
-    The partition of session D completes the day 22 sessions before it, whose label D's close has decided.
+    The partition of session D completes the day 22 sessions before it, whose label D's close has decided, and the
+    longer horizons of the days up to 64 sessions before it.
     """
     installation, (first, last) = market_data.installation, window_of(context)
     sessions = installation.sessions(None, last)
-    begin = max(bisect_left(sessions, first) - LABEL_SESSIONS, 0)
+    begin = max(bisect_left(sessions, first) - LONGEST_LABEL, 0)
     end = max(bisect_right(sessions, last) - LABEL_SESSIONS - 1, 0)
     # The turnover of a day looks back one more label.
     read_from = sessions[max(begin - LABEL_SESSIONS, 0)]
-    window = Window("as_of_date", sessions[begin], sessions[end])
-    made = warehouse.read_frame(queries.FORECASTS_BETWEEN, [read_from, sessions[end]])
-    labels = forward_returns(
-        warehouse.read_frame(queries.PRICES_FOR_LABELS, [read_from, last]), _between(sessions, read_from, last)
-    )
-    rows = _rows(made, labels, window.first_date)
+    window = Window("as_of_date", sessions[begin], sessions[max(begin, end)])
+    made = warehouse.read_frame(queries.FORECASTS_BETWEEN, [read_from, window.last_date])
+    prices = warehouse.read_frame(queries.PRICES_FOR_LABELS, [read_from, last])
+    labels = forward_returns_at(prices, _between(sessions, read_from, last), [h + 1 for h in HORIZONS])
+    sectors = warehouse.read_frame(queries.SECTORS).set_index("instrument_id")["sector"]
+    rows = _rows(made, labels, sectors, window.first_date)
     if rows.empty:
         return dg.MaterializeResult(metadata={"days": 0, "note": "No forecast of this window has a known label yet."})
     written = warehouse.merge("research.evaluation_days", rows, window=window)
@@ -52,65 +59,23 @@ def evaluation_days(
     )
 
 
-@dg.asset(
-    key=["research", "evaluations"], deps=[evaluation_days], group_name=GROUP, kinds={"python", "postgres"},
-    owners=[OWNER], automation_condition=FOLLOW_INPUTS,
-)  # fmt: skip
-def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
-    """One row per forecaster and figure over all out-of-sample days, with its definition."""
-    days = warehouse.read_frame(queries.EVALUATION_DAYS)
-    rows: list[dict[str, Any]] = []
-    shown: dict[str, Any] = {}
-    for model_id, own in days.groupby("model_id"):
-        evaluation = as_evaluation(own)
-        metrics = summarise(evaluation, horizon_sessions=LABEL_SESSIONS)
-        rows += [
-            {"model_id": model_id, "metric": m.name, "value": m.value, "unit": m.unit, "definition": m.definition}
-            for m in metrics
-        ]
-        rows += _decile_rows(str(model_id), evaluation)
-        figures = {m.name: m.value for m in metrics}
-        shown[f"rank_ic_of_{model_id}"] = picture(monthly_ic_figure(own, name=str(model_id)))
-        shown[f"deciles_of_{model_id}"] = picture(
-            decile_figure(np.nanmean(evaluation.decile_returns, axis=0), name=str(model_id))
-        )
-        shown |= {
-            f"{model_id}_{name}": figures[name] for name in ("rank_ic_mean", "rank_ic_t") if np.isfinite(figures[name])
-        }
-    if not rows:
-        return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
-    frame = pd.DataFrame(rows)
-    written = warehouse.merge("research.evaluations", frame)
-    comparison = frame.pivot(index="metric", columns="model_id", values="value").reset_index()
-    return dg.MaterializeResult(
-        metadata={
-            **merge_metadata(written), "comparison": table(comparison, digits=4), **shown,
-            **table_metadata(warehouse, "research.evaluations"),
-        }
-    )  # fmt: skip
-
-
-def as_evaluation(days: pd.DataFrame) -> Evaluation:
-    """Return the rows of research.evaluation_days of one forecaster as `evaluate` gave them."""
-    deciles = np.array([np.asarray(row, dtype=np.float64) for row in days["decile_returns"]]).reshape(len(days), -1)
-    return Evaluation(
-        rank_ic=days["rank_ic"].to_numpy(np.float64, na_value=np.nan),
-        n_instruments=days["n_instruments"].to_numpy(np.int64),
-        decile_returns=deciles,
-        top_decile_turnover=days["top_decile_turnover"].to_numpy(np.float64, na_value=np.nan),
-    )
-
-
-def _rows(made: pd.DataFrame, labels: pd.DataFrame, first: dt.date) -> pd.DataFrame:
-    parts = [_rows_of_model(str(model_id), own, labels, first) for model_id, own in made.groupby("model_id")]
+def _rows(made: pd.DataFrame, labels: Labels, sectors: pd.Series, first: dt.date) -> pd.DataFrame:
+    parts = [_rows_of_model(str(model_id), own, labels, sectors, first) for model_id, own in made.groupby("model_id")]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _rows_of_model(model_id: str, made: pd.DataFrame, labels: pd.DataFrame, first: dt.date) -> pd.DataFrame:
+def _rows_of_model(
+    model_id: str, made: pd.DataFrame, labels: Labels, sectors: pd.Series, first: dt.date
+) -> pd.DataFrame:
+    label = labels[LABEL_SESSIONS]
     grid = made.pivot(index="as_of_date", columns="instrument_id", values="forecast")
-    grid = grid.reindex(index=labels.index.intersection(grid.index), columns=labels.columns)
-    found = evaluate(
-        grid.to_numpy(np.float64), labels.loc[grid.index].to_numpy(np.float64), horizon_sessions=LABEL_SESSIONS
+    grid = grid.reindex(index=label.index.intersection(grid.index), columns=label.columns)
+    forecast, came = grid.to_numpy(np.float64), label.loc[grid.index].to_numpy(np.float64)
+    found = evaluate(forecast, came, horizon_sessions=LABEL_SESSIONS)
+    by_horizon = [rank_correlations(forecast, labels[h + 1].loc[grid.index].to_numpy(np.float64)) for h in HORIZONS]
+    of_instruments = sectors.reindex(grid.columns)
+    by_sector = sector_correlations(
+        forecast, came, [name if isinstance(name, str) else None for name in of_instruments]
     )
     rows = pd.DataFrame(
         {
@@ -121,23 +86,25 @@ def _rows_of_model(model_id: str, made: pd.DataFrame, labels: pd.DataFrame, firs
             "top_decile_return": found.decile_returns[:, -1],
             "bottom_decile_return": found.decile_returns[:, 0],
             "top_decile_turnover": found.top_decile_turnover,
+            "bottom_decile_turnover": found.bottom_decile_turnover,
             "decile_returns": list(found.decile_returns),
+            "decile_up_shares": list(found.decile_up_shares),
+            "rank_ic_by_horizon": [_nulls(row) for row in np.column_stack(by_horizon)],
+            "rank_ic_by_sector": _as_json(by_sector, len(grid)),
         }
     )
     return rows[(rows["n_instruments"] > 0) & (rows["as_of_date"] >= pd.Timestamp(first))]
 
 
-def _decile_rows(model_id: str, evaluation: Evaluation) -> list[dict[str, Any]]:
-    means = np.nanmean(evaluation.decile_returns, axis=0)
+def _nulls(values: np.ndarray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _as_json(by_sector: dict[str, np.ndarray], n_days: int) -> list[str]:
+    """Write each day's known values by sector."""
     return [
-        {
-            "model_id": model_id,
-            "metric": f"decile_{number:02d}_return_mean",
-            "value": float(mean),
-            "unit": f"fraction per {LABEL_SESSIONS} sessions",
-            "definition": f"Mean over days of the mean label of tenth {number} by forecast, 1 the worst.",
-        }
-        for number, mean in enumerate(means, start=1)
+        json.dumps({name: float(values[day]) for name, values in by_sector.items() if np.isfinite(values[day])})
+        for day in range(n_days)
     ]
 
 

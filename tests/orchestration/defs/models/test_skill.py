@@ -1,0 +1,72 @@
+"""What the rows of research.evaluation_days are condensed into."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestration.defs.models.evaluation import HORIZONS
+from orchestration.defs.models.skill import as_evaluation, figures_of
+from transforms.evaluation import summarise
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def days() -> pd.DataFrame:
+    """Sixty days of a forecaster, the newest of which know short horizons only."""
+    rng, n = np.random.default_rng(1), 60
+    horizons = rng.normal(0.03, 0.1, (n, len(HORIZONS)))
+    known = [
+        [float(v) if day < n - 10 or place < 4 else NAN for place, v in enumerate(row)]
+        for day, row in enumerate(horizons)
+    ]
+    return pd.DataFrame(
+        {
+            "as_of_date": pd.bdate_range("2023-11-20", periods=n),
+            "rank_ic": rng.normal(0.03, 0.1, n),
+            "n_instruments": 50,
+            "top_decile_turnover": rng.random(n),
+            "bottom_decile_turnover": rng.random(n),
+            "decile_returns": list(rng.normal(0.0, 0.02, (n, 10))),
+            "decile_up_shares": list(rng.random((n, 10))),
+            "rank_ic_by_horizon": known,
+            "rank_ic_by_sector": [json.dumps(day) for day in ({"Energy": 0.2}, {"Energy": 0.2, "Utilities": 0.4})] * 30,
+        }
+    )  # fmt: skip
+
+
+def values(metrics) -> dict[str, float]:
+    assert len({metric.name for metric in metrics}) == len(metrics)
+    return {metric.name: metric.value for metric in metrics}
+
+
+def test_figures_are_those_of_the_days_by_year_horizon_and_sector(days):
+    found = values(figures_of(days, None, np.array([0.1])))
+    assert found["rank_ic_mean"] == values(summarise(as_evaluation(days)))["rank_ic_mean"]
+    assert found["rank_ic_2024"] == pytest.approx(days["rank_ic"][days["as_of_date"] >= "2024-01-01"].mean())
+    assert found["rank_ic_63_sessions"] == pytest.approx(np.mean([row[5] for row in days["rank_ic_by_horizon"][:50]]))
+    assert found["rank_ic_sector_energy"] == pytest.approx(0.2)
+    assert found["rank_ic_sector_utilities"] == pytest.approx(0.4)
+    assert "rank_ic_over_baseline" not in found
+
+
+def test_the_baseline_is_compared_on_the_days_that_both_have(days):
+    baseline = days.iloc[10:].assign(rank_ic=days["rank_ic"] - 0.05)
+    found = values(figures_of(days, baseline, np.array([0.1, NAN])))
+    assert found["rank_ic_over_baseline"] == pytest.approx(0.05)
+    assert "rank_ic_over_baseline" not in values(figures_of(baseline, baseline, np.array([0.1])))
+
+
+def test_each_configuration_on_record_deflates(days):
+    few, many = (values(figures_of(days, None, np.array(tried))) for tried in ([0.1, 0.2], [0.1, 0.2] * 10))
+    assert many["deflated_sharpe"] < few["deflated_sharpe"]
+    assert many["sharpe_probability"] == few["sharpe_probability"]
+
+
+def test_rows_written_before_there_were_horizons_have_none(days):
+    old = days.assign(rank_ic_by_horizon=[[]] * 60, rank_ic_by_sector="{}", bottom_decile_turnover=NAN)
+    found = values(figures_of(old, None, np.array([])))
+    assert np.isnan(found["rank_ic_21_sessions"])
+    assert found["n_periods"] == 3
