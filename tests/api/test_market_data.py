@@ -59,6 +59,17 @@ def test_quote_is_the_close_once_the_bar_of_its_day_is_there(client):
     )
 
 
+def test_quote_of_the_next_day_of_its_market_is_live_also_where_utc_lags_behind(own):
+    client, connection = own
+    # The bar is of Wednesday the 26th; in Sydney it is Thursday.
+    connection.execute(
+        "insert into raw.quotes (source, source_symbol, quoted_at, trade_date, price, currency_code)"
+        " values ('simulated', 'META', '2024-06-26T23:30Z', '2024-06-27', 21, 'USD')"
+    )
+    quote = client.get("/v1/quotes/META").json()["data"]
+    assert (quote["basis"], quote["price"], quote["quoted_at"]) == ("live", 21, "2024-06-26T23:30:00Z")
+
+
 def test_quote_of_an_adjusted_source_says_so(client):
     quote = client.get("/v1/quotes/zeta").json()["data"]
     assert (quote["price"], quote["adjustment"], quote["change"]) == (11, "splits_dividends", 0.1)

@@ -10,7 +10,8 @@ from msgspec import Meta
 from warehouse.queries import columns
 from warehouse.queries.reader import Reader
 
-# A session's bar is made after its last quote, so a bar of the quote's day or later is the newer word.
+# A session's bar is made after its last quote, so a bar of the quote's day (that of the market) or later is the newer
+# word.
 # `limit 1` keeps each look-up inside its lateral join, one descent of an index per instrument.
 LATEST = """
 with owners as (
@@ -66,7 +67,7 @@ left join lateral (
     from research.latest_quotes as v
     where v.instrument_id = c.instrument_id
     limit 1
-) as q on c.trade_date is null or (q.quoted_at at time zone 'UTC')::date > c.trade_date
+) as q on c.trade_date is null or q.trade_date > c.trade_date
 order by c.ticker
 """
 

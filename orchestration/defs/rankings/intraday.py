@@ -23,6 +23,7 @@ from warehouse.queries import research as queries
 
 # Exponential averages of up to 26 sessions have forgotten what lies further back to the tenth digit.
 HISTORY_DAYS = 420
+BAR = ["open_adj", "high_adj", "low_adj", "close_adj", "volume_adj"]
 
 
 class IntradayConfig(dg.Config):
@@ -52,7 +53,9 @@ def rank_live(
     today = now.astimezone(installation.calendar.timezone).date()
     close = installation.calendar.previous_session(today)
     exposures = read_exposures(warehouse, close, close)
-    live = live_bars(warehouse, today)
+    live, n_incomplete = live_bars(warehouse, today)
+    if n_incomplete:
+        context.log.warning("%d quotes of %s lack high, low, open or volume: not ranked on", n_incomplete, today)
     if exposures.empty or live.empty:
         context.log.info("ranking left out: no exposures of %s or no quotes of %s", close, today)
         return
@@ -63,12 +66,18 @@ def rank_live(
         rows = rank_universe(exposures, profile=profile)
         rows["model_version_id"] = exposures["model_version_id"].reindex(rows.index)
         write_rankings(warehouse, rows, today, today, profile, is_intraday=True)
-    context.add_output_metadata({"ranked_instruments": len(exposures), "as_of_date": today.isoformat()})
+    counts = {"ranked_instruments": len(exposures), "live_bars": len(live), "incomplete_quotes": n_incomplete}
+    context.add_output_metadata({**counts, "as_of_date": today.isoformat()})
 
 
-def live_bars(warehouse: Warehouse, today: dt.date) -> pd.DataFrame:
-    """Return the session so far as one adjusted bar per instrument: the newest quote is its close."""
-    return warehouse.read_frame(queries.LIVE_BARS, [today])
+def live_bars(warehouse: Warehouse, today: dt.date) -> tuple[pd.DataFrame, int]:
+    """Return the session so far as one adjusted bar per instrument, and how many instruments lack data for one.
+
+    The newest quote is the bar's close. Sources that quote a price alone leave no bar to compute indicators from.
+    """
+    quoted = warehouse.read_frame(queries.LIVE_BARS, [today])
+    is_whole = quoted[BAR].notna().all(axis=1)
+    return quoted[is_whole].reset_index(drop=True), int((~is_whole).sum())
 
 
 def live_forecasts(
