@@ -29,8 +29,8 @@ from raw.bar_verdicts
 where source = any(string_to_array($1, ','))
 """
 
-NEWEST_BAR = """
-select max(trade_date) as trade_date from raw.daily_bars where source = $1
+NEWEST_BENCHMARK_BAR = """
+select max(trade_date) as trade_date from raw.benchmark_bars where source = any(string_to_array($1, ','))
 """
 
 # $2 and $3 begin and end of a run, as text, $4 its first session: it computed with what it judged itself from there on.

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.defs.market_data.assets import bar_verdicts, daily_bars
+from orchestration.defs.market_data.assets import bar_verdicts, benchmark_bars, daily_bars
 from orchestration.metadata import sample
 from orchestration.resources import MarketData, Warehouse
 from warehouse.queries import market_data as queries
@@ -45,6 +45,20 @@ def the_newest_session_is_complete(warehouse: Warehouse, market_data: MarketData
             "coverage": coverage,
         },
         description=f"{row['n_present']} of {row['n_listed']} listed instruments have a bar of {session}",
+    )
+
+
+@dg.asset_check(asset=benchmark_bars, description="The newest session that can be asked for is there.")
+def the_newest_session_of_the_index_is_there(warehouse: Warehouse, market_data: MarketData) -> dg.AssetCheckResult:
+    """Compare the newest bar of the index with the newest session; a source without an index has nothing to miss."""
+    installation = market_data.installation
+    session = installation.last_session()
+    newest = warehouse.read(queries.NEWEST_BENCHMARK_BAR, [_names(market_data)]).to_pylist()[0]["trade_date"]
+    return dg.AssetCheckResult(
+        passed=installation.source.benchmark_symbol is None or newest == session,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"session": session.isoformat(), "newest": str(newest)},
+        description=f"the newest bar of the index is of {newest}, the newest session is {session}",
     )
 
 

@@ -15,6 +15,7 @@ from orchestration.defs.market_data.checks import (
     every_bar_belongs_to_an_instrument,
     few_bars_are_suspect,
     the_newest_session_is_complete,
+    the_newest_session_of_the_index_is_there,
 )
 from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_of
 
@@ -27,7 +28,9 @@ class Bars:
     """Eighty bars of one instrument that rises by 1 % a day; some of them are another source's."""
 
     def __init__(self, database: Any) -> None:
-        source = SimpleNamespace(name="one", fallback_names=("two",), first_session=FIRST, last_session=None)
+        source = SimpleNamespace(
+            name="one", fallback_names=("two",), first_session=FIRST, last_session=None, benchmark_symbol="IND"
+        )
         market_data = market_data_of(source, now="2024-04-26T23:30:00Z")
         self.given = {"warehouse": WarehouseOfTest(address=database.url), "market_data": market_data}
         self._url = database.url
@@ -136,3 +139,16 @@ def test_the_checks_look_at_the_bars_of_both_sources(bars: Bars):
     assert cast("dg.AssetCheckResult", every_bar_belongs_to_an_instrument(**bars.given)).passed
     few = cast("dg.AssetCheckResult", few_bars_are_suspect(**bars.given))
     assert few.metadata["suspect_bars"].value == 1
+
+
+@pytest.mark.parametrize(("newest", "is_there"), [(LAST, True), (DAYS[-2], False), (None, False)])
+def test_the_newest_session_of_the_index_is_there_or_told_to_be_missing(bars: Bars, newest: dt.date, is_there: bool):
+    if newest is not None:
+        bars.run(
+            "insert into raw.benchmark_bars (source, source_symbol, trade_date, close, currency_code)"
+            " values ('two', 'IND', %s, 1, 'USD')",
+            [newest],
+        )
+    result = cast("dg.AssetCheckResult", the_newest_session_of_the_index_is_there(**bars.given))
+    assert (result.passed, result.severity) == (is_there, dg.AssetCheckSeverity.WARN)
+    assert result.metadata["newest"].value == str(newest)
