@@ -17,6 +17,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/factorloom manifest
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
@@ -57,6 +58,7 @@ faults: dev ## Kill the pipeline at 20 random moments and compare what is left
 
 bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.vendors
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.quant $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python -m benchmarks.pipeline

@@ -90,6 +90,14 @@ class Peak:
             return  # it has ended between two looks
 
 
+def install(home: Path) -> None:
+    """Do for `home` what `make install` does for the default one: parse the dbt project."""
+    subprocess.run(
+        [sys.executable, "-m", "factorloom", "manifest"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
+        env={**_inherited(), "FACTORLOOM_HOME": str(home)},
+    )  # fmt: skip
+
+
 def run(home: Path, arguments: list[str], settings: Mapping[str, str]) -> Cost:
     """Run `factorloom` on the installation in `home` and return what it cost.
 
@@ -99,13 +107,12 @@ def run(home: Path, arguments: list[str], settings: Mapping[str, str]) -> Cost:
         With the last lines that it printed, when it fails.
     """
     server = EmbeddedServer(home / "postgres")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FACTORLOOM_", "DAGSTER_"))}
     load_before, server_before = os.getloadavg()[0], server_cpu_seconds(server)
     started_at, started = time.time(), time.monotonic()
     with (home / "benchmark.log").open("w") as log:
         command = subprocess.Popen(
             [sys.executable, "-m", "factorloom", *arguments], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
-            env={**inherited, **settings, "FACTORLOOM_HOME": str(home)},
+            env={**_inherited(), **settings, "FACTORLOOM_HOME": str(home)},
         )  # fmt: skip
         with Peak(command.pid, server) as peak:
             _, status, usage = os.wait4(command.pid, 0)
@@ -122,6 +129,10 @@ def run(home: Path, arguments: list[str], settings: Mapping[str, str]) -> Cost:
         load_after=os.getloadavg()[0],
         seconds_by_step=_seconds_by_step(server, started_at),
     )
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("FACTORLOOM_", "DAGSTER_"))}
 
 
 def server_cpu_seconds(server: EmbeddedServer) -> float:

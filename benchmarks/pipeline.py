@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measured import Cost, run
+from benchmarks.measured import Cost, install, run
 from orchestration.calendars import HomeCalendar
 from warehouse.embedded import OPTIONS, EmbeddedServer
 
@@ -43,6 +43,7 @@ def measure(years: int, instruments: str) -> tuple[Cost, Cost]:
         "FACTORLOOM_SIMULATED_INSTRUMENTS": instruments,
     }
     try:
+        install(home)
         first = run(home, ["refresh"], {**settings, **clock_after(LAST_SESSION)})
         next_session = HomeCalendar("XNYS").next_session(LAST_SESSION)
         return first, run(home, ["refresh"], {**settings, **clock_after(next_session)})

@@ -209,7 +209,7 @@ class EmbeddedServer:
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         self._own(fresh)
-        # The builtin provider compares text byte by byte; asking the C library costs twice the time on sorts and merges.
+        # The builtin provider compares text byte by byte; asking the C library doubles the time of sorts and merges.
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8", "--encoding=UTF8")
         self._run("initdb", "-D", fresh, "-U", SUPERUSER, "--auth=trust", *locale, "-N")
         fresh.rename(self.data)

@@ -1,11 +1,12 @@
 """The one way in which pipelines write a table: merge rows by key, so that a second run writes nothing.
 
 COPY into a temporary table, then in the same transaction: insert what is new, update what is distinct, delete what the
-written window no longer holds. The table's row in `app.dataset_versions` moves with it.
+written window no longer holds. An empty table is copied into at once. The table's row in `app.dataset_versions` moves
+with it.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -17,6 +18,19 @@ from warehouse.errors import MergeError
 # Written by us at each change and never compared: two runs on the same input differ in these alone.
 OUR_STAMPS = frozenset({"ingested_at", "computed_at", "decided_at", "first_seen_at"})
 ANALYZE_FROM_ROWS = 20_000
+# What a COPY straight into a column of each type takes. A table with another type is filled by the temporary one.
+COPIED_AS: Mapping[str, pa.DataType] = {
+    "text": pa.string(),
+    "text[]": pa.list_(pa.string()),
+    "boolean": pa.bool_(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "real": pa.float32(),
+    "double precision": pa.float64(),
+    "date": pa.date32(),
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+}
 
 Rows: TypeAlias = "pa.Table | pa.RecordBatchReader"
 
@@ -105,19 +119,41 @@ def merge(connection: adbc.Connection, table: str, rows: Rows, *, window: Window
         columns = _check_columns(target, rows.schema.names)
         cursor.execute(f"select pg_advisory_xact_lock(hashtext('{table}'))")
         cursor.fetchall()
-        cursor.execute("drop table if exists incoming, delta")
-        received = cursor.adbc_ingest("incoming", rows, mode="create", temporary=True)
-        received = _scalar(cursor, "select count(*) from incoming") if received < 0 else received
-        _guide_planner(cursor, received)
-        if _scalar(cursor, f"select count(*) from (select from {table} limit 1) as some_row") == 0:
-            return _insert_all(cursor, target, columns, received)
+        is_empty = _scalar(cursor, f"select count(*) from (select from {table} limit 1) as some_row") == 0
+        if is_empty and all(target.types[column] in COPIED_AS for column in columns):
+            _copy_into(cursor, target, rows)
+            return _all_inserted(cursor, target, columns)
+        received = _take_in(cursor, rows)
+        if is_empty:
+            _insert_all(cursor, target, columns)
+            return _all_inserted(cursor, target, columns)
         return _merge_delta(cursor, target, columns, received, window)
 
 
-def _insert_all(cursor: adbc.Cursor, target: _Target, columns: list[str], received: int) -> MergeResult:
-    """Fill an empty table: nothing to compare with."""
+def _take_in(cursor: adbc.Cursor, rows: Rows) -> int:
+    """Copy the rows into the temporary table `incoming` and return how many they are."""
+    cursor.execute("drop table if exists incoming, delta")
+    received = cursor.adbc_ingest("incoming", rows, mode="create", temporary=True)
+    received = _scalar(cursor, "select count(*) from incoming") if received < 0 else received
+    _guide_planner(cursor, received)
+    return received
+
+
+def _copy_into(cursor: adbc.Cursor, target: _Target, rows: Rows) -> None:
+    """Fill an empty table with rows that are still being made."""
+    schema = pa.schema([(column, COPIED_AS[target.types[column]]) for column in rows.schema.names])
+    schema_name, _, name = target.name.partition(".")
+    _checked(target, lambda: cursor.adbc_ingest(name, rows.cast(schema), mode="append", db_schema_name=schema_name))
+
+
+def _insert_all(cursor: adbc.Cursor, target: _Target, columns: list[str]) -> None:
     listed = ", ".join(columns)
     _write(cursor, target, f"insert into {target.name} ({listed}) select {_cast(target, columns)} from incoming as i")
+
+
+def _all_inserted(cursor: adbc.Cursor, target: _Target, columns: list[str]) -> MergeResult:
+    """Count what an empty table has been filled with, and give it its version."""
+    received = _scalar(cursor, f"select count(*) from {target.name}")
     digest = _scalar(cursor, f"select coalesce(sum({target.row_hash('t', columns)}), 0) from {target.name} as t")
     result = MergeResult(inserted=received, first_changed_date=_first_date(cursor, target, target.name))
     _move_version(cursor, target, digest, result)
@@ -244,9 +280,13 @@ def _cast(target: _Target, columns: Sequence[str]) -> str:
 
 
 def _write(cursor: adbc.Cursor, target: _Target, statement: str) -> None:
+    _checked(target, lambda: cursor.execute(statement))
+
+
+def _checked(target: _Target, write: Callable[[], object]) -> None:
     try:
-        cursor.execute(statement)
-    except (adbc.IntegrityError, adbc.ProgrammingError, adbc.DataError) as error:
+        write()
+    except (adbc.IntegrityError, adbc.ProgrammingError, adbc.DataError, pa.ArrowInvalid) as error:
         raise MergeError(
             f"{target.name}: rows must fit the table's types and checks, each key {target.key} once; "
             f"the database said: {error}. Correct the rows before the merge; nothing was written."

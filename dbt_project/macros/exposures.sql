@@ -2,9 +2,10 @@
 Winsorised z-score and rank of every factor among the rows of a group: the universe of a day, or a sector of it.
 
 Sorting every factor's rows by day would sort the table once per factor. Here the values of a group become one sorted array per
-factor; bounds, mean and deviation are read off it, and a rank is a search in it. Adding up in sorted order makes the mean the
-same bit for bit in whatever order the rows were stored. The values are sorted with their sign turned: `width_bucket` counts the
-entries that are not above a value, which then are the values not below it, and what is left are those below: SQL's percent_rank.
+factor; the bounds are read off it, its 1 % and 99 % by rank, and a rank is a search in it. The values are sorted with their sign
+turned: `width_bucket` counts the entries that are not above a value, which then are the values not below it, and what is left are
+those below: SQL's percent_rank. There is no z with fewer than five values, nor where all within the bounds are equal: such a group
+tells nobody apart.
 #}
 {% macro exposures(factor_values, group_columns, infix) %}
 -- `offset 0` keeps a subquery as it is: merged into the query around it, its arrays would be made again for every row.
@@ -21,27 +22,56 @@ with sorted as (
     offset 0
 ),
 
-described as (
+bounded as (
     select
         sorted.*,
         {%- for factor in factor_names() %}
-        {{ clipped_moments(factor ~ '_values') }} as {{ factor }}_moments{{ ',' if not loop.last }}
+        cardinality({{ factor }}_values) as {{ factor }}_count,
+        {{ factor }}_values[1 + (cardinality({{ factor }}_values) - 1) / 100] as {{ factor }}_low,
+        {{ factor }}_values[cardinality({{ factor }}_values) - (cardinality({{ factor }}_values) - 1) / 100]
+            as {{ factor }}_high{{ ',' if not loop.last }}
         {%- endfor %}
     from sorted
     offset 0
 ),
 
+-- In the order of the instruments: the same bit for bit in whatever order the rows were stored.
+moments as (
+    select
+        {%- for column in group_columns %}
+        members.{{ column }},
+        {%- endfor %}
+        {%- for factor in factor_names() %}
+        avg({{ clipped(factor) }}) as {{ factor }}_mean,
+        stddev_samp({{ clipped(factor) }}) as {{ factor }}_deviation{{ ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        select *
+        from {{ factor_values }}
+        {% if is_windowed() %}where {{ within_window('as_of_date') }}{% endif %}
+        order by {{ group_columns | join(', ') }}, instrument_id
+        offset 0
+    ) as members
+    inner join bounded
+        on
+            {%- for column in group_columns %}
+            {{ 'and ' if not loop.first }}members.{{ column }} = bounded.{{ column }}
+            {%- endfor %}
+    group by {% for column in group_columns %}members.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+    offset 0
+),
+
 unpacked as (
     select
-        described.*,
+        bounded.*,
         {%- for factor in factor_names() %}
-        {{ factor }}_moments[1] as {{ factor }}_mean,
-        {{ factor }}_moments[2] as {{ factor }}_deviation,
-        {{ factor }}_moments[3] as {{ factor }}_low,
-        {{ factor }}_moments[4] as {{ factor }}_high,
-        cardinality({{ factor }}_values) as {{ factor }}_count{{ ',' if not loop.last }}
+        moments.{{ factor }}_mean,
+        case
+            when {{ factor }}_low < {{ factor }}_high and {{ factor }}_count >= 5 then moments.{{ factor }}_deviation
+        end as {{ factor }}_deviation{{ ',' if not loop.last }}
         {%- endfor %}
-    from described
+    from bounded
+    inner join moments using ({{ group_columns | join(', ') }})
     offset 0
 ),
 
@@ -50,15 +80,7 @@ exposures as (
         members.instrument_id,
         members.as_of_date,
         {%- for factor in factor_names() %}
-        {#- greatest() passes over nulls: a missing value would be taken for the highest of all. #}
-        case
-            when members.{{ factor }} is not null
-                then
-                    (
-                        ({{ factor }}_mean - least(greatest(-members.{{ factor }}, {{ factor }}_low), {{ factor }}_high))
-                        / {{ factor }}_deviation
-                    )::real
-        end as {{ factor }}{{ infix }}_z,
+        (({{ factor }}_mean - {{ clipped(factor) }}) / {{ factor }}_deviation)::real as {{ factor }}{{ infix }}_z,
         (
             ({{ factor }}_count - width_bucket(-members.{{ factor }}, {{ factor }}_values))::double precision
             / nullif({{ factor }}_count - 1, 0)
@@ -92,23 +114,11 @@ where sector is null {% if is_windowed() %}and {{ within_window('as_of_date') }}
 {%- endif %}
 {% endmacro %}
 
-{#
-[mean, sample deviation, lower bound, upper bound] of a sorted array clipped at its 1 % and 99 % by rank; null for fewer than
-five values or where all within the bounds are equal: such a group tells nobody apart.
-#}
-{% macro clipped_moments(sorted_values) -%}
-    (
-        select array[avg(clipped.clip), stddev_samp(clipped.clip), bounds.low, bounds.high]
-        from (
-            select
-                {{ sorted_values }}[1 + (cardinality({{ sorted_values }}) - 1) / 100] as low,
-                {{ sorted_values }}[cardinality({{ sorted_values }}) - (cardinality({{ sorted_values }}) - 1) / 100] as high
-        ) as bounds
-        cross join lateral (
-            select least(greatest(entries.entry, bounds.low), bounds.high) as clip
-            from unnest({{ sorted_values }}) as entries (entry)
-        ) as clipped
-        where bounds.low < bounds.high and cardinality({{ sorted_values }}) >= 5
-        group by bounds.low, bounds.high
-    )
+{# A factor's value with its sign turned, clipped at the bounds of its group. #}
+{% macro clipped(factor) -%}
+    {#- greatest() passes over nulls: a missing value would be taken for the highest of all. -#}
+    case
+        when members.{{ factor }} is not null
+            then least(greatest(-members.{{ factor }}, {{ factor }}_low), {{ factor }}_high)
+    end
 {%- endmacro %}

@@ -1,6 +1,8 @@
 """Rankings by risk profile."""
 
 import datetime as dt
+from collections.abc import Iterator
+from itertools import chain
 
 import dagster as dg
 import pandas as pd
@@ -20,6 +22,7 @@ from warehouse.queries import research as queries
 # The forecaster whose forecasts go into the rankings.
 RANKING_MODEL = "technical"
 KEY = ["instrument_id", "as_of_date"]
+TEXT = dict.fromkeys(("breached_limit", "model_version_id"), pa.large_string())
 
 
 @dg.asset(
@@ -34,13 +37,15 @@ def rankings(
     first, last = window_of(context)
     first = max(first, first_ranked_session(market_data.installation))
     exposures = read_exposures(warehouse, first, last)
-    written = MergeResult()
     shown = {}
-    for profile in PROFILES.values():
-        rows = rank_universe(exposures, profile=profile)
-        rows["model_version_id"] = exposures["model_version_id"].reindex(rows.index)
-        written += write_rankings(warehouse, rows, first, last, profile)
-        shown[f"top_of_{profile.name}"] = table(_top(warehouse, rows))
+
+    def ranked() -> Iterator[pa.Table]:
+        for profile in PROFILES.values():
+            rows = rank(exposures, profile)
+            shown[f"top_of_{profile.name}"] = table(_top(warehouse, rows))
+            yield as_rows(rows)
+
+    written = write_rankings(warehouse, ranked(), first, last)
     days = exposures.groupby("as_of_date").size()
     return dg.MaterializeResult(
         metadata={
@@ -69,23 +74,35 @@ def read_exposures(warehouse: Warehouse, first: dt.date, last: dt.date) -> pd.Da
     return joined.sort_values(["as_of_date", "instrument_id"], ignore_index=True)
 
 
-def write_rankings(
-    warehouse: Warehouse,
-    rows: pd.DataFrame,
-    first: dt.date,
-    last: dt.date,
-    profile: Profile,
-    *,
-    is_intraday: bool = False,
-) -> MergeResult:
-    """Merge the rankings of one profile."""
+def rank(exposures: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """Rank the universe by one profile; each row names the model version that made its forecast."""
+    rows = rank_universe(exposures, profile=profile)
+    rows["model_version_id"] = exposures["model_version_id"].reindex(rows.index)
+    return rows
+
+
+def as_rows(rows: pd.DataFrame, *, is_intraday: bool = False) -> pa.Table:
+    """Return rankings as rows of the table."""
     arrow = pa.Table.from_pandas(rows.drop(columns="missing_groups"), preserve_index=False)
-    groups = pa.array([list(names) for names in rows["missing_groups"]], pa.list_(pa.string()))
-    arrow = arrow.append_column("missing_groups", groups)
+    # A few combinations of groups, each many times.
+    place, combinations = pd.factorize(rows["missing_groups"])
+    groups = pa.array([list(names) for names in combinations], pa.list_(pa.string()))
+    arrow = arrow.append_column("missing_groups", groups.take(pa.array(place)))
     arrow = arrow.append_column("is_intraday", pa.array([is_intraday] * len(rows), pa.bool_()))
-    only = f"t.profile = '{profile.name}' and t.is_intraday = {str(is_intraday).lower()}"
+    # A column without any value is text all the same.
+    return arrow.cast(pa.schema([field.with_type(TEXT.get(field.name, field.type)) for field in arrow.schema]))
+
+
+def write_rankings(
+    warehouse: Warehouse, tables: Iterator[pa.Table], first: dt.date, last: dt.date, *, is_intraday: bool = False
+) -> MergeResult:
+    """Merge the rankings of all profiles at once, each made when the one before is on its way to the table."""
+    head = next(tables)
+    batches = (batch for rows in chain([head], tables) for batch in rows.to_batches())
+    reader = pa.RecordBatchReader.from_batches(head.schema, batches)
+    window = Window("as_of_date", first, last, f"t.is_intraday = {str(is_intraday).lower()}")
     with warehouse.transaction() as connection:
-        return merge(connection, "research.rankings", arrow, window=Window("as_of_date", first, last, only))
+        return merge(connection, "research.rankings", reader, window=window)
 
 
 def _top(warehouse: Warehouse, rows: pd.DataFrame) -> pd.DataFrame:
