@@ -30,11 +30,13 @@ def serve(
     is_read_only
         For the webserver: refuse every change, so that it can be shared.
     """
+    if service == "api" and host:
+        settings = settings.listening_on(host)
     apply_environment(settings)
     if service == "api":
         from api.server import run
 
-        run(settings.model_copy(update={"api_host": host}) if host else settings)
+        run(settings)
     elif service == "code-server":
         _serve_code(settings, host=host or LOCAL)
     elif service == "webserver":

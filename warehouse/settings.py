@@ -163,6 +163,19 @@ class Settings(BaseModel):
             problems.append("DAGSTER_DATABASE_URL must be set when DATABASE_URL is: Dagster keeps its own database")
         return problems
 
+    def listening_on(self, host: str) -> Self:
+        """Return these settings with the API on another address: what holds for FACTORLOOM_API_HOST holds for it.
+
+        Raises
+        ------
+        SettingsError
+            Where the other settings do not go with it.
+        """
+        try:
+            return self.model_validate({**dict(self), "api_host": host})
+        except ValidationError as error:
+            raise SettingsError(_sentences(error)) from error
+
     @property
     def is_embedded(self) -> bool:
         """True when we run PostgreSQL ourselves, below `home`."""

@@ -213,3 +213,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_an_api_for_everybody_refuses_receivers_in_the_own_network(call):
+    answer = call("serve", "api", "--host", "0.0.0.0", FACTORLOOM_WEBHOOK_ALLOW="127.0.0.1:9000")
+    assert answer.returncode == 1
+    assert "FACTORLOOM_WEBHOOK_ALLOW may be set only while FACTORLOOM_API_HOST is a loopback" in answer.stderr
+    assert "got 0.0.0.0" in answer.stderr

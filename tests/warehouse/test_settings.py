@@ -99,6 +99,14 @@ def test_webhooks_into_the_own_network_need_an_api_that_only_this_machine_reache
     ]
 
 
+def test_an_address_given_later_is_held_to_the_same_rule(tmp_path):
+    settings = read_settings({"FACTORLOOM_WEBHOOK_ALLOW": "127.0.0.1:9000"}, folder=tmp_path)
+    assert settings.listening_on("localhost").api_host == "localhost"
+    with pytest.raises(SettingsError, match=r"only while FACTORLOOM_API_HOST is a loopback address; got 0\.0\.0\.0"):
+        settings.listening_on("0.0.0.0")
+    assert read_settings({}, folder=tmp_path).listening_on("0.0.0.0").api_host == "0.0.0.0"
+
+
 @pytest.mark.parametrize("entry", ["127.0.0.1", ":80", "localhost:http"])
 def test_an_allowed_receiver_is_host_and_port(problems, entry):
     assert problems({"FACTORLOOM_WEBHOOK_ALLOW": entry}) == [
