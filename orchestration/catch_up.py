@@ -19,7 +19,7 @@ LAST_OF_PART = {
     "bars": DAILY,
     "market_data": (*DAILY, ["raw", "fundamentals"], ["factors", "fct_factor_exposures"]),
     "fundamentals": (["raw", "fundamentals"],),
-    "rankings": (["research", "forecasts"], ["research", "rankings"]),
+    "rankings": (["research", "forecasts"], ["research", "rankings"], ["research", "index_values"]),
 }
 VERSIONS = dg.AssetKey(["research", "model_versions"])
 EXPOSURES = dg.AssetKey(["factors", "fct_factor_exposures"])

@@ -41,6 +41,29 @@ def equity_figure(equity: Mapping[str, pd.DataFrame]) -> "Figure":
     return figure
 
 
+def index_figure(values: pd.DataFrame) -> "Figure":
+    """Draw the levels of the indices beside the benchmark, which begins at 100 with the first of them.
+
+    Parameters
+    ----------
+    values
+        index_id, as_of_date, value (index points), benchmark_return_1d (fraction).
+    """
+    figure, (axes,) = _axes()
+    levels = values.pivot(index="as_of_date", columns="index_id", values="value").sort_index()
+    moves = values.groupby("as_of_date")["benchmark_return_1d"].first().sort_index().fillna(0)
+    benchmark = 100 * (1 + moves).cumprod() / (1 + moves.iloc[0])
+    for number, name in enumerate(levels):
+        style = "-" if number < len(COLOURS) else ":"
+        colour = COLOURS[number % len(COLOURS)]
+        axes.plot(levels.index, levels[name], color=colour, linewidth=1.1, linestyle=style, label=str(name))
+    axes.plot(benchmark.index, benchmark, color=GREY, linewidth=1.1, linestyle="--", label="benchmark")
+    _label(axes, "Indices, dividends put back, before costs", "index points")
+    axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
+    _dates(axes)
+    return figure
+
+
 def monthly_ic_figure(days: pd.DataFrame, *, name: str) -> "Figure":
     """Draw the mean rank IC of each month of a forecaster; `days` has as_of_date and rank_ic (ratio)."""
     monthly = days.set_index(pd.DatetimeIndex(days["as_of_date"]))["rank_ic"].resample("MS").mean()

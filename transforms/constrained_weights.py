@@ -17,6 +17,8 @@ TOLERANCE = 1e-10
 REDUCED_TOLERANCE = 1e-8
 # A return above the risk-free rate by less than this share of the largest one is none.
 LEAST = np.array([1e-6])
+# Weights below it are wanted as if they were it: an instrument that nobody wants may still be needed to fill up.
+SMALLEST_WANTED = 1e-6
 SOLVED = ("Solved", "AlmostSolved")
 # Rows that say what a portfolio is; no limit that one could loosen.
 ALWAYS = ("sum", "bought", "sold")
@@ -119,6 +121,42 @@ def constrained_minimum_variance(
         rows.append(_Rows(f"min_return={min_return}", _wide(-expected_return[None, :], width), np.array([-min_return])))
     solution = _solve(covariance, np.zeros(n), rows, where="constrained_minimum_variance")
     return solution[:n]
+
+
+def nearest_weights(wanted: Array, *, limits: Limits) -> Array:
+    """Bring weights within limits: what is cut goes to the others in proportion.
+
+    Parameters
+    ----------
+    wanted : ndarray of shape (n,), fraction
+        0 or more, sum 1.
+    limits : Limits
+
+    Returns
+    -------
+    ndarray of shape (n,), fraction
+        The weights of the lowest ``sum((weight - wanted) ** 2 / wanted)`` within the limits; `wanted` itself, bit for
+        bit, where it keeps them.
+
+    Raises
+    ------
+    LimitsInfeasible
+        If no portfolio keeps the limits.
+    """
+    rows = _rows(limits, len(wanted))
+    own = [row for row in rows if row.left.shape[1] == len(wanted)]
+    if len(own) == len(rows) and all(_is_kept(row, wanted) for row in own):
+        return wanted
+    pull = 1.0 / np.maximum(wanted, SMALLEST_WANTED)
+    solution = _solve(np.diag(pull), -pull * wanted, rows, where="nearest_weights")[: len(wanted)]
+    kept = np.maximum(solution, 0.0) if limits.min_weight >= 0 else solution
+    weights: Array = kept / kept.sum()
+    return weights
+
+
+def _is_kept(row: _Rows, weights: Array) -> bool:
+    distance = row.left @ weights - row.right
+    return bool(np.all(np.abs(distance) < 1e-12 if row.is_equal else distance <= 0))
 
 
 def maximum_sharpe(covariance: Array, excess_return: Array, *, limits: Limits | None = None) -> Array:
@@ -253,7 +291,7 @@ def _solve(
     n_more = width - len(covariance)
     size = float(np.trace(covariance)) / len(covariance) or 1.0
     quadratic = sparse.csc_matrix(np.pad(np.triu(covariance / size), (0, n_more)))
-    solution = _run(quadratic, np.pad(linear, (0, n_more)), rows)
+    solution = _run(quadratic, np.pad(linear / size, (0, n_more)), rows)
     if str(solution.status) in SOLVED:
         return np.array(solution.x)
     if not _is_feasible(asked or rows):

@@ -73,6 +73,9 @@ DAYED = {
     "research.model_versions": "valid_from_date",
     "research.forecasts": "as_of_date",
     "research.rankings": "as_of_date",
+    "research.index_allocations": "as_of_date",
+    "research.index_values": "as_of_date",
+    "research.index_turnover": "as_of_date",
 }  # fmt: skip
 NEWEST_TRIALS = (
     "(select distinct on (profile) * from research.backtests order by profile, last_date desc, computed_at desc)"

@@ -1,0 +1,116 @@
+"""Rule-based indices: allocations, values, turnover and risk."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from orchestration.automation import FOLLOW_INPUTS
+from orchestration.defs.rankings.assets import first_ranked_session, rankings
+from orchestration.indexing import Definition, IndexRows, build_indices, read_definitions, seed_definitions
+from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
+from orchestration.partitions import sessions_partitions, window_of
+from orchestration.plots import index_figure
+from orchestration.resources import MarketData, Warehouse, as_arrow
+from transforms.risk_windows import risk_windows
+from warehouse.merge import MergeResult, Window, merge
+from warehouse.queries import indices as queries
+
+GROUP = "index"
+DEPS: list[dg.AssetsDefinition | list[str]] = [
+    rankings, ["marts", "fct_daily_prices"], ["marts", "dim_benchmark_prices"], ["factors", "fct_universe_members"],
+    ["factors", "fct_size"], ["factors", "fct_momentum"],
+]  # fmt: skip
+TABLES = {
+    "index_allocations": "One row per index, session with a change, and instrument: weights and units.",
+    "index_values": "One row per index and session: value by the divisor method, and the benchmark's return beside it.",
+    "index_turnover": "One row per index and session in which its positions changed: how much was traded.",
+}
+SHOWN = ("cagr", "volatility", "sharpe", "max_drawdown", "beta", "information_ratio")
+
+
+@dg.multi_asset(
+    name="indices",
+    specs=[
+        dg.AssetSpec(
+            ["research", name], deps=DEPS, group_name=GROUP, kinds={"python", "postgres"}, owners=[OWNER],
+            description=description, automation_condition=FOLLOW_INPUTS,
+            metadata={"dagster/table_name": f"research.{name}"},
+        )
+        for name, description in TABLES.items()
+    ],
+    partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(),
+)  # fmt: skip
+# Dagster takes no other annotation of a generator of several results.
+def indices(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:  # type: ignore[misc, type-arg]
+    """Decide, trade and value every index of app.index_definitions.
+
+    A run goes on from the positions before its window, and writes what walking from the base would write.
+    """
+    installation, window = market_data.installation, window_of(context)
+    seed_definitions(warehouse)
+    definitions = read_definitions(warehouse)
+    begin = first_ranked_session(installation)
+    built = build_indices(warehouse, installation, definitions, window, begin=begin)
+    written = dict.fromkeys(TABLES, MergeResult())
+    for index_id, rows in built.items():
+        for name, result in _write(warehouse, index_id, rows, window[1]).items():
+            written[name] += result
+    for name in TABLES:
+        shown = _newest(definitions, built) if name == "index_values" else {}
+        yield dg.MaterializeResult(
+            asset_key=["research", name],
+            metadata={**merge_metadata(written[name]), **shown, **table_metadata(warehouse, f"research.{name}")},
+        )
+
+
+@dg.asset(
+    key=["research", "risk_metrics"], deps=[["research", "index_values"]], group_name=GROUP,
+    kinds={"python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+)  # fmt: skip
+def risk_metrics(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    """One row per index, window that ends on its newest session, and figure, beside the benchmark's."""
+    values = warehouse.read_frame(queries.VALUES)
+    if values.empty:
+        return dg.MaterializeResult(metadata={"indices": 0, "note": "No index holds anything yet."})
+    parts = []
+    for index_id, own in values.groupby("index_id"):
+        days = own.set_index(pd.DatetimeIndex(own["as_of_date"]))
+        found = risk_windows(days["return_1d"], days["benchmark_return_1d"])
+        parts.append(found.assign(index_id=index_id, as_of_date=days.index[-1]))
+    rows = pd.concat(parts, ignore_index=True).rename(columns={"window": "window_name"})
+    first, last = rows["as_of_date"].min().date(), rows["as_of_date"].max().date()
+    written = warehouse.merge("research.risk_metrics", rows, window=Window("as_of_date", first, last))
+    whole = rows[(rows["window_name"] == "all") & rows["metric"].isin(SHOWN)]
+    figures = whole.pivot(index="index_id", columns="metric", values="value")[list(SHOWN)].reset_index()
+    return dg.MaterializeResult(
+        metadata={
+            **merge_metadata(written),
+            "figures": table(figures),
+            "levels": picture(index_figure(values)),
+            **table_metadata(warehouse, "research.risk_metrics"),
+        }
+    )
+
+
+def _write(warehouse: Warehouse, index_id: str, rows: IndexRows, last: Any) -> Mapping[str, MergeResult]:
+    """Write one index in one transaction."""
+    window = Window("as_of_date", rows.first_date, last, f"t.index_id = '{index_id}'")
+    frames = {"index_allocations": rows.allocations, "index_values": rows.levels, "index_turnover": rows.turnover}
+    with warehouse.transaction() as connection:
+        return {
+            name: merge(connection, f"research.{name}", as_arrow(frame), window=window)
+            for name, frame in frames.items()
+        }
+
+
+def _newest(definitions: list[Definition], built: Mapping[str, IndexRows]) -> dict[str, Any]:
+    """Show the newest level of each index, and which of them have nothing to hold."""
+    newest = [rows.levels.iloc[-1] for rows in built.values() if len(rows.levels)]
+    without = [one.index_id for one in definitions if one.index_id not in built]
+    shown: dict[str, Any] = {"without_constituents": ", ".join(without) or "none"}
+    if newest:
+        columns = ["index_id", "as_of_date", "value", "return_1d", "n_constituents"]
+        shown["newest"] = table(pd.DataFrame(newest)[columns])
+    return shown

@@ -1,0 +1,305 @@
+"""Indices from their definitions to rows: read, decide and walk, describe."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import yaml
+
+from orchestration.installation import Installation
+from orchestration.resources import Warehouse
+from transforms.days import Days, as_days
+from transforms.index_book import Array, Day, Event, Market, Standing, Whole, index_book
+from transforms.index_rules import COVARIANCE_SESSIONS, IndexRules, index_targets
+from transforms.target_weights import rebalance_rows
+from warehouse.queries import indices as queries
+from warehouse.queries.trading import BENCHMARK_BETWEEN, DELISTED
+
+ALLOCATION_COLUMNS = [
+    "as_of_date", "instrument_id", "reason", "weight_before", "weight", "target_weight", "units", "close_adj",
+    "price_segment",
+]  # fmt: skip
+TURNOVER_COLUMNS = ["index_id", "as_of_date", "reason", "turnover", "n_added", "n_removed", "dropped_limits"]
+SEEDS = Path(__file__).with_name("index_definitions.yaml")
+
+
+class Version(NamedTuple):
+    """Rules that count from a day on."""
+
+    version: int
+    effective_date: dt.date
+    rules: IndexRules
+
+
+class Definition(NamedTuple):
+    """An index with the versions of its rules, oldest first."""
+
+    index_id: str
+    versions: tuple[Version, ...]
+
+    def at(self, day: dt.date) -> Version:
+        """Return the version in force, the first before its day."""
+        return next((one for one in reversed(self.versions) if one.effective_date <= day), self.versions[0])
+
+
+class Panel(NamedTuple):
+    """What all indices look at: (n_sessions, n_instruments), both ascending."""
+
+    sessions: Days
+    instruments: npt.NDArray[np.object_]
+    close_adj: Array
+    return_1d: Array
+    price_segment: Whole
+    gone_after: Whole
+
+    def since(self, row: int) -> Market:
+        """Return what a book is valued with, from a row on."""
+        return Market(self.close_adj[row:], self.price_segment[row:], self.gone_after - row)
+
+    def spread(self, values: pd.Series, *, missing: float) -> npt.NDArray[Any]:
+        """Put values by instrument_id in the order of the instruments."""
+        return values.reindex(self.instruments).fillna(missing).to_numpy()
+
+
+class IndexRows(NamedTuple):
+    """The rows of one index from a day on."""
+
+    first_date: dt.date
+    allocations: pd.DataFrame
+    levels: pd.DataFrame
+    turnover: pd.DataFrame
+
+
+def seed_definitions(warehouse: Warehouse) -> None:
+    """Write the definitions of the file for indices that have none; from then on the table counts."""
+    seeds: dict[str, Any] = yaml.safe_load(SEEDS.read_text())
+    with warehouse.connection() as connection:
+        for index_id, rules in seeds.items():
+            IndexRules(**rules)
+            connection.execute(queries.SEED_DEFINITION, {"index_id": index_id, "rules": json.dumps(rules)})
+
+
+def read_definitions(warehouse: Warehouse) -> list[Definition]:
+    """Return every index, by name."""
+    found: dict[str, list[Version]] = {}
+    for row in warehouse.read(queries.DEFINITIONS).to_pylist():
+        version = Version(row["version"], row["effective_date"], IndexRules(**json.loads(row["rules"])))
+        found.setdefault(row["index_id"], []).append(version)
+    return [Definition(index_id, tuple(versions)) for index_id, versions in found.items()]
+
+
+def build_indices(
+    warehouse: Warehouse,
+    installation: Installation,
+    definitions: Sequence[Definition],
+    window: tuple[dt.date, dt.date],
+    *,
+    begin: dt.date,
+) -> dict[str, IndexRows]:
+    """Compute the rows of a window; an index that has none before it is computed from its base.
+
+    Parameters
+    ----------
+    warehouse, installation
+    definitions
+    window
+        First and last session.
+    begin
+        First session that decides about an index that has no positions yet.
+
+    Returns
+    -------
+    dict
+        By index; nothing of those that have nothing to hold yet.
+    """
+    first, last = window
+    sessions = as_days(pd.Index(installation.sessions(None, last)))
+    standing = warehouse.read_frame(queries.STANDING_BEFORE, [first])
+    stands_at = {
+        str(name): pd.Timestamp(rows["as_of_date"].iloc[0]).date() for name, rows in standing.groupby("index_id")
+    }
+    starts = {one.index_id: max(stands_at.get(one.index_id, begin), begin) for one in definitions}
+    decides = {one.index_id: _deciding(one, sessions, begin) for one in definitions}
+    days = sorted({day for one in definitions for day in decides[one.index_id] if day >= starts[one.index_id]})
+    panel = read_panel(warehouse, sessions, min(starts.values()))
+    candidates = _candidates(warehouse, days, definitions)
+    benchmark = warehouse.read_frame(BENCHMARK_BETWEEN, [begin, last]).set_index("trade_date")["return_1d"]
+    built = {}
+    for one in definitions:
+        before = standing[standing["index_id"] == one.index_id]
+        rows = _build(one, panel, candidates, decides[one.index_id], starts[one.index_id], before, benchmark)
+        if rows is not None:
+            built[one.index_id] = _from(rows, first if len(before) else begin)
+    return built
+
+
+def read_panel(warehouse: Warehouse, sessions: Days, start: dt.date) -> Panel:
+    """Read closes and returns from a year before a day on."""
+    place = int(np.searchsorted(sessions, np.datetime64(start)))
+    sessions = sessions[max(place - COVARIANCE_SESSIONS, 0) :]
+    span = [pd.Timestamp(sessions[0]).date(), pd.Timestamp(sessions[-1]).date()]
+    prices = warehouse.read_frame(queries.CLOSES_BETWEEN, span)
+    columns, instruments = pd.factorize(prices["instrument_id"], sort=True)
+    rows = np.searchsorted(sessions, as_days(prices["trade_date"]))
+    shape = (len(sessions), len(instruments))
+    close, returns, segment = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    close[rows, columns] = prices["close_adj"]
+    returns[rows, columns] = prices["return_1d"]
+    segment[rows, columns] = prices["price_segment"]
+    gone = warehouse.read_frame(DELISTED).set_index("instrument_id")["delisted_date"].reindex(instruments)
+    after = np.searchsorted(sessions, as_days(gone), side="right") - 1
+    names = np.asarray(instruments, dtype=object)
+    return Panel(sessions, names, close, returns, segment, np.where(gone.isna(), len(sessions), after))
+
+
+def _deciding(definition: Definition, sessions: Days, begin: dt.date) -> set[dt.date]:
+    """Return the sessions that the calendar of the version in force makes decide."""
+    counted = sessions[sessions >= np.datetime64(begin)]
+    found: set[dt.date] = set()
+    for one in definition.versions:
+        rows = rebalance_rows(counted, every=one.rules.rebalance)
+        days = [pd.Timestamp(day).date() for day in counted[rows]]
+        found |= {day for day in days if definition.at(day) is one}
+    return found
+
+
+def _candidates(
+    warehouse: Warehouse, days: Sequence[dt.date], definitions: Sequence[Definition]
+) -> dict[dt.date, pd.DataFrame]:
+    if not days:
+        return {}
+    profiles = sorted({version.rules.profile for one in definitions for version in one.versions})
+    frame = warehouse.read_frame(queries.candidates_on(days, profiles)).set_index("instrument_id").sort_index()
+    return {pd.Timestamp(str(day)).date(): rows for day, rows in frame.groupby("as_of_date")}
+
+
+def _build(
+    definition: Definition,
+    panel: Panel,
+    candidates: Mapping[dt.date, pd.DataFrame],
+    decides: set[dt.date],
+    start: dt.date,
+    before: pd.DataFrame,
+    benchmark: pd.Series,
+) -> IndexRows | None:
+    """Walk one index from where it stands."""
+    row = int(np.searchsorted(panel.sessions, np.datetime64(start)))
+    sessions = panel.sessions[row:]
+    days = [pd.Timestamp(day).date() for day in sessions]
+
+    def choose(at: int, weights: Array) -> tuple[Array, tuple[str, ...]]:
+        rules = definition.at(days[at]).rules
+        offered = candidates.get(days[at])
+        if offered is None:
+            return np.zeros_like(weights), ()
+        held = pd.Series(weights, index=panel.instruments)
+        frame = offered.rename(columns={f"score_{rules.profile}": "score"})
+        past = panel.return_1d[max(row + at + 1 - COVARIANCE_SESSIONS, 0) : row + at + 1]
+        targets = index_targets(
+            frame, rules, previous=held[held > 0], return_1d=pd.DataFrame(past, columns=panel.instruments)
+        )
+        return panel.spread(targets.weights, missing=0.0), targets.dropped_limits
+
+    book_days, events = index_book(
+        panel.since(row),
+        choose,
+        decides=np.array([day in decides for day in days]),
+        standing=_standing(before, panel),
+        drift_threshold=definition.at(days[-1]).rules.drift_threshold,
+    )
+    if not book_days:
+        return None
+    value_before = float(before["value"].iloc[0]) if len(before) else float("nan")
+    return IndexRows(
+        first_date=days[0],
+        allocations=_allocations(definition, events, days, panel),
+        levels=_levels(definition, book_days, days, value_before, benchmark),
+        turnover=_turnover(definition, events, days),
+    )
+
+
+def _standing(before: pd.DataFrame, panel: Panel) -> Standing:
+    if before.empty:
+        return Standing.empty(len(panel.instruments))
+    held = before[before["units"] > 0].set_index("instrument_id")
+    return Standing(
+        units=panel.spread(held["units"], missing=0.0),
+        price=panel.spread(held["close_adj"], missing=float("nan")),
+        segment=panel.spread(held["price_segment"], missing=0).astype(np.int64),
+        target=panel.spread(held["target_weight"], missing=0.0),
+        divisor=float(before["divisor"].iloc[0]),
+    )
+
+
+def _allocations(
+    definition: Definition, events: Sequence[Event], days: Sequence[dt.date], panel: Panel
+) -> pd.DataFrame:
+    parts = []
+    for event in events:
+        weight = event.after.weights
+        touched = np.flatnonzero((event.weight_before > 0) | (weight > 0))
+        reason = np.where(event.is_gone, "delisting", event.reason)
+        part = {
+            "instrument_id": panel.instruments,
+            "reason": reason,
+            "weight_before": event.weight_before,
+            "weight": weight,
+            "target_weight": event.after.target,
+            "units": event.after.units,
+            "close_adj": event.after.price,
+            "price_segment": event.after.segment,
+        }
+        parts.append(pd.DataFrame(part).iloc[touched].assign(as_of_date=days[event.row]))
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=ALLOCATION_COLUMNS)
+    return frame.assign(index_id=definition.index_id)
+
+
+def _levels(
+    definition: Definition, book: Sequence[Day], days: Sequence[dt.date], value_before: float, benchmark: pd.Series
+) -> pd.DataFrame:
+    value = np.array([day.value for day in book])
+    previous = np.r_[value_before, value[:-1]]
+    dates = [days[day.row] for day in book]
+    return pd.DataFrame(
+        {
+            "index_id": definition.index_id,
+            "as_of_date": dates,
+            "value": value,
+            "return_1d": value / previous - 1,
+            "benchmark_return_1d": benchmark.reindex(pd.DatetimeIndex(dates)).to_numpy(dtype=np.float64),
+            "divisor": [day.divisor for day in book],
+            "n_constituents": [day.n_constituents for day in book],
+            "definition_version": [definition.at(day).version for day in dates],
+        }
+    )
+
+
+def _turnover(definition: Definition, events: Sequence[Event], days: Sequence[dt.date]) -> pd.DataFrame:
+    rows = [
+        {
+            "index_id": definition.index_id,
+            "as_of_date": days[event.row],
+            "reason": event.reason,
+            "turnover": event.turnover,
+            "n_added": int(((event.after.units > 0) & (event.weight_before == 0)).sum()),
+            "n_removed": int(((event.after.units == 0) & (event.weight_before > 0)).sum()),
+            "dropped_limits": list(event.dropped_limits),
+        }
+        for event in events
+    ]
+    return pd.DataFrame(rows, columns=TURNOVER_COLUMNS)
+
+
+def _from(rows: IndexRows, first: dt.date) -> IndexRows:
+    """Leave out what lies before the window and is only needed to get there."""
+    kept = {
+        name: frame[frame["as_of_date"] >= first]
+        for name, frame in rows._asdict().items()
+        if isinstance(frame, pd.DataFrame)
+    }
+    return IndexRows(first_date=first, **kept)

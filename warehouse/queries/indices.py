@@ -1,0 +1,69 @@
+"""What the indices read and how their definitions are seeded. Parameters are said beside each query."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+# %(index_id)s, %(rules)s
+SEED_DEFINITION = """
+insert into app.index_definitions (index_id, version, effective_date, rules)
+select %(index_id)s, 1, date '1970-01-01', %(rules)s::jsonb
+where not exists (select from app.index_definitions where index_id = %(index_id)s)
+on conflict do nothing
+"""
+
+DEFINITIONS = """
+select index_id, version, effective_date, rules::text as rules
+from app.index_definitions
+order by index_id, effective_date
+"""
+
+# $1 first day, $2 last day; closes that can be trusted
+CLOSES_BETWEEN = """
+select instrument_id, trade_date, close_adj, return_1d, price_segment
+from marts.fct_daily_prices
+where trade_date between $1 and $2 and not is_suspect
+"""
+
+# $1 day: of each index the positions after its last change before that day
+STANDING_BEFORE = """
+select
+    a.index_id, a.as_of_date, a.instrument_id, a.target_weight, a.units, a.close_adj, a.price_segment,
+    v.divisor, v.value
+from research.index_allocations as a
+inner join (
+    select index_id, max(as_of_date) as as_of_date
+    from research.index_allocations
+    where as_of_date < $1
+    group by index_id
+) as newest on a.index_id = newest.index_id and a.as_of_date = newest.as_of_date
+inner join research.index_values as v on a.index_id = v.index_id and a.as_of_date = v.as_of_date
+"""
+
+VALUES = """
+select index_id, as_of_date, value, return_1d, benchmark_return_1d
+from research.index_values
+order by index_id, as_of_date
+"""
+
+
+def candidates_on(days: Sequence[dt.date], profiles: Sequence[str]) -> str:
+    """Return the query of what may be held on some days: size, momentum, sector, and the score in each profile."""
+    listed = ", ".join(f"date '{day}'" for day in days)
+    scores = "".join(
+        f", max(r.score) filter (where r.profile = '{profile}') as score_{profile}" for profile in profiles
+    )
+    return f"""
+    select
+        m.instrument_id, m.as_of_date, s.market_cap_reporting as market_cap, x.momentum_252d_21d as momentum, i.sector
+        {scores}
+    from factors.fct_universe_members as m
+    inner join marts.dim_instruments as i on m.instrument_id = i.instrument_id
+    left join factors.fct_size as s on m.instrument_id = s.instrument_id and m.as_of_date = s.as_of_date
+    left join factors.fct_momentum as x on m.instrument_id = x.instrument_id and m.as_of_date = x.as_of_date
+    left join research.rankings as r
+        on
+            m.instrument_id = r.instrument_id and m.as_of_date = r.as_of_date
+            and not r.is_intraday and r.rank is not null
+    where m.as_of_date in ({listed})
+    group by m.instrument_id, m.as_of_date, s.market_cap_reporting, x.momentum_252d_21d, i.sector
+    """
