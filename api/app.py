@@ -16,7 +16,7 @@ from api.cursors import Cursors
 from api.database import Database
 from api.errors import ApiProblem
 from api.exchange import content_hash
-from api.keys import read_or_make_key
+from api.keys import cursor_key
 from api.outermost import Outermost
 from api.questions import examine
 from api.readiness import Watch
@@ -73,7 +73,7 @@ def create_app(settings: Settings) -> Outermost:
     versions = Versions(database)
     schema = description.describe(_routes(), _dependencies(None, None, None, None))
     document = docs.Document(msgspec.json.encode(schema))
-    cursors = Cursors(read_or_make_key(Path(settings.home) / "keys", "cursor"))
+    cursors = Cursors(cursor_key(Path(settings.home)))
     watch = Watch(settings, clock_of(settings))
 
     @asynccontextmanager

@@ -1,35 +1,28 @@
-"""Keys that this installation makes for itself, below its home, readable by nobody else."""
+"""The key that this installation signs cursors with."""
 
-import os
 import secrets
 from pathlib import Path
 
+from warehouse.owner_files import not_as_written, read_or_write_once
+
 KEY_BYTES = 32
+CURSOR_KEY_FILE = "cursor_key"
 
 
-def read_or_make_key(folder: Path, name: str) -> bytes:
-    """Return the key `name`; the first call makes it. Safe when two processes call at once.
+def cursor_key(home: Path) -> bytes:
+    """Return the key below a home; the first call makes it. Safe when two processes call at once.
 
     Raises
     ------
-    OSError
-        When the folder cannot be written or the key not be read.
-    ValueError
-        When the file does not hold a key.
+    SecretError
+        If the file is open to others or not as it was written.
     """
-    path = folder / f"{name}.key"
-    if not path.exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = folder / f".{name}.{secrets.token_hex(8)}"
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(KEY_BYTES))
-        try:
-            os.link(draft, path)  # whole or not at all, and never over another's
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    key = path.read_bytes()
+    path = home / "keys" / CURSOR_KEY_FILE
+    text = read_or_write_once(path, lambda: secrets.token_hex(KEY_BYTES))
+    try:
+        key = bytes.fromhex(text)
+    except ValueError as error:
+        raise not_as_written(path) from error
     if len(key) != KEY_BYTES:
-        raise ValueError(f"{path}: a key must be {KEY_BYTES} bytes; got {len(key)}. Remove it: a new one is made.")
+        raise not_as_written(path)
     return key

@@ -18,9 +18,10 @@ from orchestration.delivery.errors import SecretMalformed
 from orchestration.delivery.retries import Verdict, judge
 from orchestration.delivery.webhooks import Message, Outcome, WebhookSender
 from warehouse.clock import Clock
+from warehouse.owner_files import SecretError
 from warehouse.queries import deliveries as queries
 from warehouse.queries.deliveries import Claimed, Finish
-from warehouse.secrets import KeyRing, SecretError
+from warehouse.secrets import KeyRing
 
 # Longer than a look-up that hangs and an exchange that takes all of its time, one after the other.
 LEASE_SECONDS = 60.0

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import pytest
 from orchestration.calendars import HomeCalendar
 from orchestration.sources.files.options import FilesOptions
 from orchestration.sources.files.source import FilesSource
+from tests.ports import free_port
 from warehouse.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -234,9 +234,3 @@ def bar_lines(symbol: str, days: list[dt.date], market: np.ndarray, random: np.r
 def write_csv(path: Path, lines: list[str]) -> None:
     header = sample(path.name).splitlines()[0]
     path.write_text("\n".join([header, *lines, ""]))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transforms.bar_rules import PRICES, as_numbers
+from transforms.bar_rules import PRICES
 from transforms.days import Days, as_days
+from transforms.numbers import as_numbers
 
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

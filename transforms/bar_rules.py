@@ -1,10 +1,10 @@
 """Hard rules for daily bars: what does not pass here never reaches the warehouse."""
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from transforms.days import Days, as_days
+from transforms.numbers import as_numbers
 from transforms.refusals import Checked, Flags, Rule, separate
 
 KEY = ("source_symbol", "trade_date")
@@ -121,8 +121,3 @@ def currency_rules(records: pd.DataFrame, currency_code: str | None) -> list[Rul
         unexpected = (records["currency_code"] != currency_code).to_numpy(dtype=bool, na_value=True)
         rules.append(Rule("unexpected_currency", unexpected, f"currency_code is {currency_code}", given))
     return rules
-
-
-def as_numbers(values: pd.Series) -> npt.NDArray[np.float64]:
-    """Give a column as floats, missing ones as NaN; shape (n,)."""
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from transforms.bar_history import BarHistory, Flags, Found, Numbers
-from transforms.bar_rules import as_numbers
+from transforms.numbers import as_numbers
 from transforms.unadjusted_splits import unadjusted_splits
 from transforms.wrong_days import VOLUME_TOLERANCE, wrong_days
 

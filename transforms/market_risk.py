@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from transforms.days import Days, as_days
+from transforms.numbers import as_numbers
 
 Matrix = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
@@ -174,7 +175,7 @@ def rolling_market_risk_rows(
     position = _latest_session(sessions, days) - begin
     matrix = np.full((len(sessions) - begin, len(instruments)), np.nan)
     on_session = np.isin(days, sessions)
-    matrix[position[on_session], codes[on_session]] = _numbers(returns["return_1d"])[on_session]
+    matrix[position[on_session], codes[on_session]] = as_numbers(returns["return_1d"])[on_session]
     _require_one_row_per_day(codes, days)
     risk = rolling_market_risk(
         matrix,
@@ -217,7 +218,7 @@ def _benchmark_in_order(benchmark: pd.DataFrame) -> tuple[Days, Matrix]:
             f"rolling_market_risk_rows: benchmark must have each session once; got {repeated[0]} twice. "
             "Pass the bars of one benchmark."
         )
-    return sessions, _numbers(benchmark["return_1d"])[order]
+    return sessions, as_numbers(benchmark["return_1d"])[order]
 
 
 def _latest_session(sessions: Days, days: "Days | np.datetime64") -> Positions:
@@ -227,10 +228,6 @@ def _latest_session(sessions: Days, days: "Days | np.datetime64") -> Positions:
 
 def _day(day: dt.date) -> np.datetime64:
     return np.datetime64(day, "D")
-
-
-def _numbers(values: pd.Series) -> Matrix:
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _require_one_row_per_day(codes: Positions, days: Days) -> None:

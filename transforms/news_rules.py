@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from transforms.bar_rules import as_numbers, is_missing, missing_key_rule
+from transforms.bar_rules import is_missing, missing_key_rule
+from transforms.numbers import as_numbers
 from transforms.refusals import Checked, Rule, separate
 
 HOLIDAY_STATUSES = ("closed", "early_close")

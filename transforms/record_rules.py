@@ -8,13 +8,13 @@ import pandas as pd
 from transforms.bar_rules import (
     PRICES,
     ROUNDING,
-    as_numbers,
     currency_rules,
     is_missing,
     missing_key_rule,
     session_rule,
 )
 from transforms.days import Days, as_days
+from transforms.numbers import as_numbers
 from transforms.refusals import Checked, Flags, Rule, key_codes, separate
 from transforms.statement_owners import owns_its_figures
 

@@ -8,9 +8,7 @@ import base64
 import hashlib
 import os
 import secrets
-import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from warehouse.clock import clock_of
 from warehouse.connect import connect, writer_url
-from warehouse.errors import WarehouseError
+from warehouse.owner_files import SecretError, not_as_written, read_or_write_once
 from warehouse.queries.api_keys import INSERT_API_KEY
 from warehouse.settings import Settings
 
@@ -28,10 +26,6 @@ OWNER_SCOPES = ("read:market", "write:alerts", "write:portfolio", "run:jobs", "a
 WEBHOOK_KEYS_FILE = "webhook_secrets"
 OWNER_KEY_FILE = "owner_api_key"
 _NONCE_BYTES = 12
-
-
-class SecretError(WarehouseError):
-    """A file of secrets, or something encrypted, is not as it was left."""
 
 
 class Sealed(NamedTuple):
@@ -92,13 +86,13 @@ def webhook_keys(settings: Settings) -> KeyRing:
         If the file is open to others or not as it was written.
     """
     path = _folder(settings) / WEBHOOK_KEYS_FILE
-    lines = _read_or_write_once(path, lambda: f"{secrets.token_hex(4)} {_text_of(os.urandom(32))}").splitlines()
+    lines = read_or_write_once(path, lambda: f"{secrets.token_hex(4)} {_text_of(os.urandom(32))}").splitlines()
     try:
         keys = {key_id: base64.b64decode(text, validate=True) for key_id, text in (line.split() for line in lines)}
     except ValueError as exc:
-        raise _not_as_written(path) from exc
+        raise not_as_written(path) from exc
     if not keys or any(len(key) != 32 for key in keys.values()):
-        raise _not_as_written(path)
+        raise not_as_written(path)
     return KeyRing(keys)
 
 
@@ -117,11 +111,11 @@ def ensure_owner_key(settings: Settings) -> Path:
     """
     path = _folder(settings) / OWNER_KEY_FILE
     # The file comes first: after a crash in between, the next start finds it and adds the row.
-    key = _read_or_write_once(path, lambda: f"fl_{secrets.token_hex(6)}_{secrets.token_hex(32)}")
+    key = read_or_write_once(path, lambda: f"fl_{secrets.token_hex(6)}_{secrets.token_hex(32)}")
     prefix, _, rest = key.partition("_")
     api_key_id, _, secret = rest.partition("_")
     if prefix != "fl" or not api_key_id or not secret:
-        raise _not_as_written(path)
+        raise not_as_written(path)
     row = {
         "api_key_id": api_key_id,
         "user_id": LOCAL_OWNER_ID,
@@ -150,35 +144,6 @@ def new_webhook_secret() -> str:
 
 def _folder(settings: Settings) -> Path:
     return Path(settings.home) / "keys"
-
-
-def _read_or_write_once(path: Path, make: Callable[[], str]) -> str:
-    """Read a file that only its owner may read; make it if it is not there. Of two that make it at once, one wins."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 600
-        fresh = Path(name)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{make()}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        # A link either appears with the whole content or finds that another start was first.
-        with suppress(FileExistsError):
-            path.hardlink_to(fresh)
-        fresh.unlink()
-    mode = path.stat().st_mode & 0o777
-    if mode & 0o077:
-        raise SecretError(
-            f"secrets: {path} must be readable by its owner only; its mode is {mode:o}. Run chmod 600 on it."
-        )
-    return path.read_text(encoding="ascii").strip()
-
-
-def _not_as_written(path: Path) -> SecretError:
-    return SecretError(
-        f"secrets: {path} must hold what was written into it; it does not (the content is not shown). "
-        "Bring the file back from a copy of the home folder, or move it away to get new keys."
-    )
 
 
 def _text_of(key: bytes) -> str:

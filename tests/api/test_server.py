@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,16 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
 from warehouse.connect import API, with_role
 
 ROOT = Path(__file__).parents[2]
 SERVE = "from warehouse.settings import read_settings; from api.server import run; run(read_settings())"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture

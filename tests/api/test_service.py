@@ -17,11 +17,12 @@ from pydantic import SecretStr
 
 from api import app as application
 from api import problems
-from api.keys import read_or_make_key
+from api.keys import CURSOR_KEY_FILE, cursor_key
 from api.outermost import Outermost
 from api.routes.docs import ASSETS, STATIC
 from warehouse.connect import API, connect, with_role
 from warehouse.migrate import newest_revision
+from warehouse.owner_files import SecretError
 from warehouse.queries.datasets import wanted_revision
 from warehouse.settings import Settings
 
@@ -224,15 +225,17 @@ def test_a_malformed_host_is_a_problem(client):
 
 
 def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path):
-    key = read_or_make_key(tmp_path / "keys", "cursor")
-    path = tmp_path / "keys" / "cursor.key"
-    assert read_or_make_key(tmp_path / "keys", "cursor") == key
+    key = cursor_key(tmp_path)
+    path = tmp_path / "keys" / CURSOR_KEY_FILE
+    assert cursor_key(tmp_path) == key
+    assert len(key) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert [entry.name for entry in path.parent.iterdir()] == ["cursor.key"]
-    path.write_bytes(b"short")
-    with pytest.raises(ValueError, match="must be 32 bytes; got 5"):
-        read_or_make_key(tmp_path / "keys", "cursor")
+    assert [entry.name for entry in path.parent.iterdir()] == [CURSOR_KEY_FILE]
+    for wrong in ("c0ffee", "no key"):
+        path.write_text(wrong)
+        with pytest.raises(SecretError, match="must hold what was written into it"):
+            cursor_key(tmp_path)
 
 
 def test_the_docs_example_of_an_error_is_what_is_answered(client):

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import pytest
 
 from factorloom.processes import Child, last_lines
 from tests.deploy.conftest import ROOT, Compose
+from tests.ports import free_port
 from warehouse.connect import connect
 from warehouse.embedded import EmbeddedServer
 
@@ -164,9 +164,3 @@ def repositories(port: str) -> list[str]:
     with urllib.request.urlopen(request) as answer:
         entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
     return [entry["name"] for entry in entries if entry["loadStatus"] == "LOADED"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

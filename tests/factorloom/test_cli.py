@@ -18,6 +18,7 @@ from factorloom.cli import explanation
 from factorloom.errors import FrontError, PreparationFailed, RefreshFailed
 from factorloom.home_lock import hold_home
 from orchestration.sources.errors import UnknownSource
+from tests.ports import free_port
 from warehouse.connect import embedded_server
 from warehouse.settings import Settings
 
@@ -207,12 +208,6 @@ def test_failures_say_where_to_look(tmp_path):
     assert str(tmp_path) in str(PreparationFailed(tmp_path, "last lines"))
     failed = RefreshFailed(job="train", run_id="abc", reason="no rows")
     assert str(failed).startswith("refresh: every step of train must succeed; run abc did not: no rows.")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_an_api_for_everybody_refuses_receivers_in_the_own_network(call):

@@ -18,6 +18,7 @@ from factorloom.examinations import databases, machine, market, runs
 from factorloom.examinations.findings import Finding
 from factorloom.home_lock import hold_home, note_services
 from factorloom.preparation import prepare_dagster
+from tests.ports import free_port
 from warehouse.clock import machine_clock
 from warehouse.connect import connect, embedded_server
 from warehouse.dump import with_database
@@ -47,12 +48,6 @@ def installed() -> Iterator[Settings]:
     yield settings
     embedded_server(settings).stop()
     subprocess.run(["rm", "-rf", folder], check=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def only(findings: Iterator[Finding]) -> Finding:

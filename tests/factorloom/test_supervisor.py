@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from factorloom.services import ChildService, http_answers
 from factorloom.status import Lines, LiveTable, status_on, table_of
 from factorloom.supervisor import Patience, Supervisor
 from factorloom.up import Stop, keep, stop_signals
+from tests.ports import free_port
 from warehouse.errors import ServerError
 from warehouse.settings import Settings
 
@@ -27,12 +27,6 @@ IMPATIENT = Patience(
     first_pause=0.05, longest_pause=0.2, steady_after=60, silent_for=0.5, stop=2,
     between_questions=0.05, between_questions_while_starting=0.05,
 )  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

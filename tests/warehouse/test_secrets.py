@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from warehouse.secrets import KeyRing, Sealed, SecretError, ensure_owner_key, new_webhook_secret, webhook_keys
+from warehouse.owner_files import SecretError
+from warehouse.secrets import KeyRing, Sealed, ensure_owner_key, new_webhook_secret, webhook_keys
 from warehouse.settings import Settings
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
