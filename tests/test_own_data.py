@@ -145,6 +145,7 @@ def test_the_pages_prices_are_read_as_the_page_means_them(sampled: FilesSource):
         "volume": 512_300,
         "currency_code": "USD",
         "adjustment": "none",
+        "vendor_close_adj": None,
     }
 
 

@@ -1,4 +1,4 @@
-"""Hard rules for news articles, exchange rates and market holidays."""
+"""Hard rules for news articles, exchange rates, market holidays and renamings."""
 
 import numpy as np
 import pandas as pd
@@ -89,3 +89,26 @@ def check_market_holidays(holidays: pd.DataFrame) -> Checked:
     must_hold = f"status is one of {', '.join(HOLIDAY_STATUSES)}"
     rules = [missing_key_rule(holidays, key), Rule("unknown_status", unknown, must_hold, ("status",))]
     return separate(holidays, rules, key=key)
+
+
+def check_ticker_events(events: pd.DataFrame) -> Checked:
+    """Separate renamings that may be stored from those that go to quarantine.
+
+    Parameters
+    ----------
+    events : DataFrame of shape (n_events, n_columns)
+        Columns source_symbol, changed_date, former_symbol.
+
+    Notes
+    -----
+    Rules: missing_key, missing_former_symbol, same_symbol, conflicting_duplicate.
+    """
+    key = ("source_symbol", "changed_date")
+    both = ("source_symbol", "former_symbol")
+    same = (events["source_symbol"] == events["former_symbol"]).to_numpy(dtype=bool, na_value=False)
+    rules = [
+        missing_key_rule(events, key),
+        Rule("missing_former_symbol", is_missing(events["former_symbol"]), "a former symbol is given", both),
+        Rule("same_symbol", same, "a renaming changes the symbol", both),
+    ]
+    return separate(events, rules, key=key)

@@ -144,6 +144,15 @@ class HasMarketHolidays(Protocol):
         ...
 
 
+@runtime_checkable
+class HasTickerEvents(Protocol):
+    """Knows what instruments were called before."""
+
+    def ticker_events(self) -> Iterator[Batch]:
+        """Batches of `records.TickerEvent`, those that are known now."""
+        ...
+
+
 _CAPABILITIES: dict[str, type] = {
     "instruments": HasInstruments,
     "daily_bars": HasDailyBars,
@@ -156,6 +165,7 @@ _CAPABILITIES: dict[str, type] = {
     "news_articles": HasNews,
     "fx_rates": HasFxRates,
     "market_holidays": HasMarketHolidays,
+    "ticker_events": HasTickerEvents,
 }
 
 

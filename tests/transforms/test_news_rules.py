@@ -5,7 +5,7 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from transforms.news_rules import check_fx_rates, check_market_holidays, check_news_articles
+from transforms.news_rules import check_fx_rates, check_market_holidays, check_news_articles, check_ticker_events
 
 NOW = pd.Timestamp("2024-06-03T20:00:00Z")
 ARTICLE = {
@@ -22,6 +22,9 @@ RATE = {
     "rate": 1.0855,
 }
 HOLIDAY = {"exchange_code": "XNYS", "holiday_date": dt.date(2024, 7, 4), "status": "closed"}
+
+
+EVENT = {"source_symbol": "META", "changed_date": dt.date(2022, 6, 9), "former_symbol": "FB"}
 
 
 def verdict(check, record, **changes):
@@ -70,6 +73,19 @@ def test_a_rate_is_refused_by_the_rule_that_it_breaks(changes, expected):
 )
 def test_a_holiday_is_refused_by_the_rule_that_it_breaks(changes, expected):
     assert verdict(check_market_holidays, HOLIDAY, **changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "accepted"),
+        ({"changed_date": None}, "missing_key"),
+        ({"former_symbol": None}, "missing_former_symbol"),
+        ({"former_symbol": "META"}, "same_symbol"),
+    ],
+)
+def test_a_renaming_is_refused_by_the_rule_that_it_breaks(changes, expected):
+    assert verdict(check_ticker_events, EVENT, **changes) == expected
 
 
 def test_an_article_that_comes_twice_counts_once_and_two_that_differ_are_both_refused():

@@ -1,11 +1,19 @@
 """What pipelines read of schema raw. Parameters: $1 the source; where several may have answered, all with commas."""
 
-KNOWN_INSTRUMENT_IDS = """
-select source_symbol, instrument_id from raw.instruments where source = $1
+# $1: names of the sources, the one that counts before the others first, parted by commas.
+KNOWN_INSTRUMENTS = """
+select distinct on (source_symbol, instrument_id)
+    source_symbol, stable_id, instrument_id, ticker, listed_date, delisted_date
+from raw.instruments
+where source = any(string_to_array($1, ','))
+order by source_symbol, instrument_id, array_position(string_to_array($1, ','), source)
 """
 
-INSTRUMENTS_OF_SOURCE = """
-select source, source_symbol, instrument_id, ticker from raw.instruments where source = $1 order by source_symbol
+TICKER_EVENTS = """
+select distinct on (source_symbol, changed_date) source_symbol, former_symbol, changed_date
+from raw.ticker_events
+where source = any(string_to_array($1, ','))
+order by source_symbol, changed_date, array_position(string_to_array($1, ','), source)
 """
 
 BARS_OF_SOURCE = """

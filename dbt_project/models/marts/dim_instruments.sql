@@ -3,11 +3,34 @@
     indexes=[{'columns': ['instrument_id'], 'unique': true}, {'columns': ['ticker']}],
 ) }}
 
-with chosen as (
+with instruments_of_sources as (
+    select * from {{ ref('stg_instruments') }}
+),
+
+aliases as (
+    select * from {{ ref('stg_instrument_aliases') }}
+    where valid_to_date is null
+),
+
+-- A symbol that was given up, or given out again, no longer names the instrument that had it.
+described as (
+    select
+        instruments_of_sources.*,
+        aliases.instrument_id is not null as has_symbol_now
+    from instruments_of_sources
+    left join aliases
+        on
+            instruments_of_sources.source = aliases.source
+            and instruments_of_sources.source_symbol = aliases.source_symbol
+            and instruments_of_sources.instrument_id = aliases.instrument_id
+),
+
+chosen as (
     select distinct on (instrument_id) *
-    from {{ ref('stg_instruments') }}
+    from described
     order by
         instrument_id,
+        has_symbol_now desc,
         {{ source_rank() }},
         is_active desc,
         source,
@@ -46,7 +69,7 @@ instruments as (
         chosen.delisted_date,
         chosen.member_from_date,
         chosen.member_to_date,
-        chosen.is_active,
+        chosen.is_active and chosen.has_symbol_now as is_active,
         chosen.source,
         spans.first_trade_date,
         spans.last_trade_date

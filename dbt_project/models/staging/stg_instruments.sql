@@ -3,6 +3,7 @@ select
     source,
     source_symbol,
     instrument_id,
+    stable_id,
     ticker,
     name,
     exchange_code,

@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-import msgspec
 import pandas as pd
 
+from orchestration.code_versions import code_version_of
 from orchestration.defs.market_data.entities import (
     benchmark_bars_entity,
     daily_bars_entity,
     dividends_entity,
     instruments_entity,
+    quotes_entity,
     splits_entity,
+    ticker_events_entity,
 )
 from orchestration.ingestion import Entity, ingest
 from orchestration.installation import Installation
@@ -21,10 +23,12 @@ from orchestration.metadata import OWNER, Checked, merge_metadata, picture, tabl
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.plots import coverage_figure
 from orchestration.resources import MarketData, Warehouse
-from orchestration.sources.protocols import HasQuotes, capabilities
+from orchestration.sources.protocols import capabilities
+from orchestration.sources.quoting import quote_batches
 from orchestration.sources.records import Batch
 from transforms.bar_verdicts import bar_verdicts as judge_bars
 from transforms.bar_verdicts import withdrawn
+from transforms.identity import alias_periods
 from transforms.source_priority import first_of_each
 from warehouse.queries import market_data as queries
 
@@ -83,15 +87,26 @@ def received(installation: Installation, entity: str, *window: dt.date) -> Itera
 
 
 @dg.asset(
-    key=["raw", "instruments"], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
+    key=["raw", "ticker_events"], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
+    retry_policy=RETRIES, check_specs=accounting("ticker_events"),
+)  # fmt: skip
+def ticker_events(warehouse: Warehouse, market_data: MarketData) -> Checked:
+    """One row per source, symbol and day of change: what an instrument was called before."""
+    installation = market_data.installation
+    return ingest_window(warehouse, installation, ticker_events_entity(), received(installation, "ticker_events"))
+
+
+@dg.asset(
+    key=["raw", "instruments"], deps=[ticker_events], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=RETRIES, check_specs=accounting("instruments"),
 )  # fmt: skip
 def instruments(warehouse: Warehouse, market_data: MarketData) -> Checked:
-    """One row per source and symbol: the instruments as the source describes them today."""
+    """One row per source, symbol and instrument that had it: the instruments as the source described them last."""
     installation = market_data.installation
-    known = warehouse.read(queries.KNOWN_INSTRUMENT_IDS, [installation.source.name]).to_pylist()
-    ids = {row["source_symbol"]: row["instrument_id"] for row in known}
-    entity = instruments_entity(installation, ids)
+    # What is known keeps its id, whichever source answers today.
+    names = ",".join(installation.source_names)
+    known = warehouse.read_frame(queries.KNOWN_INSTRUMENTS, [names])
+    entity = instruments_entity(installation, known, warehouse.read_frame(queries.TICKER_EVENTS, [names]))
     return ingest_window(warehouse, installation, entity, received(installation, "instruments"))
 
 
@@ -100,12 +115,11 @@ def instruments(warehouse: Warehouse, market_data: MarketData) -> Checked:
 )  # fmt: skip
 def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per source, symbol and period of validity: which instrument a symbol meant on a day."""
-    rows = warehouse.read_frame(queries.INSTRUMENTS_OF_SOURCE, [market_data.installation.source.name])
-    # One symbol, one instrument, since ever: sources that rename say so in their own entity.
-    aliases = rows.assign(valid_from_date=pd.Timestamp(BEGINNING).as_unit("s"))
-    aliases["valid_from_date"] = aliases["valid_from_date"].dt.date
-    # A source that answers in another's place is asked by that one's symbols, so they mean the same there.
     names = market_data.installation.source_names
+    owners = warehouse.read_frame(queries.KNOWN_INSTRUMENTS, [",".join(names)])
+    events = warehouse.read_frame(queries.TICKER_EVENTS, [",".join(names)])
+    aliases = alias_periods(owners, events=events)
+    # A source that answers in another's place is asked by that one's symbols, so they mean the same there.
     aliases = pd.concat([aliases.assign(source=name) for name in names], ignore_index=True)
     written = warehouse.merge("raw.instrument_aliases", aliases)
     return dg.MaterializeResult(
@@ -165,6 +179,7 @@ def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data:
 @dg.asset(
     key=["raw", "bar_verdicts"], deps=[daily_bars, splits, dividends], partitions_def=sessions_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER],
+    code_version=code_version_of(judge_bars),
 )  # fmt: skip
 def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per bar and soft rule: bars that cannot be trusted, or were suspected and proved consistent.
@@ -185,20 +200,20 @@ def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.Materializ
         metadata={
             **merge_metadata(written),
             "suspect_bars": int((verdicts["verdict"] == "suspect").sum()),
-            "by_rule": table(counts),
             "withdrawn_verdicts": len(gone),
+            "by_rule": table(counts),
             "sample": table(verdicts.head(10)),
             **table_metadata(warehouse, "raw.bar_verdicts"),
         }
     )
 
 
-@dg.asset(
 def _that_count(warehouse: Warehouse, query: str, sources: Sequence[str], *, day: str) -> pd.DataFrame:
     frames = {name: warehouse.read_frame(query, [name]) for name in sources}
     return first_of_each(frames, key=["source_symbol", day])
 
 
+@dg.asset(
     key=["raw", "quotes"], deps=[instruments], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
 )  # fmt: skip
@@ -208,14 +223,11 @@ def quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResul
 
 
 def take_quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
-    """Store the newest quote of every instrument, and say how many."""
+    """Store the newest quote of every instrument, of the first source that answers, and say how many."""
     installation = market_data.installation
     source = installation.source
-    rows = source.quotes(None, installation.clock()) if isinstance(source, HasQuotes) else []
-    if not rows:
+    batches = quote_batches(source, None, installation.clock())
+    ingested = ingest(warehouse, source.name, quotes_entity(installation), batches)
+    if not ingested.n_received:
         return dg.MaterializeResult(metadata={"received": 0})
-    frame = pd.DataFrame([msgspec.structs.asdict(row) for row in rows]).astype({"volume": "Int64"})
-    written = warehouse.merge("raw.quotes", frame.assign(source=source.name))
-    return dg.MaterializeResult(
-        metadata={**merge_metadata(written), "received": len(rows), **table_metadata(warehouse, "raw.quotes")}
-    )
+    return dg.MaterializeResult(metadata={**ingested.metadata(), **table_metadata(warehouse, "raw.quotes")})

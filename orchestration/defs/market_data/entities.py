@@ -19,9 +19,11 @@ from orchestration.sources.records import (
     NewsArticle,
     Quote,
     Split,
+    TickerEvent,
 )
 from transforms.bar_rules import check_bars
-from transforms.news_rules import check_fx_rates, check_market_holidays, check_news_articles
+from transforms.identity import known_identities
+from transforms.news_rules import check_fx_rates, check_market_holidays, check_news_articles, check_ticker_events
 from transforms.record_rules import (
     check_benchmark_bars,
     check_dividends,
@@ -36,20 +38,19 @@ EXCHANGES_OF_CALENDAR: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def instruments_entity(installation: Installation, known_ids: Mapping[str, str]) -> Entity:
-    """Instruments; `known_ids` maps source symbols to the ids that they have had so far, which they keep."""
+def instruments_entity(installation: Installation, known: pd.DataFrame, events: pd.DataFrame) -> Entity:
+    """Instruments; those that are `known`, by symbol, stable id or event, keep their ids."""
     code = installation.calendar.code
 
     def complete(records: pd.DataFrame) -> pd.DataFrame:
         first = records["listed_date"].astype("string").fillna("")
         stable = records["stable_id"].fillna(records["source_symbol"])
+        kept = known_identities(records, known=known, events=events)
         ids = [
-            known_ids.get(symbol) or instrument_id(installation.source.name, str(name), day)
-            for symbol, name, day in zip(records["source_symbol"], stable, first, strict=True)
+            identity or instrument_id(installation.source.name, str(name), day)
+            for identity, name, day in zip(kept, stable, first, strict=True)
         ]
-        return records.drop(columns="stable_id").assign(
-            instrument_id=pd.Series(ids, index=records.index, dtype="string")
-        )
+        return records.assign(instrument_id=pd.Series(ids, index=records.index, dtype="string"))
 
     return Entity(
         table="raw.instruments",
@@ -128,6 +129,12 @@ def fx_rates_entity() -> Entity:
     """Exchange rates."""
     key = ("base_currency_code", "quote_currency_code", "rate_date")
     return Entity(table="raw.fx_rates", record=FxRate, key=key, check=check_fx_rates)
+
+
+def ticker_events_entity() -> Entity:
+    """What instruments were called before."""
+    key = ("source_symbol", "changed_date")
+    return Entity(table="raw.ticker_events", record=TickerEvent, key=key, check=check_ticker_events)
 
 
 def market_holidays_entity() -> Entity:

@@ -15,6 +15,7 @@ A YAML file with one section per entity that the folder has. `bars` is required,
     news: {...}                         # source_symbols: the instruments it is about, "ACME BOLT" or "ACME;BOLT"
     fx_rates: {...}                     # rate: units of quote_currency_code for one of base_currency_code
     market_holidays: {...}              # status is closed or early_close
+    ticker_events: {...}                # former_symbol was what source_symbol is since changed_date
 
 Our names are those of the structs in `orchestration/sources/records.py`. A column needs no line if the file
 calls it by our name or by a usual one (`ticker` or `symbol`, `date`, `period_end`), upper or lower case.
@@ -51,6 +52,7 @@ from orchestration.sources.records import (
     MarketHoliday,
     NewsArticle,
     Split,
+    TickerEvent,
 )
 
 MAPPING_NAME = "mapping.yaml"
@@ -68,6 +70,7 @@ SECTIONS: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "news": ("news_articles", NewsArticle),
     "fx_rates": ("fx_rates", FxRate),
     "market_holidays": ("market_holidays", MarketHoliday),
+    "ticker_events": ("ticker_events", TickerEvent),
 }
 _ALLOWED_VALUES = {
     "adjustment": ("none", "splits", "splits_dividends"),
@@ -108,6 +111,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     news: Section | None = None
     fx_rates: Section | None = None
     market_holidays: Section | None = None
+    ticker_events: Section | None = None
 
     def section(self, entity: str) -> Section | None:
         """Section of an entity by its table name, for example ``daily_bars``."""

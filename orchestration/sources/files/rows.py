@@ -51,6 +51,7 @@ _KEYS: Dict[str, tuple[str, ...]] = {
     "news_articles": ("source_article_id",),
     "fx_rates": ("base_currency_code", "quote_currency_code", "rate_date"),
     "market_holidays": ("exchange_code", "holiday_date"),
+    "ticker_events": ("source_symbol", "changed_date"),
 }
 _NO_SYMBOL = re.compile(r'[\[\]"\']')
 _BETWEEN_SYMBOLS = re.compile(r"[\s,;|]+")

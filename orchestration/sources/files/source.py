@@ -157,6 +157,10 @@ class FilesSource:
         """Holidays, all that the file has."""
         yield from self._read("market_holidays", (None, None))
 
+    def ticker_events(self) -> Iterator[Batch]:
+        """Renamings, all that the file has."""
+        yield from self._read("ticker_events", (None, None))
+
     @cached_property
     def _mapping(self) -> Mapping:
         return read_mapping(self._mapping_path)
