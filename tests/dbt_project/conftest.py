@@ -30,6 +30,7 @@ class Dbt(NamedTuple):
     socket_folder: Path
     database: str
     target: Path
+    project: Path = PROJECT
 
     def run(self, *arguments: str, **settings: object) -> None:
         """Run dbt; `settings` travel by the environment, as in production."""
@@ -47,8 +48,8 @@ class Dbt(NamedTuple):
 
     def _environment(self) -> dict[str, str]:
         return {
-            "DBT_PROJECT_DIR": str(PROJECT),
-            "DBT_PROFILES_DIR": str(PROJECT),
+            "DBT_PROJECT_DIR": str(self.project),
+            "DBT_PROFILES_DIR": str(self.project),
             "DBT_TARGET_PATH": str(self.target / "target"),
             "DBT_LOG_PATH": str(self.target / "logs"),
             "FACTORLOOM_DBT_HOST": str(self.socket_folder),
