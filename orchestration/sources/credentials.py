@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 # Parameters that carry a key, at any vendor; compared in lower case.
 SECRET_PARAMETERS = frozenset({"apikey", "api_key", "api_token", "crumb", "token"})
 HIDDEN = "***"
-# No vendor's key is shorter. A trial key such as `demo` is no secret, and may be part of a company's name.
-SHORTEST_KEY = 12
+# No vendor's key or crumb is shorter. A trial key such as `demo` is no secret, and may be part of a company's name.
+SHORTEST_KEY = 10
 # These log requests with their addresses and headers: from INFO on, or only at DEBUG.
 _WIRE_LOGGERS = ("httpx", "httpcore", "hpack", "h2")
 
@@ -63,8 +64,15 @@ class Credential:
 
     def redact_bytes(self, body: bytes) -> bytes:
         """Return a body without the key, which an error may well repeat; a key that is a mere word stays in it."""
-        is_long = self._secret is not None and len(self._secret) >= SHORTEST_KEY
-        return body.replace((self._secret or "").encode(), HIDDEN.encode()) if is_long else body
+        return without(body, [self._secret or ""])
+
+
+def without(body: bytes, secrets: Iterable[str]) -> bytes:
+    """Return a body without some secrets; those that are as short as a word stay in it."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_KEY:
+            body = body.replace(secret.encode(), HIDDEN.encode())
+    return body
 
 
 def without_secrets(url: str) -> str:

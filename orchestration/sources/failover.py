@@ -12,6 +12,7 @@ from orchestration.sources.errors import VendorError
 from orchestration.sources.protocols import HasTickerBars, Source, capabilities
 from orchestration.sources.quoting import quote_batches, quotes_in
 from orchestration.sources.records import Batch, Quote
+from orchestration.sources.vendor import VendorSource
 from orchestration.sources.wire import LEFT_OUT
 
 # What may come from another source than the first.
@@ -50,6 +51,12 @@ class FailoverSource:
         self.name = first.name
         self.label = first.label
         self.is_simulated = first.is_simulated
+
+    def close(self) -> None:
+        """Close the connections of all."""
+        for source in {self._first, *(source for sources in self._fallbacks.values() for source in sources)}:
+            if isinstance(source, VendorSource):
+                source.close()
 
     @property
     def first_session(self) -> dt.date:

@@ -19,7 +19,14 @@ import msgspec
 import tenacity
 
 from orchestration.sources.answers import Answer, Verdict, by_status, next_minute
-from orchestration.sources.credentials import Credential, keep_wire_logs_quiet, strip_secrets, without_secrets
+from orchestration.sources.credentials import (
+    SECRET_PARAMETERS,
+    Credential,
+    keep_wire_logs_quiet,
+    strip_secrets,
+    without,
+    without_secrets,
+)
 from orchestration.sources.errors import (
     HostRefused,
     Kind,
@@ -87,6 +94,12 @@ class Call(NamedTuple, Generic[T]):
     method: str = "GET"
     form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = {}
+
+    @property
+    def secrets(self) -> list[str]:
+        """What this request alone carries and nobody is to read: a crumb, a session."""
+        carried = (*self.parameters.items(), *(self.form or {}).items(), *self.headers.items())
+        return [value for name, value in carried if name.lower() in SECRET_PARAMETERS | {"authorization"}]
 
 
 class Transport:
@@ -238,7 +251,7 @@ class Transport:
             # The class alone: its text and its request could carry the address with the key.
             raise VendorUnavailable(self.vendor.name, shown, got=type(error).__name__) from None
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, credential.redact_bytes(body))
+        return Answer(response.status_code, headers, credential.redact_bytes(without(body, call.secrets)))
 
     def _body(self, response: httpx.Response, shown: str) -> bytes:
         """Read a body of bounded size in bounded time: a server may drip one byte before each time-out."""

@@ -124,6 +124,10 @@ class VendorSource(ABC):
     def vendor(self, options: VendorOptions) -> Vendor:
         """Return who is asked, and how."""
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()
+
     @property
     def first_session(self) -> dt.date:
         """First session that is asked for."""
