@@ -21,6 +21,7 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ticker: Annotated[str | None, Describe(description="Canonical ticker.")] = None
     instrument_id: Annotated[str | None, Describe(description="Our id of the instrument.")] = None
     profile: Annotated[str | None, Describe(description="Risk profile.")] = None
+    index: Annotated[str | None, Describe(description="Name of the index.")] = None
     start: Annotated[dt.date | None, Describe(description="First day that was asked for, included.")] = None
     end: Annotated[dt.date | None, Describe(description="Last day that was asked for, included.")] = None
     interval: Annotated[str | None, Describe(description="Length of a bar: 1d, 1w, 1mo.")] = None
@@ -34,6 +35,7 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class _Rest(TypedDict, total=False):
     as_of_date: dt.date
     profile: str
+    index: str
     start: dt.date
     end: dt.date
     interval: str

@@ -29,6 +29,7 @@ from api.routes import (
     health,
     history,
     indicators,
+    indices,
     instruments,
     quotes,
     rankings,
@@ -52,6 +53,9 @@ VERSIONED = [
     backtests.list_backtests,
     backtests.get_backtest,
     datasets.list_datasets,
+    indices.get_index,
+    indices.list_index_levels,
+    indices.list_risk_metrics,
     blackscholes.value_options,
 ]
 UNVERSIONED = [

@@ -120,9 +120,32 @@ insert into research.backtest_metrics values ('b_one', 'sharpe', 1.5, 0.5, 'rati
 insert into research.backtest_equity values
 ('b_one', '2024-06-24', 1, 1, 0, 0, null, null, 0, 0, 0), ('b_one', '2024-06-25', 1.25, 0.25, 1, 1, 0.25, 0.1, 1, 0, 0);
 
+insert into app.index_definitions (index_id, version, effective_date, rules) values
+('main', 1, '1970-01-01', '{"weighting": {"equal": 1.0}}'), ('empty', 1, '1970-01-01', '{"weighting": {"equal": 1.0}}');
+insert into research.index_values
+(index_id, as_of_date, value, return_1d, benchmark_return_1d, divisor, n_constituents, definition_version)
+values
+('main', '2024-06-24', 100, null, 0.01, 1.04, 1, 1), ('main', '2024-06-25', 100, 0, 0.0, 1.04, 2, 1),
+('main', '2024-06-26', 105, 0.05, 0.02, 1.04, 2, 1);
+-- ACME's bar of the 25th is suspect: that day the stored close counts. Adjusted, ACME stands at 104 and then at 106.
+insert into research.index_allocations
+(index_id, as_of_date, instrument_id, reason, weight_before, weight, target_weight, units, close_adj, price_segment)
+values
+('main', '2024-06-24', 'i_acme', 'base', 0, 1, 1, 1, 104, 0),
+('main', '2024-06-25', 'i_acme', 'rebalance', 1, 0.5, 0.5, 0.5, 104, 0),
+('main', '2024-06-25', 'i_zeta', 'rebalance', 0, 0.5, 0.5, 5.2, 10, 0),
+('main', '2024-06-25', 'i_gone', 'rebalance', 0, 0, 0, 0, 1, 0);
+insert into research.risk_metrics
+(index_id, window_name, metric, as_of_date, value, benchmark_value, unit, definition, first_date, last_date)
+values
+('main', 'all', 'max_drawdown', '2024-06-26', 0, -0.1, 'fraction', 'Lowest.', null, null),
+('main', '1m', 'sharpe', '2024-06-26', 1.5, 0.5, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
+('main', '1y', 'sharpe', '2024-06-26', 1.25, 0.25, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26');
+
 insert into app.dataset_versions (dataset, version, as_of_date, n_rows, changed_at)
 select dataset, md5(dataset), date '2024-06-26', 10, timestamptz '2024-06-26T22:00Z'
 from unnest(array[
     'raw.quotes', 'marts.dim_instruments', 'marts.fct_daily_prices', 'marts.fct_fundamentals', 'research.rankings',
-    'research.indicators', 'research.backtests', 'research.backtest_metrics', 'research.backtest_equity'
+    'research.indicators', 'research.backtests', 'research.backtest_metrics', 'research.backtest_equity',
+    'research.index_values', 'research.index_allocations', 'research.risk_metrics'
 ]) as dataset;
