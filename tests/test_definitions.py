@@ -31,6 +31,7 @@ print("JSON" + json.dumps({
             "group": node.group_name,
             "owners": list(node.owners),
             "kinds": sorted(node.kinds),
+            "code_version": node.code_version,
             "is_external": node.is_external,
         }
         for node in sorted(graph.asset_nodes, key=lambda node: node.key)
@@ -78,6 +79,14 @@ def test_every_asset_says_what_it_is_and_whose(described: dict):
         assert asset["owners"], asset["key"]
         assert asset["group"] not in (None, "default"), asset["key"]
         assert 1 <= len(asset["kinds"]) <= 3, asset["key"]
+
+
+def test_every_computed_table_says_with_which_code(described: dict):
+    computed = {"staging", "marts", "factors", "indicators", "models", "rankings", "backtests"}
+    tables = [
+        asset for asset in described["assets"] if asset["group"] in computed or asset["key"] == "raw/bar_verdicts"
+    ]
+    assert [table["key"] for table in tables if not table["code_version"]] == []
 
 
 def test_every_check_is_of_an_asset_that_is_there(described: dict):

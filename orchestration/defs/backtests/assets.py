@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from orchestration.backtesting import BacktestOptions, Outcome, run_backtest
+from orchestration.backtesting import BacktestOptions, Outcome, code_version, run_backtest
 from orchestration.defs.rankings.assets import rankings
 from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
 from orchestration.plots import equity_figure
@@ -93,7 +93,7 @@ class BacktestConfig(dg.Config):
         dg.AssetSpec(
             ["research", name], deps=[rankings, ["marts", "fct_daily_prices"], ["marts", "dim_benchmark_prices"]],
             group_name="backtests", kinds={"python", "postgres"}, owners=[OWNER], description=description,
-            metadata={"dagster/table_name": f"research.{name}"},
+            metadata={"dagster/table_name": f"research.{name}"}, code_version=code_version(),
         )
         for name, description in zip(
             TABLES,

@@ -9,6 +9,7 @@ import pandas as pd
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration.automation import FOLLOW_INPUTS
+from orchestration.code_versions import code_version_of
 from orchestration.column_lineage import column_lineages
 from orchestration.dbt import dbt_project, manifest, parsed_manifest
 from orchestration.dbt_runner import Dbt, DbtRun, dbt_settings
@@ -88,6 +89,7 @@ def marts(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, mar
     key=["research", "rolling_measures"], deps=[["marts", "fct_daily_prices"], ["marts", "dim_benchmark_prices"]],
     partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name="factors",
     kinds={"python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+    code_version=code_version_of(rolling_market_risk_rows),
 )  # fmt: skip
 def rolling_measures(
     context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from orchestration.automation import FOLLOW_INPUTS
+from orchestration.code_versions import code_version_of
 from orchestration.metadata import OWNER, merge_metadata, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import Warehouse
@@ -14,7 +15,7 @@ from warehouse.queries import research as queries
 @dg.asset(
     key=["research", "indicators"], deps=[["marts", "fct_daily_prices"]], partitions_def=sessions_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(), group_name="indicators", kinds={"python", "postgres"},
-    owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+    owners=[OWNER], automation_condition=FOLLOW_INPUTS, code_version=code_version_of(indicator_rows),
 )  # fmt: skip
 def indicators(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """One row per instrument and as_of_date: technical indicators on adjusted prices.

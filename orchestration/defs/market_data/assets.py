@@ -30,6 +30,7 @@ from transforms.bar_verdicts import bar_verdicts as judge_bars
 from transforms.bar_verdicts import withdrawn
 from transforms.identity import alias_periods
 from transforms.source_priority import first_of_each
+from warehouse.merge import MergeResult
 from warehouse.queries import market_data as queries
 
 GROUP = "market_data"
@@ -115,16 +116,21 @@ def instruments(warehouse: Warehouse, market_data: MarketData) -> Checked:
 )  # fmt: skip
 def instrument_aliases(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per source, symbol and period of validity: which instrument a symbol meant on a day."""
-    names = market_data.installation.source_names
+    written = write_aliases(warehouse, market_data.installation)
+    return dg.MaterializeResult(
+        metadata={**merge_metadata(written), **table_metadata(warehouse, "raw.instrument_aliases")}
+    )
+
+
+def write_aliases(warehouse: Warehouse, installation: Installation) -> MergeResult:
+    """Write which instrument each symbol meant when, by the instruments and renamings that are stored."""
+    names = installation.source_names
     owners = warehouse.read_frame(queries.KNOWN_INSTRUMENTS, [",".join(names)])
     events = warehouse.read_frame(queries.TICKER_EVENTS, [",".join(names)])
     aliases = alias_periods(owners, events=events)
     # A source that answers in another's place is asked by that one's symbols, so they mean the same there.
     aliases = pd.concat([aliases.assign(source=name) for name in names], ignore_index=True)
-    written = warehouse.merge("raw.instrument_aliases", aliases)
-    return dg.MaterializeResult(
-        metadata={**merge_metadata(written), **table_metadata(warehouse, "raw.instrument_aliases")}
-    )
+    return warehouse.merge("raw.instrument_aliases", aliases)
 
 
 @dg.asset(

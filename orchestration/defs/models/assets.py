@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from models.artifacts import load, save
+from models.provenance import code_version
 from models.registry import load_registry
 from models.training import TrainedVersion, forecast, train_folds
 from orchestration.automation import FOLLOW_INPUTS, TRAIN_ONCE_A_QUARTER
@@ -35,7 +36,7 @@ OWN_QUARTER = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partition
     deps=[dg.AssetDep(key, partition_mapping=QUARTER_BEFORE) for key in (EXPOSURES, PRICES, indicators.key)],
     partitions_def=quarters_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
     kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], pool="ml_train",
-    automation_condition=TRAIN_ONCE_A_QUARTER,
+    automation_condition=TRAIN_ONCE_A_QUARTER, code_version=code_version(),
 )  # fmt: skip
 def model_versions(
     context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
@@ -82,6 +83,7 @@ def model_versions(
     ],
     partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
     kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+    code_version=code_version(),
 )  # fmt: skip
 def forecasts(
     context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData

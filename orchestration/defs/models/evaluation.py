@@ -10,6 +10,7 @@ import pandas as pd
 
 from models.labels import LABEL_SESSIONS, forward_returns_at
 from orchestration.automation import FOLLOW_INPUTS
+from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import GROUP, PRICES, forecasts
 from orchestration.metadata import OWNER, merge_metadata, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
@@ -29,7 +30,7 @@ Labels = dict[int, pd.DataFrame]
 @dg.asset(
     key=["research", "evaluation_days"], deps=[forecasts, PRICES], partitions_def=sessions_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds={"python", "postgres"}, owners=[OWNER],
-    automation_condition=FOLLOW_INPUTS,
+    automation_condition=FOLLOW_INPUTS, code_version=code_version_of(evaluate, rank_correlations, sector_correlations),
 )  # fmt: skip
 def evaluation_days(
     context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData

@@ -11,6 +11,7 @@ from models.labels import LABEL_SESSIONS
 from models.momentum import MomentumForecaster
 from models.provenance import content_id
 from orchestration.automation import FOLLOW_INPUTS
+from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import GROUP
 from orchestration.defs.models.evaluation import HORIZONS, evaluation_days
 from orchestration.metadata import OWNER, Checked, merge_metadata, picture, table, table_metadata
@@ -35,7 +36,7 @@ SHOWN = (
 
 @dg.asset(
     key=["research", "trials"], deps=[evaluation_days], group_name=GROUP, kinds={"python", "postgres"}, owners=[OWNER],
-    automation_condition=FOLLOW_INPUTS,
+    automation_condition=FOLLOW_INPUTS, code_version=code_version_of(sharpe_ratio, spread_figures),
 )  # fmt: skip
 def trials(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """One row per configuration of a forecaster that was ever evaluated; the best of many means little."""
@@ -55,6 +56,7 @@ def trials(warehouse: Warehouse) -> dg.MaterializeResult[None]:
 @dg.asset(
     key=["research", "evaluations"], deps=[evaluation_days, trials], group_name=GROUP, kinds={"python", "postgres"},
     owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+    code_version=code_version_of(summarise, verdict, spread_figures),
     check_specs=[dg.AssetCheckSpec("forecasters_beat_the_baseline", asset=["research", "evaluations"],
         description="Every forecaster that is no baseline has a higher rank IC than momentum_12_1, by 2 standard "
         "errors of the daily difference.")],

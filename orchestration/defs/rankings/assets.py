@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from orchestration.automation import FOLLOW_INPUTS
+from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import EXPOSURES, forecasts
 from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
@@ -28,7 +29,7 @@ TEXT = dict.fromkeys(("breached_limit", "model_version_id"), pa.large_string())
 @dg.asset(
     key=["research", "rankings"], deps=[forecasts, EXPOSURES], partitions_def=sessions_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(), group_name="rankings", kinds={"python", "postgres"},
-    owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+    owners=[OWNER], automation_condition=FOLLOW_INPUTS, code_version=code_version_of(rank_universe),
 )  # fmt: skip
 def rankings(
     context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
