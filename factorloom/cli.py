@@ -24,6 +24,15 @@ commands = typer.Typer(
 )
 db = typer.Typer(help="The warehouse: migrate, look inside, copy.", no_args_is_help=True)
 commands.add_typer(db, name="db")
+imports = typer.Typer(
+    help="Bring in a CSV or Parquet file, beside what the source delivers; columns as a mapping names them.",
+    no_args_is_help=True,
+)
+commands.add_typer(imports, name="import")
+
+ImportedFile = Annotated[Path, typer.Argument(help="File to read, .csv, .csv.gz or .parquet.")]
+MappingFile = Annotated[Path | None, typer.Option("--mapping", help="Mapping that says what its columns are called.")]
+CurrencyCode = Annotated[str | None, typer.Option("--currency", help="Currency, where the file has no column of it.")]
 
 
 def app() -> None:
@@ -125,6 +134,45 @@ def fake_vendor(
         faults=Faults(errors, refusals, cuts, garbage, lies, slow_seconds),
         say=print,
     )
+
+
+@imports.command()
+def prices(
+    file: ImportedFile,
+    mapping: MappingFile = None,
+    currency: CurrencyCode = None,
+    adjustment: Annotated[
+        str | None, typer.Option(help="What prices are adjusted for: none, splits or splits_dividends.")
+    ] = None,
+) -> None:
+    """Bring in daily bars: symbol, date, open, high, low, close, volume."""
+    _import("prices", file, mapping, currency_code=currency, adjustment=adjustment)
+
+
+@imports.command()
+def instruments(file: ImportedFile, mapping: MappingFile = None, currency: CurrencyCode = None) -> None:
+    """Bring in instruments: symbol, and what is known of it."""
+    _import("instruments", file, mapping, currency_code=currency)
+
+
+@imports.command()
+def fundamentals(
+    file: ImportedFile,
+    mapping: MappingFile = None,
+    currency: CurrencyCode = None,
+    statement: Annotated[str | None, typer.Option(help="Which report: annual or quarterly.")] = None,
+) -> None:
+    """Bring in company statements: symbol, period_end_date, and the figures."""
+    _import("fundamentals", file, mapping, currency_code=currency, statement=statement)
+
+
+def _import(kind: str, file: Path, mapping: Path | None, **constants: str | None) -> None:
+    from factorloom.importing import import_file, next_step, table_of
+
+    ingested = import_file(_settings(), kind, file, mapping, **constants)
+    Console().print(table_of(ingested))
+    if (sentence := next_step(ingested)) is not None:
+        print(sentence)
 
 
 @commands.command()

@@ -16,6 +16,8 @@ from warehouse.settings import Settings, current_settings
 
 # The end-of-day data of a session may be asked for from this hour on, in the exchange's time zone.
 END_OF_DAY_HOUR = 18
+# Source of what `factorloom import` has brought in.
+IMPORTED = "import"
 
 
 class Installation(NamedTuple):
@@ -34,7 +36,7 @@ class Installation(NamedTuple):
     @property
     def source_names(self) -> tuple[str, ...]:
         """Names of all sources that rows may come from, the one that counts before the others first."""
-        return (self.source.name, *getattr(self.source, "fallback_names", ()))
+        return (self.source.name, *getattr(self.source, "fallback_names", ()), IMPORTED)
 
     @property
     def reporting_currency(self) -> str:

@@ -3,9 +3,15 @@
 Each answers with at most ten rows, the worst first, and n_apart, how many there are. Parameter $1: tolerance, fraction.
 """
 
-# The same instrument in two sources, and from when to when.
+# The same instrument in two sources that tell of the table at all, and from when to when.
 _TWINS = """
-with twins as (
+with telling as materialized (
+    select source
+    from (select distinct source from raw.instrument_aliases) as known
+    where exists (select from {table} as f where f.source = known.source)
+),
+
+twins as (
     select
         one.instrument_id,
         one.ticker,
@@ -17,11 +23,12 @@ with twins as (
         least(one.valid_to_date, other.valid_to_date) as to_date
     from raw.instrument_aliases as one
     inner join raw.instrument_aliases as other on one.instrument_id = other.instrument_id and one.source < other.source
+    where one.source in (select source from telling) and other.source in (select source from telling)
 )
 """
 
 CLOSES_APART = (
-    _TWINS
+    _TWINS.format(table="raw.daily_bars")
     + """
 select
     t.ticker, b.trade_date::text as trade_date, b.source, b.close, t.other_source, o.close as other_close,
@@ -41,7 +48,7 @@ limit 10
 
 # Of several revisions the latest of each source.
 STATEMENTS_APART = (
-    _TWINS
+    _TWINS.format(table="raw.fundamentals")
     + """
 , newest as (
     select distinct on (f.source, f.source_symbol, f.statement, f.period_end_date, figure.name)
@@ -50,7 +57,7 @@ STATEMENTS_APART = (
     cross join lateral (
         values ('revenue', f.revenue), ('net_income', f.net_income), ('total_assets', f.total_assets)
     ) as figure (name, amount)
-    where (select count(distinct source) from raw.instrument_aliases) > 1
+    where (select count(*) from telling) > 1
     order by f.source, f.source_symbol, f.statement, f.period_end_date, figure.name, f.published_at desc
 )
 

@@ -38,16 +38,18 @@ EXCHANGES_OF_CALENDAR: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def instruments_entity(installation: Installation, known: pd.DataFrame, events: pd.DataFrame) -> Entity:
-    """Instruments; those that are `known`, by symbol, stable id or event, keep their ids."""
-    code = installation.calendar.code
+def instruments_entity(
+    installation: Installation, known: pd.DataFrame, events: pd.DataFrame, *, source: str | None = None
+) -> Entity:
+    """Instruments; those that are `known`, by symbol, stable id or event, keep their ids; `source` has seen the others."""
+    code, first_seen_by = installation.calendar.code, source or installation.source.name
 
     def complete(records: pd.DataFrame) -> pd.DataFrame:
         first = records["listed_date"].astype("string").fillna("")
         stable = records["stable_id"].fillna(records["source_symbol"])
         kept = known_identities(records, known=known, events=events)
         ids = [
-            identity or instrument_id(installation.source.name, str(name), day)
+            identity or instrument_id(first_seen_by, str(name), day)
             for identity, name, day in zip(kept, stable, first, strict=True)
         ]
         return records.assign(instrument_id=pd.Series(ids, index=records.index, dtype="string"))

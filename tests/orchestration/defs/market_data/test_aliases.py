@@ -43,7 +43,7 @@ def take(database: Any):
         with psycopg.connect(database.url) as connection:
             rows = connection.execute(
                 "select source_symbol, valid_from_date, valid_to_date, instrument_id, ticker"
-                " from raw.instrument_aliases order by source_symbol, valid_from_date"
+                " from raw.instrument_aliases where source = 'test' order by source_symbol, valid_from_date"
             ).fetchall()
         for row in rows:
             seen.setdefault(row[3], len(seen) + 1)
