@@ -29,7 +29,11 @@ class FakeEodhd:
             return answers[kind](asked, name.removesuffix(".US"))
         if kind == "exchange-details":
             return as_json({"Name": "USA", "ExchangeHolidays": {}})
-        return as_json([]) if kind == "news" else Reply(404, b"Not found.", {"content-type": "text/html"})
+        return (
+            as_json([])
+            if kind in ("news", "symbol-change-history")
+            else Reply(404, b"Not found.", {"content-type": "text/html"})
+        )
 
     def _symbols(self, asked: Asked, _: str) -> Reply:
         listed = [] if asked.parameters.get("delisted") else self._market.symbols

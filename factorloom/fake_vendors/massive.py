@@ -53,7 +53,7 @@ class FakeMassive:
             return self._statements(asked)
         if found := _RATES.fullmatch(asked.path):
             return self._rates(dt.date.fromisoformat(found[1]))
-        if asked.path.startswith("/v2/reference/news"):
+        if asked.path.startswith(("/v2/reference/news", "/vX/reference/tickers/")):
             return as_json({"status": "OK"})
         if asked.path == "/v1/marketstatus/upcoming":
             return as_json([])

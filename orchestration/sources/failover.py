@@ -17,8 +17,8 @@ from orchestration.sources.wire import LEFT_OUT
 
 # What may come from another source than the first.
 REPLACEABLE = (
-    "instruments", "daily_bars", "benchmark_bars", "dividends", "splits", "fundamentals", "quotes", "news_articles",
-    "fx_rates", "market_holidays",
+    "ticker_events", "instruments", "daily_bars", "benchmark_bars", "dividends", "splits", "fundamentals", "quotes",
+    "news_articles", "fx_rates", "market_holidays",
 )  # fmt: skip
 # Asks a source for an entity.
 Ask = Callable[[Source], Iterator[Batch]]
@@ -83,6 +83,10 @@ class FailoverSource:
     def fallback_names(self) -> tuple[str, ...]:
         """Names of all the others: the instruments' symbols are theirs as well."""
         return tuple(dict.fromkeys(source.name for sources in self._fallbacks.values() for source in sources))
+
+    def ticker_events(self) -> Iterator[Batch]:
+        """Renamings, of the first source that answers."""
+        yield from self._ask("ticker_events", lambda source: source.ticker_events())  # type: ignore[attr-defined]
 
     def instruments(self) -> Iterator[Batch]:
         """Instruments of the first source that answers."""

@@ -1,4 +1,4 @@
-"""Dividends, splits, news and holidays."""
+"""Dividends, splits, renamings, news and holidays."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ import msgspec
 from orchestration.sources.eodhd.envelope import as_list
 from orchestration.sources.eodhd.prices import later_factor
 from orchestration.sources.makers import names_as_json
-from orchestration.sources.records import Dividend, MarketHoliday, NewsArticle, Split, Turn
+from orchestration.sources.records import Dividend, MarketHoliday, NewsArticle, Split, TickerEvent, Turn
 from orchestration.sources.wire import (
     NOTHING,
     NotBelieved,
@@ -46,6 +46,14 @@ class SplitRow(msgspec.Struct):
     date: str
     split: str
     code: str | None = None
+
+
+class Renaming(msgspec.Struct):
+    """A company's new symbol."""
+
+    old_symbol: str
+    new_symbol: str
+    effective: str
 
 
 class Sentiment(msgspec.Struct):
@@ -115,6 +123,13 @@ def split_of(wire: SplitRow, turn: Turn) -> Split:
         raise NotBelieved("not_a_ratio", f"a split must be written new/old; got {wire.split!r}.")
     ex_date = within(day(wire.date), *turn.days)
     return Split(source_symbol=symbol(turn.symbol), ex_date=ex_date, shares_new=number(new), shares_old=number(old))
+
+
+def ticker_event_of(wire: Renaming) -> TickerEvent:
+    """Return a renaming."""
+    return TickerEvent(
+        source_symbol=symbol(wire.new_symbol), changed_date=day(wire.effective), former_symbol=symbol(wire.old_symbol)
+    )
 
 
 def certain_split_of(row: SplitRow | bytes, turn: Turn) -> Split:

@@ -12,6 +12,7 @@ from orchestration.sources.eodhd.envelope import judge, list_of, remaining
 from orchestration.sources.eodhd.events import (
     Article,
     DividendRow,
+    Renaming,
     SplitRow,
     article_of,
     certain_split_of,
@@ -20,6 +21,7 @@ from orchestration.sources.eodhd.events import (
     holidays,
     listed_dividend_of,
     split_of,
+    ticker_event_of,
 )
 from orchestration.sources.eodhd.prices import Bar, as_traded, bars, date_of, quote_of, quotes, rate_of
 from orchestration.sources.errors import VendorUnavailable
@@ -36,6 +38,7 @@ from orchestration.sources.records import (
     NewsArticle,
     Quote,
     Split,
+    TickerEvent,
     Turn,
 )
 from orchestration.sources.series import Become, SeriesSource
@@ -108,6 +111,13 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
                 gathering.add(row, lambda wire: self._listed_bar(wire, session, later), about=str(session))
 
         yield from self._by_session(gathering, sessions, lambda session: self._bulk(session, bars), take)
+
+    def ticker_events(self) -> Iterator[Batch]:
+        """Renamings since the first session; the vendor knows those of the United States alone."""
+        if self._exchange == "US":
+            ends = {"from": str(self.first_session), "to": str(self._now().date())}
+            rows = self.transport.fetch(Call("symbol-change-history", list_of(Renaming), {**_JSON, **ends})) or []
+            yield gather(TickerEvent, "ticker_events", rows, ticker_event_of, about="renamings")
 
     def dividends(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Dividends as declared, of the whole exchange or of the tickers in the settings."""

@@ -1,16 +1,18 @@
-"""Dividends, splits, news and holidays."""
+"""Dividends, splits, renamings, news and holidays."""
 
 import datetime as dt
+from itertools import pairwise
 
 import msgspec
 
 from orchestration.sources.makers import names_as_json
-from orchestration.sources.records import Dividend, MarketHoliday, NewsArticle, Split
+from orchestration.sources.records import Dividend, MarketHoliday, NewsArticle, Split, TickerEvent
 from orchestration.sources.wire import (
     NotBelieved,
     Number,
     currency,
     day,
+    json_of,
     maybe_day,
     moment,
     number,
@@ -43,6 +45,28 @@ class SplitRow(msgspec.Struct):
     execution_date: str | None
     split_from: Number = None
     split_to: Number = None
+
+
+class TickerChange(msgspec.Struct):
+    """The ticker from a day on."""
+
+    ticker: str
+
+
+class Renaming(msgspec.Struct):
+    """An event in the life of a company; `ticker_change` is there where that is a ticker, the first one included."""
+
+    date: str
+    type: str | None = None
+    ticker_change: TickerChange | None = None
+
+
+class _Life(msgspec.Struct):
+    events: list[Renaming] = []
+
+
+class _LifeAnswer(msgspec.Struct):
+    results: _Life | None = None
 
 
 class Publisher(msgspec.Struct):
@@ -109,6 +133,22 @@ def split_of(wire: SplitRow, days: tuple[dt.date, dt.date]) -> Split:
         shares_new=number(wire.split_to),
         shares_old=number(wire.split_from),
     )
+
+
+def renamings(body: bytes) -> list[Renaming]:
+    """Read the events in the life of a company."""
+    found = json_of(_LifeAnswer)(body).results
+    return found.events if found else []
+
+
+def ticker_events_of(life: list[Renaming]) -> list[TickerEvent]:
+    """Return each change from one ticker to the next."""
+    known = sorted((day(event.date), symbol(event.ticker_change.ticker)) for event in life if event.ticker_change)
+    return [
+        TickerEvent(source_symbol=name, changed_date=date, former_symbol=former)
+        for (_, former), (date, name) in pairwise(known)
+        if name != former
+    ]
 
 
 def article_of(wire: Article, begin: dt.datetime, end: dt.datetime) -> NewsArticle:

@@ -6,6 +6,8 @@ from functools import cached_property, partial
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+import msgspec
+
 from orchestration.sources.credentials import Credential
 from orchestration.sources.ledger import Plan
 from orchestration.sources.makers import day_after, in_groups
@@ -24,12 +26,15 @@ from orchestration.sources.massive.events import (
     Article,
     DividendRow,
     Holiday,
+    Renaming,
     SplitRow,
     Total,
     article_of,
     holiday_of,
+    renamings,
     split_of,
     take_dividend,
+    ticker_events_of,
 )
 from orchestration.sources.massive.prices import Bar, bar_of, bars, quote_of, rate_of, session_of, snapshots
 from orchestration.sources.records import (
@@ -43,12 +48,13 @@ from orchestration.sources.records import (
     NewsArticle,
     Quote,
     Split,
+    TickerEvent,
     Turn,
 )
 from orchestration.sources.series import Become, SeriesSource
 from orchestration.sources.transport import Call, Vendor
 from orchestration.sources.vendor import VendorOptions
-from orchestration.sources.wire import Gathering, gather, rows_of, symbol
+from orchestration.sources.wire import Gathering, NotBelieved, gather, rows_of, symbol
 
 BarPage = tuple[Page, list[Bar | bytes]]
 _AS_TRADED = {"adjusted": "false"}
@@ -107,6 +113,24 @@ class MassiveSource(SeriesSource[BarPage]):
             lambda session: Call(f"{path}/{session}", bars, _AS_TRADED),
             lambda session, answer: self._take_session(session, answer, wanted, gathering),
         )
+
+    def ticker_events(self) -> Iterator[Batch]:
+        """Renamings of the tickers in the settings; those of the whole market show by the id that stays."""
+        gathering = Gathering(TickerEvent, "ticker_events")
+
+        def take(turn: Turn, life: list[Renaming]) -> None:
+            try:
+                made = ticker_events_of(life)
+            except NotBelieved as reason:
+                gathering.refuse(turn.symbol, reason.rule, reason.detail, msgspec.to_builtins({"events": life}))
+                return
+            for event in made:
+                gathering.add(event, lambda record: record, about=turn.symbol)
+
+        turns = self._turns_of_sessions("ticker_events", self.first_session, self._now().date())
+        paths = ((turn, f"/vX/reference/tickers/{quote(turn.symbol, safe='')}/events") for turn in turns)
+        calls = ((turn, Call(path, renamings, {"types": "ticker_change"})) for turn, path in paths)
+        yield from self._by_symbol(gathering, calls, take)
 
     def dividends(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Dividends as declared; several of one ticker on one day come as their sum."""

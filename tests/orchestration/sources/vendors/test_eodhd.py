@@ -62,6 +62,12 @@ def test_the_warning_of_the_free_plan_is_no_bar(eodhd, rows_of, refused_of):
     assert [(r.rule, r.detail) for r in refused_of(batches)] == [("limited_by_plan", warning)]
 
 
+def test_the_warning_may_stand_alone(eodhd, rows_of, refused_of):
+    eodhd.on("/api/eod/AAPL.US", [{"warning": "Data is limited by one year as you have free subscription"}])
+    batches = list(eodhd.source.daily_bars(MONDAY, MONDAY))
+    assert (rows_of(batches), [r.rule for r in refused_of(batches)]) == ([], ["limited_by_plan"])
+
+
 @pytest.mark.parametrize("body", ["[]", "{}"])
 def test_an_empty_list_may_be_an_object(eodhd, rows_of, body):
     eodhd.on("/api/eod/AAPL.US", body)
@@ -314,6 +320,13 @@ def test_402_is_the_end_of_the_day_and_html_with_502_a_moment(eodhd):
     assert len(eodhd.script.requests) == 2
 
 
+@pytest.mark.parametrize(("headers", "pause"), [({}, 60.0), ({"retry-after": "7"}, 7.0)])
+def test_429_is_the_minute_and_says_sometimes_how_long(eodhd, headers, pause):
+    eodhd.on("/api/exchange-details/US", httpx.Response(429, headers=headers, content=b"<html>"), "{}")
+    list(eodhd.source.market_holidays())
+    assert sum(eodhd.time.slept) == pause
+
+
 def test_the_header_says_what_is_left_of_the_minute(eodhd):
     answer = httpx.Response(200, headers={"X-RateLimit-Limit": "1200", "X-RateLimit-Remaining": "3"}, content=b"{}")
     eodhd.on("/api/exchange-details/US", answer)
@@ -371,3 +384,13 @@ def test_zeros_that_stand_for_what_a_bank_has_not_are_never_read(ask, rows_of):
     (row,) = rows_of(eodhd.source.fundamentals(MONDAY, MONDAY))
     given = {name: value for name, value in row.items() if isinstance(value, float)}
     assert given == {"revenue": 20.0, "interest_expense": 0.0}
+
+
+def test_renamings_come_in_one_list_for_the_united_states_alone(ask, rows_of, refused_of):
+    eodhd = ask(EodhdSource, plan="paid")
+    renamed = {"old_symbol": "FB", "new_symbol": "META", "effective": "2022-06-09"}
+    eodhd.on("/api/symbol-change-history", [renamed, renamed | {"effective": ""}])
+    batches = list(eodhd.source.ticker_events())
+    assert [tuple(row.values()) for row in rows_of(batches)] == [("META", dt.date(2022, 6, 9), "FB")]
+    assert [record.rule for record in refused_of(batches)] == ["not_a_day"]
+    assert list(ask(EodhdSource, calendar="XASX").source.ticker_events()) == []

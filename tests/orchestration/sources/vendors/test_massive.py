@@ -90,8 +90,9 @@ def test_a_session_without_results_is_no_session_without_trades(massive, rows_of
     ]
 
 
-def test_delayed_is_a_success(massive, rows_of):
-    massive.on(GROUPED + "2024-06-03", grouped(bar("AAPL"), status="DELAYED"))
+@pytest.mark.parametrize("status", ["DELAYED", "success", None])
+def test_delayed_is_a_success(massive, rows_of, status):
+    massive.on(GROUPED + "2024-06-03", grouped(bar("AAPL"), status=status))
     assert len(rows_of(massive.source.daily_bars(MONDAY, MONDAY))) == 1
 
 
@@ -154,6 +155,17 @@ def test_a_long_range_of_few_tickers_asks_by_ticker(massive, rows_of):
         )
     assert len(rows_of(massive.source.daily_bars(MONDAY, WEDNESDAY))) == 2
     assert len(massive.script.requests) == 2
+
+
+def test_a_range_may_come_in_pages_whose_path_is_another(massive, rows_of):
+    first = {"status": "OK", "ticker": "AAPL", "adjusted": False, "results": [bar("AAPL")]}
+    address = "https://api.polygon.io/v2/aggs/ticker/AAPL/range/1/day/1717473600000/2024-06-04?cursor=a"
+    massive.on("/v2/aggs/ticker/AAPL/range/1/day/2024-06-03/2024-06-04", first | {"next_url": address})
+    massive.on(
+        "/v2/aggs/ticker/AAPL/range/1/day/1717473600000/2024-06-04", first | {"results": [bar("AAPL", "2024-06-04")]}
+    )
+    found = rows_of(massive.source.ticker_bars(["AAPL"], MONDAY, TUESDAY))
+    assert [row["trade_date"] for row in found] == [MONDAY, TUESDAY]
 
 
 def test_an_answer_about_another_ticker_is_refused(massive, rows_of, refused_of):
@@ -227,6 +239,8 @@ def test_pages_that_go_in_a_circle_end_with_an_error_not_with_half_a_list(ask):
             Kind.ENTITLEMENT,
         ),
         ((200, {"status": "NOT_AUTHORIZED", "message": "You are not entitled to this data."}), Kind.ENTITLEMENT),
+        ((200, {"status": "AUTH_FAILED", "error": "Unknown API Key"}), Kind.AUTH),
+        ((403, {"status": "AUTH_FAILED", "message": "API Key was not provided"}), Kind.AUTH),
         ((404, {"status": "NOT_FOUND", "message": "Ticker not found."}), Kind.NOT_FOUND),
         ((404, {"status": "NOT_FOUND", "error": "Ticker not found."}), Kind.NOT_FOUND),
         ((400, {"status": "ERROR", "error": "Could not parse the time parameter"}), Kind.BAD_REQUEST),
@@ -256,6 +270,12 @@ def test_the_free_plan_keeps_twelve_seconds_between_requests(ask):
         massive.on(f"{GROUPED}{day}", grouped(bar("AAPL", str(day))))
     list(massive.source.daily_bars(MONDAY, TUESDAY))
     assert massive.time.slept == [12.0]
+
+
+def test_no_data_of_a_session_is_an_outage_and_no_holiday(massive, rows_of, refused_of):
+    massive.on(GROUPED + "2024-06-03", (404, {"status": "NOT_FOUND", "message": "Data not found."}))
+    batches = list(massive.source.daily_bars(MONDAY, MONDAY))
+    assert (rows_of(batches), [record.rule for record in refused_of(batches)]) == ([], ["vendor_not_found"])
 
 
 def test_a_day_that_the_plan_does_not_cover_is_left_out_by_name(massive, rows_of, refused_of):
@@ -294,6 +314,7 @@ def test_events_between_two_sessions_belong_to_the_later_one(ask):
     list(massive.source.splits(MONDAY, MONDAY))
     params = massive.script.requests[0].url.params
     assert (params["execution_date.gte"], params["execution_date.lte"]) == ("2024-06-01", "2024-06-03")
+    assert params["sort"] == "execution_date.asc", "the default goes by ticker here and by day there"
 
 
 def dividend(ticker: str, **more: object) -> dict:
@@ -353,6 +374,29 @@ def test_a_symbol_that_another_instrument_uses_today_is_refused_for_the_one_that
     found = [(row["source_symbol"], row["is_active"], row["delisted_date"]) for row in rows_of(batches)]
     assert found == [("META", True, None), ("TWTR", False, dt.date(2021, 12, 31))]
     assert [record.rule for record in refused_of(batches)] == ["symbol_used_again"]
+
+
+def test_a_companys_tickers_are_a_chain_of_renamings(ask, rows_of, refused_of):
+    """The first ticker is told as an event too, and is none; a company that nobody knows is left out by name."""
+    massive = ask(MassiveSource, symbols=("META", "NOBODY"), plan="paid")
+    life = [
+        {"type": "ticker_change", "date": "2022-06-09", "ticker_change": {"ticker": "META"}},
+        {"type": "ticker_change", "date": "2012-05-18", "ticker_change": {"ticker": "FB"}},
+        {"type": "something_new", "date": "2020-01-01"},
+    ]
+    massive.on("/vX/reference/tickers/META/events", {"status": "OK", "results": {"name": "Meta", "events": life}})
+    massive.on("/vX/reference/tickers/NOBODY/events", (404, {"status": "NOT_FOUND", "message": "Ticker not found."}))
+    batches = list(massive.source.ticker_events())
+    assert [tuple(row.values()) for row in rows_of(batches)] == [("META", dt.date(2022, 6, 9), "FB")]
+    assert [record.rule for record in refused_of(batches)] == ["vendor_not_found"]
+
+
+def test_a_renaming_without_a_day_is_refused(ask, rows_of, refused_of):
+    massive = ask(MassiveSource, symbols=("META",))
+    broken = [{"date": "soon", "ticker_change": {"ticker": "META"}}]
+    massive.on("/vX/reference/tickers/META/events", {"status": "OK", "results": {"events": broken}})
+    batches = list(massive.source.ticker_events())
+    assert (rows_of(batches), [record.rule for record in refused_of(batches)]) == ([], ["not_a_day"])
 
 
 def test_statements_are_put_together_from_three_lists_and_left_out_figures_are_missing(massive, rows_of):

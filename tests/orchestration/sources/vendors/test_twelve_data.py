@@ -4,10 +4,12 @@ import datetime as dt
 import json
 
 import httpx
+import numpy as np
 import pytest
 
 from orchestration.sources.errors import Kind, VendorOverBudget, VendorRefused, VendorUnavailable
 from orchestration.sources.twelve_data.source import TwelveDataSource
+from transforms.bar_rules import check_bars
 
 MONDAY, TUESDAY, WEDNESDAY = dt.date(2024, 6, 3), dt.date(2024, 6, 4), dt.date(2024, 6, 5)
 META = {"symbol": "AAPL", "interval": "1day", "currency": "USD", "mic_code": "XNAS", "type": "Common Stock"}
@@ -108,6 +110,21 @@ def test_an_answer_about_another_symbol_is_refused(twelve, rows_of, refused_of):
     twelve.on("/time_series", series(value(), symbol="AAPB"))
     batches = list(twelve.source.daily_bars(MONDAY, MONDAY))
     assert (rows_of(batches), [r.rule for r in refused_of(batches)]) == ([], ["another_symbol"])
+
+
+@pytest.mark.parametrize(("second", "n_accepted"), [("194.03", 1), ("194.04", 0)])
+def test_a_row_that_comes_twice_counts_where_both_agree(twelve, second, n_accepted):
+    twelve.on("/time_series", series(value(), value(close=second)))
+    (batch,) = twelve.source.daily_bars(MONDAY, MONDAY)
+    sessions = np.array([MONDAY], dtype="datetime64[D]")
+    checked = check_bars(batch.rows.to_pandas(date_as_object=False), sessions=sessions)
+    assert len(checked.accepted) == n_accepted
+
+
+def test_as_many_rows_are_asked_for_as_there_can_be(twelve, rows_of):
+    twelve.on("/time_series", series(value()))
+    bars(twelve, rows_of)
+    assert twelve.script.requests[-1].url.params["outputsize"] == "5000", "the default is thirty"
 
 
 def test_a_missing_currency_is_not_made_up(twelve, refused_of):

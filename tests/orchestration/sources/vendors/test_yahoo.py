@@ -56,6 +56,23 @@ def test_a_morning_in_sydney_is_not_the_evening_before_in_utc(ask, rows_of):
     assert [r["trade_date"] for r in rows_of(yahoo.source.daily_bars(MONDAY, MONDAY))] == [MONDAY]
 
 
+def test_summer_time_begins_within_a_range_and_the_offset_that_is_told_stays_the_same(ask, rows_of):
+    yahoo = ask(YahooSource, symbols=("AAPL",), plan="personal", api_key=None)
+    stamps = [opened("2024-03-08", "-05:00"), opened("2024-03-11", "-04:00")]
+    yahoo.on(PATH + "AAPL", chart(stamps, gmtoffset=-18000))
+    found = rows_of(yahoo.source.daily_bars(dt.date(2024, 3, 8), dt.date(2024, 3, 11)))
+    assert [r["trade_date"] for r in found] == [dt.date(2024, 3, 8), dt.date(2024, 3, 11)]
+
+
+def test_the_end_of_a_range_is_exclusive_so_more_is_asked_for(yahoo):
+    yahoo.on(PATH + "AAPL", chart([opened("2024-06-03")]))
+    bars(yahoo)
+    params = yahoo.script.requests[-1].url.params
+    asked = [dt.datetime.fromtimestamp(int(params[name]), dt.UTC).date() for name in ("period1", "period2")]
+    assert asked == [dt.date(2024, 6, 2), dt.date(2024, 6, 6)]
+    assert "range" not in params, "long ranges come back in months"
+
+
 def test_months_where_days_were_asked_for_are_refused(yahoo, rows_of, refused_of):
     yahoo.on(PATH + "AAPL", chart([opened("2024-06-03")], dataGranularity="3mo"))
     batches = bars(yahoo)
@@ -144,6 +161,7 @@ def test_statements_are_put_together_out_of_a_list_for_each_figure(yahoo, rows_o
     series = [
         {"meta": {"type": ["quarterlyTotalRevenue"]}, "quarterlyTotalRevenue": [None, figure(90), figure("x")]},
         {"meta": {"type": ["quarterlyNetIncome"]}, "quarterlyNetIncome": [figure(0, fmt=None)]},
+        {"meta": {"type": ["quarterlyGrossProfit"]}, "quarterlyGrossProfit": [figure(1) | {"reportedValue": {}}]},
         {"meta": {"type": ["quarterlyCapitalExpenditure"]}, "quarterlyCapitalExpenditure": [figure(-7)]},
         {"meta": {"type": ["quarterlyTotalAssets"]}, "quarterlyTotalAssets": [figure(5, code="EUR")]},
         {"meta": {"type": ["annualTotalRevenue"]}, "annualTotalRevenue": [figure(300, day="2023-03-05")]},
