@@ -69,6 +69,9 @@ def refresh(
     ] = None,
 ) -> None:
     """Run the whole pipeline up to the last session, from market data to ranking and backtest."""
+    from factorloom.interrupts import make_deaf
+
+    make_deaf()
     from factorloom.progress import console_on_own_copy
     from factorloom.refresh import refresh as run
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.console import Console
 from factorloom.dead_runs import fail_dead_runs
 from factorloom.environment import apply_environment
 from factorloom.errors import RefreshFailed
+from factorloom.interrupts import ended_by_interrupt
 from factorloom.progress import RunProgress
 from factorloom.stages import Stage, StageResult
 from factorloom.summary import print_summary
@@ -48,15 +50,17 @@ def refresh(
     """
     console = console or Console()
     apply_environment(settings)
-    with console.status("Starting PostgreSQL and preparing the tables"):
-        prepare(settings)
-        instance, definitions, installation = _load()
-        fail_dead_runs(instance, clock=installation.clock)
-    results = []
-    for stage in stages(instance, installation, full=full, first_date=first_date):
-        results.append(_run(instance, definitions, stage, console))
-    label = installation.source.label
-    print_summary(settings, results, console, label=label, sources=installation.source_names)
+    work = _Work()
+    with ended_by_interrupt(lambda: _say_goodbye(work, console)):
+        with console.status("Starting PostgreSQL and preparing the tables"):
+            prepare(settings)
+            work.instance, definitions, installation = _load()
+            fail_dead_runs(work.instance, clock=installation.clock)
+        results = []
+        for stage in stages(work.instance, installation, full=full, first_date=first_date):
+            results.append(_run(work, definitions, stage, console))
+        label = installation.source.label
+        print_summary(settings, results, console, label=label, sources=installation.source_names)
     return results
 
 
@@ -101,15 +105,34 @@ def _load() -> "tuple[dg.DagsterInstance, dg.Definitions, Installation]":
     return dg.DagsterInstance.get(), build_defs(), current_installation()
 
 
-def _run(instance: "dg.DagsterInstance", definitions: "dg.Definitions", stage: Stage, console: Console) -> StageResult:
+@dataclass
+class _Work:
+    """What is being done, for whoever has to break it off."""
+
+    instance: "dg.DagsterInstance | None" = None
+    run_id: str | None = None
+
+
+def _say_goodbye(work: _Work, console: Console) -> None:
+    """Mark the run that is broken off as cancelled, and say how to go on."""
+    console.show_cursor()
+    console.print("\nrefresh: stopped. What was finished stays; `factorloom refresh` goes on from there.")
+    run = work.instance.get_run_by_id(work.run_id) if work.instance and work.run_id else None
+    if work.instance and run and not run.is_success:
+        work.instance.report_run_canceled(run, "`factorloom refresh` was stopped by Ctrl-C.")
+
+
+def _run(work: _Work, definitions: "dg.Definitions", stage: Stage, console: Console) -> StageResult:
     from dagster._core.utils import make_new_run_id
 
     from orchestration.coverage import mark_covered_partitions
     from orchestration.partitions import range_tags, run_tags
     from orchestration.resources import process_tags
 
+    instance = work.instance
+    assert instance is not None  # noqa: S101 - loaded before the first stage
     job = definitions.resolve_job_def(stage.job)
-    run_id = make_new_run_id()
+    work.run_id = run_id = make_new_run_id()
     tags = {"factorloom/trigger": "factorloom refresh", **process_tags()}
     if stage.first and stage.last:
         tags |= run_tags(stage.first, stage.last) if stage.job != "train" else range_tags(stage.first, stage.last)
