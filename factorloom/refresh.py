@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ def refresh(
     RefreshFailed
         When a run fails; names the run and its first error.
     """
+    from orchestration.coverage import mark_covered_partitions
+
     console = console or Console()
     apply_environment(settings)
     work = _Work()
@@ -57,8 +60,15 @@ def refresh(
             work.instance, definitions, installation = _load()
             fail_dead_runs(work.instance, clock=installation.clock)
         results = []
-        for stage in stages(work.instance, installation, full=full, first_date=first_date):
-            results.append(_run(work, definitions, stage, console))
+        # Marks are read by the next start alone: PostgreSQL writes them beside the next stage's work.
+        with ThreadPoolExecutor(max_workers=1) as marker:
+            marks = []
+            for stage in stages(work.instance, installation, full=full, first_date=first_date):
+                result, run = _run(work, definitions, stage, console)
+                results.append(result)
+                marks.append(marker.submit(mark_covered_partitions, work.instance, run))
+            for mark in marks:
+                mark.result()
         label = installation.source.label
         print_summary(settings, results, console, label=label, sources=installation.source_names)
     return results
@@ -102,7 +112,10 @@ def _load() -> "tuple[dg.DagsterInstance, dg.Definitions, Installation]":
     prepare_manifest()
     from orchestration.definitions import build_defs
 
-    return dg.DagsterInstance.get(), build_defs(), current_installation()
+    instance = dg.DagsterInstance.get()
+    # Dagster's storage opens a connection per statement unless it is told to keep them: a thousand of them in a run.
+    instance.optimize_for_webserver(statement_timeout=0, pool_recycle=-1, max_overflow=10)
+    return instance, build_defs(), current_installation()
 
 
 @dataclass
@@ -122,10 +135,11 @@ def _say_goodbye(work: _Work, console: Console) -> None:
         work.instance.report_run_canceled(run, "`factorloom refresh` was stopped by Ctrl-C.")
 
 
-def _run(work: _Work, definitions: "dg.Definitions", stage: Stage, console: Console) -> StageResult:
+def _run(
+    work: _Work, definitions: "dg.Definitions", stage: Stage, console: Console
+) -> "tuple[StageResult, dg.DagsterRun]":
     from dagster._core.utils import make_new_run_id
 
-    from orchestration.coverage import mark_covered_partitions
     from orchestration.partitions import range_tags, run_tags
     from orchestration.resources import process_tags
 
@@ -143,5 +157,5 @@ def _run(work: _Work, definitions: "dg.Definitions", stage: Stage, console: Cons
         )
     if not result.success:
         raise RefreshFailed(job=stage.job, run_id=run_id, reason=progress.first_failure or "no step said why")
-    mark_covered_partitions(instance, result.dagster_run)
-    return StageResult(stage, run_id, time.monotonic() - started, progress.seconds_by_step, progress.intake)
+    seconds = time.monotonic() - started
+    return StageResult(stage, run_id, seconds, progress.seconds_by_step, progress.intake), result.dagster_run

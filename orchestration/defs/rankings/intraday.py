@@ -13,12 +13,11 @@ from orchestration.catch_up import is_at_work
 from orchestration.defs.market_data.assets import quotes
 from orchestration.defs.market_data.assets import take_quotes as store_quotes
 from orchestration.defs.market_data.schedules import ZONE, session_is_open
-from orchestration.defs.rankings.assets import RANKING_MODEL, read_exposures, write_rankings
+from orchestration.defs.rankings.assets import RANKING_MODEL, as_rows, rank, read_exposures, write_rankings
 from orchestration.installation import current_installation
 from orchestration.resources import Artifacts, MarketData, Warehouse
 from transforms.indicators import indicators
 from transforms.profiles import PROFILES
-from transforms.rankings import rankings as rank_universe
 from warehouse.queries import research as queries
 
 # Exponential averages of up to 26 sessions have forgotten what lies further back to the tenth digit.
@@ -62,10 +61,8 @@ def rank_live(
     exposures = exposures.drop(columns=["forecast", "model_version_id"]).assign(as_of_date=pd.Timestamp(today))
     made = live_forecasts(warehouse, artifacts, close, today, live)
     exposures = exposures.merge(made, on=["instrument_id", "as_of_date"], how="left")
-    for profile in PROFILES.values():
-        rows = rank_universe(exposures, profile=profile)
-        rows["model_version_id"] = exposures["model_version_id"].reindex(rows.index)
-        write_rankings(warehouse, rows, today, today, profile, is_intraday=True)
+    ranked = (as_rows(rank(exposures, profile), is_intraday=True) for profile in PROFILES.values())
+    write_rankings(warehouse, ranked, today, today, is_intraday=True)
     counts = {"ranked_instruments": len(exposures), "live_bars": len(live), "incomplete_quotes": n_incomplete}
     context.add_output_metadata({**counts, "as_of_date": today.isoformat()})
 
