@@ -16,6 +16,7 @@ from api.cursors import Cursors
 from api.database import Database
 from api.errors import ApiProblem
 from api.exchange import content_hash
+from api.freshness import Freshness
 from api.keys import cursor_key
 from api.outermost import Outermost
 from api.questions import examine
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> Outermost:
     document = docs.Document(msgspec.json.encode(schema))
     cursors = Cursors(cursor_key(Path(settings.home)))
     watch = Watch(settings, clock_of(settings))
+    freshness = Freshness(settings)
 
     @asynccontextmanager
     async def connected(_: Litestar) -> AsyncIterator[None]:
@@ -91,8 +93,10 @@ def create_app(settings: Settings) -> Outermost:
         openapi_config=None,
         logging_config=None,
         lifespan=[connected],
-        before_request=examine(description.query_parameters(schema), versions, content_hash(document.body.decode())),
-        dependencies=_dependencies(database, cursors, watch, document),
+        before_request=examine(
+            description.query_parameters(schema), versions, content_hash(document.body.decode()), freshness
+        ),
+        dependencies=_dependencies(database, cursors, watch, document, freshness),
         exception_handlers={
             ApiProblem: problems.on_api_problem,
             ValidationException: problems.on_validation,
@@ -109,9 +113,9 @@ def _routes() -> list[ControllerRouterHandler]:
     return [Router("/v1", route_handlers=VERSIONED), *UNVERSIONED]
 
 
-def _dependencies(database: Any, cursors: Any, watch: Any, document: Any) -> dict[str, Provide]:
+def _dependencies(database: Any, cursors: Any, watch: Any, document: Any, freshness: Any = None) -> dict[str, Provide]:
     """Return what handlers may ask for by name."""
-    shared = {"reader": database, "cursors": cursors, "watch": watch, "document": document}
+    shared = {"reader": database, "cursors": cursors, "watch": watch, "document": document, "freshness": freshness}
     return {name: _always(thing) for name, thing in shared.items()} | {"instrument": Provide(provide_instrument)}
 
 

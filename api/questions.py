@@ -9,6 +9,8 @@ from litestar import Request, Response
 
 from api import exchange
 from api.errors import MediaTypeUnsupported, ParameterRepeated, ParameterUnknown, TextInvalid
+from api.freshness import Freshness
+from api.operations import LIVE
 from api.versions import Versions
 
 NOT_FILTERS = frozenset({"cursor", "limit"})
@@ -18,7 +20,7 @@ _TAG = re.compile(r'"[^"]*"')
 Hook = Callable[[Request[Any, Any, Any]], Awaitable[Response[None] | None]]
 
 
-def examine(known: Mapping[str, frozenset[str]], versions: Versions, revision: str) -> Hook:
+def examine(known: Mapping[str, frozenset[str]], versions: Versions, revision: str, freshness: Freshness) -> Hook:
     """Return the hook that runs before each handler.
 
     Parameters
@@ -29,6 +31,8 @@ def examine(known: Mapping[str, frozenset[str]], versions: Versions, revision: s
         Versions of the tables, for the entity tag.
     revision
         Changes when answers change their form, so that old tags stop to match.
+    freshness
+        Of quotes: their answers say what is stale, which time alone changes.
     """
 
     async def before_request(request: Request[Any, Any, Any]) -> Response[None] | None:
@@ -44,8 +48,9 @@ def examine(known: Mapping[str, frozenset[str]], versions: Versions, revision: s
         now.version = await versions.of(datasets) if datasets else None
         if now.version is None:
             return None
-        now.etag = f'"{exchange.content_hash(revision, now.version, _hash(request.scope["path"], pairs))}"'
         now.cache_control = handler.opt["cache_control"]
+        period = freshness.period() if now.cache_control == LIVE else ""
+        now.etag = f'"{exchange.content_hash(revision, now.version, _hash(request.scope["path"], pairs), period)}"'
         if now.etag in _TAG.findall(request.headers.get("if-none-match", "")):
             return Response(None, status_code=304)
         return None

@@ -75,6 +75,7 @@ class Settings(BaseModel):
     models_file: Path | None = None
     threads: int = Field(default=2, ge=1, le=256)
     intraday_minutes: int = Field(default=5, ge=1, le=60)
+    quote_ttl_seconds: int = Field(default=20, ge=15, le=30)
 
     ui_port: int = Field(default=3000, ge=1, le=65_535)
     api_host: str = "127.0.0.1"

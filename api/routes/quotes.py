@@ -12,6 +12,7 @@ from api import answers, operations
 from api.answers import One, Page
 from api.cursors import Cursors
 from api.errors import ParameterError, ParameterInvalid, PriceMissing, TickerUnknown
+from api.freshness import Freshness
 from api.parameters import TICKER_PATTERN, Cursor, Limit, SectorFilter
 from api.routes.instruments import ACME
 from api.tickers import require_known
@@ -40,6 +41,8 @@ QUOTE = Quote(
     trade_date=None,
     adjustment="none",
     source="simulated",
+    stale_after=dt.datetime(2024, 6, 28, 18, 30, 20, tzinfo=dt.UTC),
+    is_stale=False,
 )
 TickersFilter = Annotated[
     str | None,
@@ -64,6 +67,7 @@ TickersFilter = Annotated[
 async def list_quotes(
     reader: NamedDependency[Reader],
     cursors: NamedDependency[Cursors],
+    freshness: NamedDependency[Freshness],
     tickers: TickersFilter = None,
     sector: SectorFilter = None,
     limit: Limit = 100,
@@ -72,7 +76,10 @@ async def list_quotes(
     """The newest price of each instrument by ticker: a live quote, else the last close; `basis` says which."""
     wanted = _split(tickers) if tickers is not None else None
     after = cursors.read(cursor, tuple[str])[0] if cursor else ""
-    rows, last = await quotes.latest(reader, tickers=wanted, sector=sector, after_ticker=after, limit=limit)
+    rows, last = await quotes.latest(
+        reader, tickers=wanted, sector=sector, after_ticker=after, limit=limit, now=freshness.now(),
+        quote_ttl_seconds=freshness.quote_ttl_seconds,
+    )  # fmt: skip
     if not rows:
         await require_known(reader, sector=sector)
     if wanted is not None:
@@ -90,9 +97,14 @@ async def list_quotes(
     problems=[307, 404],
     example=One(QUOTE, answers.Meta(dataset_version="7d793037a0760186574b0282f2f435e7", ticker="ACME")),
 )
-async def get_quote(reader: NamedDependency[Reader], instrument: NamedDependency[Instrument]) -> One[Quote]:
+async def get_quote(
+    reader: NamedDependency[Reader], instrument: NamedDependency[Instrument], freshness: NamedDependency[Freshness]
+) -> One[Quote]:
     """The newest price: a live quote, else the last close; `basis` says which."""
-    rows, _ = await quotes.latest(reader, tickers=[instrument.ticker], limit=1)
+    rows, _ = await quotes.latest(
+        reader, tickers=[instrument.ticker], limit=1, now=freshness.now(),
+        quote_ttl_seconds=freshness.quote_ttl_seconds,
+    )  # fmt: skip
     if not rows:
         raise PriceMissing(instrument.ticker)
     return One(rows[0], answers.meta(instrument=instrument))

@@ -70,6 +70,29 @@ def test_quote_of_the_next_day_of_its_market_is_live_also_where_utc_lags_behind(
     assert (quote["basis"], quote["price"], quote["quoted_at"]) == ("live", 21, "2024-06-26T23:30:00Z")
 
 
+def test_a_quote_says_until_when_it_is_fresh_and_a_close_too(own):
+    client, connection = own
+    connection.execute(
+        "delete from marts.fct_daily_prices where trade_date = '2024-06-26' and instrument_id = 'i_acme'"
+    )
+    connection.execute(
+        "insert into raw.instrument_aliases (source, source_symbol, valid_from_date, instrument_id, ticker)"
+        " values ('fresh', 'ACME', '2020-01-01', 'i_acme', 'ACME')"
+    )
+    for quoted_at, is_stale in (("2024-06-27T11:59:40Z", False), ("2024-06-27T11:59:39Z", True)):
+        connection.execute("delete from raw.quotes")
+        connection.execute(
+            "insert into raw.quotes (source, source_symbol, quoted_at, price, currency_code)"
+            f" values ('fresh', 'ACME', '{quoted_at}', 52, 'USD')"
+        )
+        data = client.get("/v1/quotes/ACME").json()["data"]
+        assert (data["basis"], data["is_stale"]) == ("live", is_stale)
+        assert data["stale_after"] == quoted_at.replace("11:59:40", "12:00:00").replace("11:59:39", "11:59:59")
+    # The close of the 26th is known by its end, and asked for again a day later.
+    zeta = client.get("/v1/quotes/ZETA").json()["data"]
+    assert (zeta["basis"], zeta["stale_after"], zeta["is_stale"]) == ("close", "2024-06-28T00:00:00Z", False)
+
+
 def test_quote_of_an_adjusted_source_says_so(client):
     quote = client.get("/v1/quotes/zeta").json()["data"]
     assert (quote["price"], quote["adjustment"], quote["change"]) == (11, "splits_dividends", 0.1)

@@ -60,7 +60,9 @@ select
     q.quoted_at,
     case when q.price is null then c.trade_date end,
     case when q.price is null then c.adjustment else 'none' end,
-    coalesce(q.source, c.source)
+    coalesce(q.source, c.source),
+    fresh.until,
+    %(now)s > fresh.until
 from closes as c
 left join lateral (
     select *
@@ -68,6 +70,14 @@ left join lateral (
     where v.instrument_id = c.instrument_id
     limit 1
 ) as q on c.trade_date is null or q.trade_date > c.trade_date
+cross join lateral (
+    -- A bar is known by the end of its day, and asked for again a day later.
+    select
+        case
+            when q.price is null then (c.trade_date + 2)::timestamp at time zone 'UTC'
+            else q.quoted_at + make_interval(secs => %(quote_ttl_seconds)s)
+        end as until
+) as fresh
 order by c.ticker
 """
 
@@ -98,6 +108,14 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     trade_date: Annotated[dt.date | None, Meta(description="Session of the close; null under basis `live`.")]
     adjustment: Annotated[str | None, Meta(description="What prices are adjusted for: none, splits, splits_dividends.")]
     source: columns.Source
+    stale_after: Annotated[
+        dt.datetime | None,
+        Meta(
+            description="When the platform may know a newer price, UTC: under `live` so many seconds after the quote"
+            " as FACTORLOOM_QUOTE_TTL_SECONDS says, under `close` 24 hours after the end of its day."
+        ),
+    ]
+    is_stale: Annotated[bool | None, Meta(description="True once stale_after has passed.")]
 
 
 async def latest(
@@ -107,6 +125,8 @@ async def latest(
     sector: str | None = None,
     after_ticker: str = "",
     limit: int,
+    now: dt.datetime,
+    quote_ttl_seconds: int,
 ) -> tuple[list[Quote], str | None]:
     """Return quotes by ticker, of those named or of all that trade, and the ticker to go on behind.
 
@@ -115,6 +135,7 @@ async def latest(
     parameters = {
         "tickers": None if tickers is None else list(tickers),
         "sector": sector, "after_ticker": after_ticker, "limit": limit + 1,
+        "now": now, "quote_ttl_seconds": quote_ttl_seconds,
     }  # fmt: skip
     rows = await reader.rows(Quote, LATEST, parameters)
     shown = [row for row in rows[:limit] if row.price is not None]

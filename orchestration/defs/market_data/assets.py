@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -32,6 +33,7 @@ from transforms.identity import alias_periods
 from transforms.source_priority import first_of_each
 from warehouse.merge import MergeResult
 from warehouse.queries import market_data as queries
+from warehouse.queries import refreshes
 
 GROUP = "market_data"
 KINDS = {"python", "postgres"}
@@ -229,11 +231,33 @@ def quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResul
 
 
 def take_quotes(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
-    """Store the newest quote of every instrument, of the first source that answers, and say how many."""
+    """Store the newest quote of every instrument, of the first source that answers, and say how many.
+
+    A vendor that somebody has asked within the time to live of a quote is not asked again.
+    """
     installation = market_data.installation
-    source = installation.source
-    batches = quote_batches(source, None, installation.clock())
-    ingested = ingest(warehouse, source.name, quotes_entity(installation), batches)
+    source, now = installation.source, installation.clock()
+    seconds = 0 if getattr(source, "is_simulated", False) else installation.settings.quote_ttl_seconds
+    with _asking(warehouse, source.name, "quotes", now=now, seconds=seconds) as is_due:
+        batches = quote_batches(source, None, now) if is_due else iter(())
+        ingested = ingest(warehouse, source.name, quotes_entity(installation), batches)
     if not ingested.n_received:
         return dg.MaterializeResult(metadata={"received": 0})
     return dg.MaterializeResult(metadata={**ingested.metadata(), **table_metadata(warehouse, "raw.quotes")})
+
+
+@contextmanager
+def _asking(warehouse: Warehouse, source: str, entity: str, *, now: dt.datetime, seconds: int) -> Iterator[bool]:
+    """Tell whether a source is to be asked; where it then fails, the next one may ask at once."""
+    if seconds == 0:
+        yield True
+        return
+    with warehouse.connection() as connection:
+        is_due = refreshes.claim(connection, source=source, entity=entity, now=now, seconds=seconds)
+    try:
+        yield is_due
+    except BaseException:
+        if is_due:
+            with warehouse.connection() as connection:
+                refreshes.release(connection, source=source, entity=entity, now=now)
+        raise

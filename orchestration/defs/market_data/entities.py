@@ -41,7 +41,7 @@ EXCHANGES_OF_CALENDAR: Mapping[str, tuple[str, ...]] = {
 def instruments_entity(
     installation: Installation, known: pd.DataFrame, events: pd.DataFrame, *, source: str | None = None
 ) -> Entity:
-    """Instruments; those that are `known`, by symbol, stable id or event, keep their ids; `source` has seen the others."""
+    """Instruments; what is `known` by symbol, stable id or event keeps its id, `source` has seen the others first."""
     code, first_seen_by = installation.calendar.code, source or installation.source.name
 
     def complete(records: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pytest
 
@@ -96,3 +97,28 @@ def test_a_source_that_quotes_prices_alone_is_stored_and_makes_no_bars(warehouse
 def test_a_source_without_quotes_stores_none(warehouse: WarehouseOfTest):
     source = SimpleNamespace(name="test", first_session=dt.date(2024, 1, 2), last_session=None)
     assert taken(warehouse, cast("Quoting", source), now=SYDNEY_MORNING, calendar="XASX") == {"received": 0}
+
+
+def test_a_vendor_is_not_asked_again_within_a_quotes_time_to_live(warehouse):
+    asked = []
+
+    class Counting(Quoting):
+        def quotes(self, symbols, now):
+            asked.append(now.second)
+            return super().quotes(symbols, now)
+
+    source = Counting(a=WHOLE)
+    for second in (0, 19, 20, 39, 41):
+        taken(warehouse, source, now=f"2024-06-26T21:30:{second:02d}+00:00", calendar="XNYS")
+    assert asked == [0, 20, 41]
+
+
+def test_where_a_vendor_fails_the_next_one_may_ask_at_once(warehouse):
+    class Failing(Quoting):
+        def quotes(self, symbols, now):
+            raise ConnectionError("down")
+
+    now = "2024-06-26T21:30:00+00:00"
+    with pytest.raises(adbc.OperationalError, match="down"):
+        taken(warehouse, Failing(a=WHOLE), now=now, calendar="XNYS")
+    assert taken(warehouse, Quoting(a=WHOLE), now=now, calendar="XNYS")["received"] == 1
