@@ -87,7 +87,7 @@ def test_without_volatility_every_path_is_the_drift():
     for name in ("value_at_risk", "expected_shortfall"):
         assert values[name] == pytest.approx(1 - math.exp(-0.2)), name
     assert values["max_drawdown_median"] == pytest.approx(math.exp(-0.2) - 1)
-    assert set(figures(found.figures, "standard_error").values()) == pytest.approx({0.0}, abs=1e-15)
+    assert max(figures(found.figures, "standard_error").values()) < 1e-15
 
 
 def test_whole_histories_are_drawn_as_rotations():
