@@ -1,5 +1,6 @@
 """`factorloom import`: bring a file in, and say what became of its records."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,13 @@ def import_file(settings: Settings, kind: str, path: Path, mapping: Path | None,
     """Take in a CSV or Parquet file of `kind`; columns that it does not have may be given as constants."""
     apply_environment(settings)
     prepare(settings)
-    # Imported here: the databases must be there before the definitions are loaded.
-    from orchestration.importing import import_file as take
-    from orchestration.importing import section_of
-    from orchestration.installation import current_installation
+    with warnings.catch_warnings():
+        # Dagster says of parameters that we use that they may change.
+        warnings.simplefilter("ignore")
+        # Imported here: the databases must be there before the definitions are loaded.
+        from orchestration.importing import import_file as take
+        from orchestration.importing import section_of
+        from orchestration.installation import current_installation
 
     given = {name: value for name, value in constants.items() if value is not None}
     return take(current_installation(), kind, path, section_of(kind, mapping, given))

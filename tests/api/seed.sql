@@ -142,10 +142,24 @@ values
 ('main', '1m', 'sharpe', '2024-06-26', 1.5, 0.5, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
 ('main', '1y', 'sharpe', '2024-06-26', 1.25, 0.25, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26');
 
+create table marts.fct_news_articles (
+    article_id text primary key, source text, source_article_id text, instrument_ids text[], title text, summary text, url text,
+    publisher text, author text, sentiment_by text, sentiment double precision, published_at timestamptz, known_from_date date
+);
+insert into marts.fct_news_articles (article_id, source, instrument_ids, title, published_at) values
+('n1', 'simulated', '{i_acme}', 'Acme beats expectations', '2024-06-24T14:00Z'),
+('n2', 'simulated', '{i_acme,i_meta}', 'Acme and Meta Works part', '2024-06-25T14:00Z'),
+('n3', 'simulated', '{}', 'The weather', '2024-06-25T14:00Z'),
+('n4', 'simulated', '{i_meta}', 'Meta Works plunges', '2024-06-26T23:59Z');
+insert into research.news_sentiment (article_id, model_name, model_version, published_at, sentiment) values
+('n1', 'vader_finance', '1', '2024-06-24T14:00Z', 0.5), ('n4', 'vader_finance', '1', '2024-06-26T23:59Z', -0.6),
+('n4', 'wire', 'as_given', '2024-06-26T23:59Z', -0.9);
+
 insert into app.dataset_versions (dataset, version, as_of_date, n_rows, changed_at)
 select dataset, md5(dataset), date '2024-06-26', 10, timestamptz '2024-06-26T22:00Z'
 from unnest(array[
     'raw.quotes', 'marts.dim_instruments', 'marts.fct_daily_prices', 'marts.fct_fundamentals', 'research.rankings',
     'research.indicators', 'research.backtests', 'research.backtest_metrics', 'research.backtest_equity',
-    'research.index_values', 'research.index_allocations', 'research.risk_metrics'
+    'research.index_values', 'research.index_allocations', 'research.risk_metrics', 'marts.fct_news_articles',
+    'research.news_sentiment'
 ]) as dataset;
