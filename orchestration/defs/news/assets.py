@@ -7,6 +7,7 @@ import pandas as pd
 
 from models.sentiment import NAME, model_version, tones
 from orchestration.automation import FOLLOW_INPUTS
+from orchestration.code_versions import code_version_of
 from orchestration.defs.market_data.assets import (
     BEGINNING,
     KINDS,
@@ -47,7 +48,7 @@ def news_articles(context: dg.AssetExecutionContext, warehouse: Warehouse, marke
 
 @dg.asset(
     key=["research", "news_sentiment"], deps=[["marts", "fct_news_articles"]], group_name=GROUP, kinds=KINDS,
-    owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+    owners=[OWNER], automation_condition=FOLLOW_INPUTS, code_version=code_version_of(tones),
     check_specs=[
         dg.AssetCheckSpec(
             "every_article_is_judged", asset=SENTIMENT, blocking=True,
