@@ -99,12 +99,27 @@ class GradientBoostingForecaster:
         Always from the text of the trees, so that a loaded forecaster answers with the same bits.
         """
         chosen = learnt_features(self, features)
-        if self._booster is None:
-            self._booster = lgb.Booster(model_str=self.trees_)
         if chosen.empty:
             return pd.Series(np.empty(0), index=features.index, name="forecast")
-        values = self._booster.predict(_matrix(chosen), num_threads=self.n_threads)
+        values = self._trees().predict(_matrix(chosen), num_threads=self.n_threads)
         return pd.Series(np.asarray(values, dtype=np.float64), index=features.index, name="forecast")
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Split each forecast among the features: SHAP values by LightGBM's own exact method for trees.
+
+        Source: Lundberg et al. (2020), Nature Machine Intelligence 2.
+        """
+        chosen = learnt_features(self, features)
+        values = np.empty((0, len(self.feature_names_) + 1))
+        if len(chosen):
+            values = np.asarray(self._trees().predict(_matrix(chosen), pred_contrib=True, num_threads=self.n_threads))
+        # The last column is the mean forecast, the same for all rows.
+        return pd.DataFrame(values[:, :-1], index=features.index, columns=self.feature_names_)
+
+    def _trees(self) -> lgb.Booster:
+        if self._booster is None:
+            self._booster = lgb.Booster(model_str=self.trees_)
+        return self._booster
 
     def _options(self) -> dict[str, str | int | float | bool]:
         """Translate the settings into LightGBM's words."""

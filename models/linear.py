@@ -52,12 +52,18 @@ class LinearForecaster:
 
     def predict(self, features: pd.DataFrame) -> pd.Series:
         """Forecast the centred rank, fraction, on the index of `features`."""
-        chosen = learnt_features(self, features)
-        # Row by row in one order, not as a matrix product: a row's last bits must not depend on its company.
-        values = (_filled(chosen) * np.array(self.weights_)).sum(axis=1)
+        # Each row is added up by itself, not by a matrix product: its last bits must not depend on its company.
+        values = np.ascontiguousarray(self.contributions(features).to_numpy()).sum(axis=1)
         return pd.Series(values, index=features.index, name="forecast")
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Split each forecast among the features: weight times value."""
+        chosen = learnt_features(self, features)
+        return pd.DataFrame(
+            _filled(chosen) * np.array(self.weights_), index=features.index, columns=self.feature_names_
+        )
 
 
 def _filled(features: pd.DataFrame) -> NDArray[np.float64]:
-    """Lay the rows out one after another, whatever lies behind the frame; missing values are 0."""
-    return np.ascontiguousarray(np.nan_to_num(features.to_numpy(np.float64), nan=0.0))
+    """Put 0 where a value is missing."""
+    return np.asarray(np.nan_to_num(features.to_numpy(np.float64), nan=0.0))

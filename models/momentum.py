@@ -35,6 +35,10 @@ class MomentumForecaster:
 
     def predict(self, features: pd.DataFrame) -> pd.Series:
         """Forecast the centred rank of momentum, fraction, on the index of `features`."""
+        return self.contributions(features)[MOMENTUM_FEATURE].rename("forecast")
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Give the only feature the whole forecast."""
         chosen = learnt_features(self, features)
-        values = chosen[MOMENTUM_FEATURE].to_numpy(np.float64)
-        return pd.Series(np.nan_to_num(values, nan=0.0), index=features.index, name="forecast")
+        values = np.nan_to_num(chosen[MOMENTUM_FEATURE].to_numpy(np.float64), nan=0.0)
+        return pd.DataFrame({MOMENTUM_FEATURE: values}, index=features.index)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from models.ensemble import ENSEMBLE, EnsembleSettings
 from models.errors import (
     NotAForecaster,
     RegistryError,
@@ -44,12 +45,14 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: list[ModelEntry]
+    ensemble: EnsembleSettings = EnsembleSettings()
 
 
 class Registry(msgspec.Struct, frozen=True):
     """All forecasters known to this installation, in the order of the file."""
 
     entries: tuple[ModelEntry, ...]
+    ensemble: EnsembleSettings = EnsembleSettings()
 
     @property
     def enabled(self) -> list[ModelEntry]:
@@ -114,7 +117,7 @@ def load_registry(path: Path | None = None) -> Registry:
         *(_unlisted(name) for name in sorted(_entry_points()) if name not in used),
     ]
     _check(entries)
-    return Registry(entries=tuple(entries))
+    return Registry(entries=tuple(entries), ensemble=parsed.ensemble)
 
 
 def resolve_type(forecaster_type: str) -> type[Forecaster]:
@@ -154,6 +157,8 @@ def _unlisted(forecaster_type: str) -> ModelEntry:
 
 def _check(entries: list[ModelEntry]) -> None:
     ids = [entry.id for entry in entries]
+    if ENSEMBLE in ids:
+        raise RegistryError(f"registry: {ENSEMBLE!r} is the name of all models together; got it as an id. Rename it.")
     twice = sorted({model_id for model_id in ids if ids.count(model_id) > 1})
     if twice:
         raise RegistryError(f"registry: every model id must be unique; got {twice} more than once. Rename one.")

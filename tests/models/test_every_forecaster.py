@@ -6,6 +6,7 @@ import pytest
 
 from models.artifacts import load, save
 from models.errors import FeaturesMismatch, NotFitted
+from models.explanations import Explained
 from models.forecaster import Forecaster, learnt_values, metadata, parameters
 from models.registry import load_registry
 from models.training import forecast, train
@@ -101,6 +102,15 @@ def test_the_constructor_only_stores_settings(model_id):
     forecaster = REGISTRY.create(model_id)
     assert learnt_values(forecaster) == {}
     assert parameters(forecaster).items() >= REGISTRY.entry(model_id).parameters.items()
+
+
+def test_contributions_add_up_to_the_forecast_but_for_a_constant(model_id, features, target):
+    forecaster = REGISTRY.create(model_id).fit(features, target)
+    if not isinstance(forecaster, Explained):
+        pytest.skip(f"{model_id} does not say what its features add")
+    left = forecaster.predict(features) - forecaster.contributions(features).sum(axis=1)
+    np.testing.assert_allclose(left, left.iloc[0], atol=1e-12)
+    assert forecaster.contributions(features.iloc[:0]).empty
 
 
 def test_metadata_says_what_was_learnt_from(model_id, features, target):

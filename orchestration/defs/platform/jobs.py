@@ -8,7 +8,11 @@ FACTORS = dg.AssetSelection.groups(
     "staging", "intermediate", "marts", "factors", "indicators"
 ) | dg.AssetSelection.assets(["research", "news_sentiment"])
 RANKED = dg.AssetSelection.groups("rankings", "index") | dg.AssetSelection.assets(
-    ["research", "forecasts"], ["research", "evaluation_days"], ["research", "trials"], ["research", "evaluations"]
+    ["research", "forecasts"],
+    ["research", "evaluation_days"],
+    ["research", "trials"],
+    ["research", "evaluations"],
+    ["research", "signals"],
 )
 
 ingest = dg.define_asset_job(

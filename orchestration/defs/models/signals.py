@@ -1,0 +1,160 @@
+"""What the forecasters say of the newest sessions: one by one, together, and why."""
+
+import datetime as dt
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from models.artifacts import load
+from models.ensemble import ENSEMBLE, Calibration, calibrate, combine, model_signals, model_weights
+from models.explanations import strongest_reasons
+from models.labels import LABEL_SESSIONS
+from models.registry import Registry, load_registry
+from orchestration.automation import FOLLOW_INPUTS
+from orchestration.code_versions import code_version_of
+from orchestration.defs.indicators.assets import indicators
+from orchestration.defs.models.assets import EXPOSURES, GROUP, PRICES, forecasts
+from orchestration.defs.models.evaluation import evaluation_days
+from orchestration.defs.models.panels import read_features
+from orchestration.defs.models.skill import as_evaluation
+from orchestration.metadata import OWNER, Checked, merge_metadata, table, table_metadata
+from orchestration.partitions import sessions_partitions, window_of
+from orchestration.resources import Artifacts, MarketData, Warehouse
+from warehouse.merge import Window, merge
+from warehouse.queries import research as queries
+
+# Older ones can be computed again from research.forecasts, which keeps every day.
+KEPT_SESSIONS = 22
+REASONS = {
+    "reasons": pa.list_(pa.string()), "reason_features": pa.list_(pa.string()), "reason_sizes": pa.list_(pa.float64()),
+}  # fmt: skip
+CHECK = "every_forecast_has_a_signal"
+KEY = ["model_id", "as_of_date", "instrument_id"]
+
+
+@dg.asset(
+    key=["research", "signals"], deps=[forecasts, evaluation_days, EXPOSURES, PRICES, indicators],
+    partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
+    kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+    code_version=code_version_of(calibrate, strongest_reasons),
+    check_specs=[dg.AssetCheckSpec(CHECK, asset=["research", "signals"],
+        description="Of the newest sessions every forecast has one signal of its forecaster, and every member one of "
+        "the ensemble.")],
+)  # fmt: skip
+def signals(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
+) -> Checked:
+    """One row per forecaster (or ensemble), session and member, for the newest 22 sessions: what to expect, and why."""
+    installation, (first, last) = market_data.installation, window_of(context)
+    sessions = installation.sessions()
+    kept_from = sessions[-KEPT_SESSIONS:][0]
+    days = [day for day in sessions if max(first, kept_from) <= day <= last]
+    made = warehouse.read_frame(queries.FORECASTS_BETWEEN, [days[0], days[-1]]) if days else pd.DataFrame()
+    if made.empty:
+        return dg.MaterializeResult(
+            metadata={"note": "No forecast of the newest sessions in this window."},
+            check_results=[dg.AssetCheckResult(check_name=CHECK, passed=True)],
+        )
+    registry = load_registry(installation.settings.models_file)
+    track = warehouse.read_frame(queries.EVALUATION_DAYS)
+    parts = []
+    for day in days:
+        own = made[made["as_of_date"] == pd.Timestamp(day)]
+        if len(own):
+            parts.append(_signals_of(own, registry, _known(track, sessions, day)))
+    rows = pd.concat(parts, ignore_index=True)
+    explained = _reasons(warehouse, artifacts, registry, days)
+    window = Window(
+        "as_of_date", sessions[0], last, f"t.as_of_date < date '{kept_from}' or t.as_of_date >= date '{days[0]}'"
+    )
+    with warehouse.transaction() as connection:
+        written = merge(connection, "research.signals", _as_arrow(rows, explained), window=window)
+    n_members = int(made.groupby("as_of_date")["instrument_id"].nunique().sum())
+    combined = rows[rows["model_id"] == ENSEMBLE]
+    n_own = len(rows) - len(combined)
+    return dg.MaterializeResult(
+        metadata={
+            **merge_metadata(written), "best": table(_best(warehouse, combined)),
+            **table_metadata(warehouse, "research.signals"),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=CHECK, passed=n_own == len(made) and len(combined) in (0, n_members),
+                metadata={"forecasts": len(made), "signals": n_own, "of_the_ensemble": len(combined)},
+            )
+        ],
+    )  # fmt: skip
+
+
+def _known(track: pd.DataFrame, sessions: Sequence[dt.date], day: dt.date) -> pd.DataFrame:
+    """Take the evaluated days whose labels were known at a day's close."""
+    place = bisect_left(sessions, day) - LABEL_SESSIONS
+    return track[track["as_of_date"] <= pd.Timestamp(sessions[place])] if place >= 0 else track.iloc[:0]
+
+
+def _signals_of(made: pd.DataFrame, registry: Registry, known: pd.DataFrame) -> pd.DataFrame:
+    """Signals of one day: of each forecaster, and of all together where one has a weight."""
+    names = [str(name) for name in made["model_id"].unique()]
+    calibrations: dict[str, Calibration] = {
+        name: calibrate(as_evaluation(known[known["model_id"] == name]), label_sessions=LABEL_SESSIONS)
+        for name in names
+    }
+    own = {name: model_signals(made[made["model_id"] == name], calibrations[name]) for name in names}
+    weights = model_weights({name: registry.entry(name).weight for name in names}, calibrations, registry.ensemble)
+    if weights:
+        own[ENSEMBLE] = combine(own, weights, registry.ensemble)
+    rows = pd.concat([frame.assign(model_id=name) for name, frame in own.items()], ignore_index=True)
+    return rows.assign(as_of_date=made["as_of_date"].iloc[0])
+
+
+def _reasons(warehouse: Warehouse, artifacts: Artifacts, registry: Registry, days: Sequence[dt.date]) -> pd.DataFrame:
+    """The strongest reasons of each forecast, by its key."""
+    enabled = {entry.id: entry.features for entry in registry.enabled}
+    versions = [
+        row
+        for row in warehouse.read(queries.VERSIONS_BETWEEN, [days[0], days[-1]]).to_pylist()
+        if row["model_id"] in enabled
+    ]
+    features = read_features(warehouse, {enabled[row["model_id"]] for row in versions}, days)
+    dates = features.index.get_level_values("as_of_date")
+    parts = []
+    for row in versions:
+        own = features[(dates >= pd.Timestamp(row["valid_from_date"])) & (dates <= pd.Timestamp(row["valid_to_date"]))]
+        trained = load(artifacts.read(row["artifact_uri"]))
+        found = strongest_reasons(trained.forecaster, own[list(trained.version.features)])
+        lists = {"reason_features": found.features, "reason_sizes": found.sizes, "words": found.words}
+        keys = own.index.to_frame(index=False).assign(model_id=row["model_id"])
+        parts.append(keys.join(pd.DataFrame(lists, dtype=object)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _as_arrow(rows: pd.DataFrame, explained: pd.DataFrame) -> pa.Table:
+    """Put the reasons beside the signals; the ensemble has brought its own."""
+    joined = rows.merge(explained, on=KEY, how="left")
+    lists: Mapping[str, pd.Series] = {
+        "reasons": joined["words"].where(joined["model_id"] != ENSEMBLE, joined.get("reasons")),
+        "reason_features": joined["reason_features"],
+        "reason_sizes": joined["reason_sizes"],
+    }
+    plain = joined[[*KEY, "model_version_id", "expected_return_22d", "probability_up", "confidence", "rank", "signal"]]
+    arrow = pa.Table.from_pandas(plain, preserve_index=False)
+    for name, type_ in REASONS.items():
+        values = [value if isinstance(value, list) else [] for value in lists[name]]
+        arrow = arrow.append_column(name, pa.array(values, type_))
+    return arrow
+
+
+def _best(warehouse: Warehouse, combined: pd.DataFrame) -> pd.DataFrame:
+    """Return the ten best of the newest day by the ensemble, with their names."""
+    if combined.empty:
+        return pd.DataFrame()
+    newest = combined[(combined["as_of_date"] == combined["as_of_date"].max()) & (combined["rank"] <= 10)]
+    shown = newest.merge(warehouse.read_frame(queries.SECTORS), on="instrument_id").sort_values("rank")
+    best: pd.DataFrame = shown[
+        ["rank", "ticker", "name", "signal", "expected_return_22d", "probability_up", "confidence"]
+    ]
+    return best.astype({"expected_return_22d": np.float64})
