@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import yaml
 
 from orchestration.installation import Installation
@@ -17,14 +18,34 @@ from transforms.days import Days, as_days
 from transforms.index_book import Array, Day, Event, Market, Standing, Whole, index_book
 from transforms.index_rules import COVARIANCE_SESSIONS, IndexRules, index_targets
 from transforms.target_weights import rebalance_rows
+from warehouse.merge import MergeResult, Window, merge
 from warehouse.queries import indices as queries
 from warehouse.queries.trading import BENCHMARK_BETWEEN, DELISTED
 
-ALLOCATION_COLUMNS = [
-    "as_of_date", "instrument_id", "reason", "weight_before", "weight", "target_weight", "units", "close_adj",
-    "price_segment",
-]  # fmt: skip
-TURNOVER_COLUMNS = ["index_id", "as_of_date", "reason", "turnover", "n_added", "n_removed", "dropped_limits"]
+# Types are said here: a day without a change has no rows that could tell them.
+SCHEMAS = {
+    "index_allocations": pa.schema(
+        {
+            "index_id": pa.string(), "as_of_date": pa.date32(), "instrument_id": pa.string(), "reason": pa.string(),
+            "weight_before": pa.float64(), "weight": pa.float64(), "target_weight": pa.float64(),
+            "units": pa.float64(), "close_adj": pa.float64(), "price_segment": pa.int32(),
+        }
+    ),
+    "index_values": pa.schema(
+        {
+            "index_id": pa.string(), "as_of_date": pa.date32(), "value": pa.float64(), "return_1d": pa.float64(),
+            "benchmark_return_1d": pa.float64(), "divisor": pa.float64(), "n_constituents": pa.int32(),
+            "definition_version": pa.int32(),
+        }
+    ),
+    "index_turnover": pa.schema(
+        {
+            "index_id": pa.string(), "as_of_date": pa.date32(), "reason": pa.string(), "turnover": pa.float64(),
+            "n_added": pa.int32(), "n_removed": pa.int32(), "dropped_limits": pa.list_(pa.string()),
+        }
+    ),
+}  # fmt: skip
+TABLES = tuple(SCHEMAS)
 SEEDS = Path(__file__).with_name("index_definitions.yaml")
 
 
@@ -67,12 +88,10 @@ class Panel(NamedTuple):
 
 
 class IndexRows(NamedTuple):
-    """The rows of one index from a day on."""
+    """The rows of one index from a day on, by table of research."""
 
     first_date: dt.date
-    allocations: pd.DataFrame
-    levels: pd.DataFrame
-    turnover: pd.DataFrame
+    by_table: dict[str, pd.DataFrame]
 
 
 def seed_definitions(warehouse: Warehouse) -> None:
@@ -136,6 +155,21 @@ def build_indices(
         if rows is not None:
             built[one.index_id] = _from(rows, first if len(before) else begin)
     return built
+
+
+def write_indices(warehouse: Warehouse, built: Mapping[str, IndexRows], last: dt.date) -> dict[str, MergeResult]:
+    """Write indices, those that begin on the same day together; each such group in one transaction."""
+    written = dict.fromkeys(TABLES, MergeResult())
+    for first in sorted({rows.first_date for rows in built.values()}):
+        group = {index_id: rows for index_id, rows in built.items() if rows.first_date == first}
+        listed = ", ".join(f"'{index_id}'" for index_id in group)
+        window = Window("as_of_date", first, last, f"t.index_id in ({listed})")
+        with warehouse.transaction() as connection:
+            for name, schema in SCHEMAS.items():
+                frames = [rows.by_table[name] for rows in group.values()]
+                parts = [pa.Table.from_pandas(frame, schema=schema, preserve_index=False) for frame in frames]
+                written[name] += merge(connection, f"research.{name}", pa.concat_tables(parts), window=window)
+    return written
 
 
 def read_panel(warehouse: Warehouse, sessions: Days, start: dt.date) -> Panel:
@@ -210,16 +244,18 @@ def _build(
         choose,
         decides=np.array([day in decides for day in days]),
         standing=_standing(before, panel),
-        drift_threshold=definition.at(days[-1]).rules.drift_threshold,
+        drift_threshold=np.array([definition.at(day).rules.drift_threshold or np.inf for day in days]),
     )
     if not book_days:
         return None
     value_before = float(before["value"].iloc[0]) if len(before) else float("nan")
     return IndexRows(
         first_date=days[0],
-        allocations=_allocations(definition, events, days, panel),
-        levels=_levels(definition, book_days, days, value_before, benchmark),
-        turnover=_turnover(definition, events, days),
+        by_table={
+            "index_allocations": _allocations(definition, events, days, panel),
+            "index_values": _levels(definition, book_days, days, value_before, benchmark),
+            "index_turnover": _turnover(definition, events, days),
+        },
     )
 
 
@@ -255,7 +291,7 @@ def _allocations(
             "price_segment": event.after.segment,
         }
         parts.append(pd.DataFrame(part).iloc[touched].assign(as_of_date=days[event.row]))
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=ALLOCATION_COLUMNS)
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=SCHEMAS["index_allocations"].names)
     return frame.assign(index_id=definition.index_id)
 
 
@@ -292,14 +328,9 @@ def _turnover(definition: Definition, events: Sequence[Event], days: Sequence[dt
         }
         for event in events
     ]
-    return pd.DataFrame(rows, columns=TURNOVER_COLUMNS)
+    return pd.DataFrame(rows, columns=SCHEMAS["index_turnover"].names)
 
 
 def _from(rows: IndexRows, first: dt.date) -> IndexRows:
     """Leave out what lies before the window and is only needed to get there."""
-    kept = {
-        name: frame[frame["as_of_date"] >= first]
-        for name, frame in rows._asdict().items()
-        if isinstance(frame, pd.DataFrame)
-    }
-    return IndexRows(first_date=first, **kept)
+    return IndexRows(first, {name: frame[frame["as_of_date"] >= first] for name, frame in rows.by_table.items()})

@@ -117,7 +117,7 @@ def index_book(
     *,
     decides: Flags,
     standing: Standing,
-    drift_threshold: float | None = None,
+    drift_threshold: float | Array = np.inf,
 ) -> tuple[list[Day], list[Event]]:
     """Walk through the sessions.
 
@@ -130,7 +130,7 @@ def index_book(
         Rows that the calendar makes decide.
     standing : Standing
         At row 0, after its events: a book that goes on, or an empty one.
-    drift_threshold : float, fraction, optional
+    drift_threshold : float or ndarray of shape (n_dates,), fraction
         Half the sum of the distances from the targets beyond which the next close goes back to them.
 
     Returns
@@ -160,9 +160,10 @@ def index_book(
         price=np.where(is_new, close, standing.price), segment=np.where(is_new, segment, standing.segment)
     )
     n_rows = len(market.close_adj)
+    thresholds = np.broadcast_to(drift_threshold, n_rows)
     days: list[Day] = []
     events: list[Event] = []
-    aim = _aim(0, standing, market, choose, decides, drift_threshold)
+    aim = _aim(0, standing, choose, decides, thresholds)
     for row in range(1, n_rows):
         event = _step(row, standing, market, aim)
         standing = event.after
@@ -171,22 +172,17 @@ def index_book(
         if standing.divisor > 0:
             held = int((standing.units > 0).sum())
             days.append(Day(row, float(standing.worth.sum()) / standing.divisor, standing.divisor, held))
-        aim = _aim(row, standing, market, choose, decides, drift_threshold)
+        aim = _aim(row, standing, choose, decides, thresholds)
     return days, events
 
 
-def _aim(
-    row: int, standing: Standing, market: Market, choose: Choose, decides: Flags, drift_threshold: float | None
-) -> _Aim | None:
+def _aim(row: int, standing: Standing, choose: Choose, decides: Flags, thresholds: Array) -> _Aim | None:
     """Decide at a close what the next one trades."""
     if decides[row]:
         target, dropped = choose(row, standing.weights)
         return _Aim("rebalance" if standing.divisor > 0 else "base", target, dropped) if target.any() else None
-    if drift_threshold is not None and standing.divisor > 0:
-        drift = 0.5 * float(np.abs(standing.weights - standing.target).sum())
-        if drift > drift_threshold:
-            return _Aim("drift", standing.target)
-    return None
+    drift = 0.5 * float(np.abs(standing.weights - standing.target).sum())
+    return _Aim("drift", standing.target) if standing.divisor > 0 and drift > thresholds[row] else None
 
 
 def _step(row: int, standing: Standing, market: Market, aim: _Aim | None) -> Event:

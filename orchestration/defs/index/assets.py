@@ -8,13 +8,21 @@ import pandas as pd
 
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.defs.rankings.assets import first_ranked_session, rankings
-from orchestration.indexing import Definition, IndexRows, build_indices, read_definitions, seed_definitions
+from orchestration.indexing import (
+    TABLES,
+    Definition,
+    IndexRows,
+    build_indices,
+    read_definitions,
+    seed_definitions,
+    write_indices,
+)
 from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.plots import index_figure
-from orchestration.resources import MarketData, Warehouse, as_arrow
+from orchestration.resources import MarketData, Warehouse
 from transforms.risk_windows import risk_windows
-from warehouse.merge import MergeResult, Window, merge
+from warehouse.merge import Window
 from warehouse.queries import indices as queries
 
 GROUP = "index"
@@ -22,7 +30,7 @@ DEPS: list[dg.AssetsDefinition | list[str]] = [
     rankings, ["marts", "fct_daily_prices"], ["marts", "dim_benchmark_prices"], ["factors", "fct_universe_members"],
     ["factors", "fct_size"], ["factors", "fct_momentum"],
 ]  # fmt: skip
-TABLES = {
+DESCRIPTIONS = {
     "index_allocations": "One row per index, session with a change, and instrument: weights and units.",
     "index_values": "One row per index and session: value by the divisor method, and the benchmark's return beside it.",
     "index_turnover": "One row per index and session in which its positions changed: how much was traded.",
@@ -38,7 +46,7 @@ SHOWN = ("cagr", "volatility", "sharpe", "max_drawdown", "beta", "information_ra
             description=description, automation_condition=FOLLOW_INPUTS,
             metadata={"dagster/table_name": f"research.{name}"},
         )
-        for name, description in TABLES.items()
+        for name, description in DESCRIPTIONS.items()
     ],
     partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(),
 )  # fmt: skip
@@ -53,10 +61,7 @@ def indices(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data
     definitions = read_definitions(warehouse)
     begin = first_ranked_session(installation)
     built = build_indices(warehouse, installation, definitions, window, begin=begin)
-    written = dict.fromkeys(TABLES, MergeResult())
-    for index_id, rows in built.items():
-        for name, result in _write(warehouse, index_id, rows, window[1]).items():
-            written[name] += result
+    written = write_indices(warehouse, built, window[1])
     for name in TABLES:
         shown = _newest(definitions, built) if name == "index_values" else {}
         yield dg.MaterializeResult(
@@ -94,20 +99,10 @@ def risk_metrics(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     )
 
 
-def _write(warehouse: Warehouse, index_id: str, rows: IndexRows, last: Any) -> Mapping[str, MergeResult]:
-    """Write one index in one transaction."""
-    window = Window("as_of_date", rows.first_date, last, f"t.index_id = '{index_id}'")
-    frames = {"index_allocations": rows.allocations, "index_values": rows.levels, "index_turnover": rows.turnover}
-    with warehouse.transaction() as connection:
-        return {
-            name: merge(connection, f"research.{name}", as_arrow(frame), window=window)
-            for name, frame in frames.items()
-        }
-
-
 def _newest(definitions: list[Definition], built: Mapping[str, IndexRows]) -> dict[str, Any]:
     """Show the newest level of each index, and which of them have nothing to hold."""
-    newest = [rows.levels.iloc[-1] for rows in built.values() if len(rows.levels)]
+    levels = [rows.by_table["index_values"] for rows in built.values()]
+    newest = [one.iloc[-1] for one in levels if len(one)]
     without = [one.index_id for one in definitions if one.index_id not in built]
     shown: dict[str, Any] = {"without_constituents": ", ".join(without) or "none"}
     if newest:

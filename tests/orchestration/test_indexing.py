@@ -1,0 +1,182 @@
+"""Indices on a small market in a real warehouse: seeded once, by version, and the same by day as at once."""
+
+import datetime as dt
+import json
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+
+from orchestration.calendars import HomeCalendar
+from orchestration.indexing import Definition, build_indices, read_definitions, seed_definitions, write_indices
+from orchestration.installation import Installation
+from orchestration.resources import Warehouse
+from orchestration.sources.simulated.options import SimulatedOptions
+from orchestration.sources.simulated.source import SimulatedSource
+from warehouse.settings import Settings
+
+CALENDAR = HomeCalendar("XNYS")
+LAST = dt.date(2023, 6, 30)
+SESSIONS = CALENDAR.sessions(dt.date(2022, 6, 1), LAST)
+BEGIN = dt.date(2023, 2, 1)
+NAMES = [f"i_{letter}" for letter in "abcdefgh"]
+# The largest, delisted while the index holds it.
+GONE, GONE_ON = "i_a", dt.date(2023, 4, 18)
+TABLES = """
+create table marts.dim_instruments (instrument_id text, sector text, delisted_date date);
+create table marts.fct_daily_prices (
+    instrument_id text, trade_date date, close_adj double precision, return_1d double precision,
+    price_segment integer, is_suspect boolean
+);
+create table marts.dim_benchmark_prices (trade_date date, return_1d double precision);
+create table factors.fct_universe_members (instrument_id text, as_of_date date);
+create table factors.fct_size (instrument_id text, as_of_date date, market_cap_reporting double precision);
+create table factors.fct_momentum (instrument_id text, as_of_date date, momentum_252d_21d double precision);
+"""
+RULES = {"weighting": {"market_cap": 0.5, "risk_parity": 0.5}, "select_by": "market_cap", "n_names": 5}
+LATER_RULES = RULES | {"n_names": 3, "drift_threshold": 0.02}
+
+
+class At(Warehouse):
+    """The warehouse of a test."""
+
+    address: str
+
+    @property
+    def url(self) -> str:
+        return self.address
+
+
+@pytest.fixture
+def warehouse(database: Any) -> At:
+    """Prices, sizes and one index; the pipelines' tables as far as indices read them."""
+    rng = np.random.default_rng(4)
+    closes = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (len(SESSIONS), len(NAMES))), axis=0))
+    rows = [
+        (name, session, closes[row, column], closes[row, column] / closes[row - 1, column] - 1 if row else None)
+        for row, session in enumerate(SESSIONS)
+        for column, name in enumerate(NAMES)
+        if name != GONE or session <= GONE_ON
+    ]
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(TABLES)
+        cursor = connection.cursor()
+        cursor.executemany("insert into marts.fct_daily_prices values (%s, %s, %s, %s, 0, false)", rows)
+        sizes = [(name, session, close * (2e6 if name == GONE else 1e6)) for name, session, close, _ in rows]
+        cursor.executemany("insert into factors.fct_size values (%s, %s, %s)", sizes)
+        cursor.executemany("insert into factors.fct_universe_members values (%s, %s)", [row[:2] for row in rows])
+        cursor.executemany("insert into marts.dim_benchmark_prices values (%s, 0.001)", [(day,) for day in SESSIONS])
+        for name in NAMES:
+            gone = GONE_ON if name == GONE else None
+            connection.execute("insert into marts.dim_instruments values (%s, 'x', %s)", [name, gone])
+        add_version(connection, 1, dt.date(1970, 1, 1), RULES)
+    return At(address=database.url)
+
+
+def add_version(connection: psycopg.Connection, version: int, day: dt.date, rules: dict[str, Any]) -> None:
+    statement = (
+        "insert into app.index_definitions (index_id, version, effective_date, rules) values ('own', %s, %s, %s)"
+    )
+    connection.execute(statement, [version, day, json.dumps(rules)])
+
+
+def installation() -> Installation:
+    now = dt.datetime(2023, 6, 30, 23, 30, tzinfo=dt.UTC)
+    source = SimulatedSource(
+        SimulatedOptions(n_instruments=5, first_session=SESSIONS[0], seed=1), calendar=CALENDAR, now=lambda: now
+    )
+    return Installation(Settings(now=now), lambda: now, CALENDAR, source)
+
+
+def run(warehouse: At, first: dt.date, last: dt.date) -> int:
+    """Build and write a window as the asset does; return how many rows changed."""
+    definitions: list[Definition] = read_definitions(warehouse)
+    built = build_indices(warehouse, installation(), definitions, (first, last), begin=BEGIN)
+    return sum(result.changed for result in write_indices(warehouse, built, last).values())
+
+
+def stored(warehouse: At, until: dt.date = LAST) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows up to a day but for their stamps."""
+    found = {}
+    with warehouse.connection() as connection:
+        for table in ("index_allocations", "index_values", "index_turnover"):
+            names = connection.execute(f"select * from research.{table} limit 0").description or []
+            columns = ", ".join(column.name for column in names if column.name != "computed_at")
+            sql = f"select {columns} from research.{table} where as_of_date <= %s order by 1, 2, 3"
+            found[table] = connection.execute(sql, [until]).fetchall()
+    return found
+
+
+def test_an_index_begins_after_the_first_decision_and_loses_what_is_delisted(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    rows = stored(warehouse)
+    days = [row[1] for row in rows["index_values"]]
+    assert days == CALENDAR.sessions(dt.date(2023, 2, 2), LAST)
+    assert rows["index_values"][0][2] == pytest.approx(100)
+    reasons = [row[2] for row in rows["index_turnover"]]
+    assert reasons[0] == "base"
+    assert reasons.count("rebalance") == 4
+    left = [row for row in rows["index_allocations"] if row[2] == GONE and row[3] == "delisting"]
+    assert [row[1] for row in left] == [dt.date(2023, 4, 19)]
+    assert left[0][5:8] == (0, 0, 0)
+    assert sum(row[5] for row in rows["index_allocations"] if row[1] == days[0]) == pytest.approx(1)
+
+
+def test_a_second_run_writes_nothing(warehouse):
+    assert run(warehouse, SESSIONS[0], LAST) > 0
+    assert run(warehouse, SESSIONS[0], LAST) == 0
+    assert run(warehouse, dt.date(2023, 5, 2), LAST) == 0
+
+
+def test_day_by_day_is_the_same_as_at_once(warehouse):
+    """With days on which nothing changes, a decision at a window's end, and the delisting in a window of its own."""
+    run(warehouse, SESSIONS[0], LAST)
+    at_once = stored(warehouse)
+    with warehouse.connection() as connection:
+        for table in at_once:
+            connection.execute(f"delete from research.{table}")
+    ends = [
+        dt.date(2023, 2, 6),
+        dt.date(2023, 4, 3),
+        dt.date(2023, 4, 18),
+        dt.date(2023, 4, 19),
+        dt.date(2023, 6, 1),
+        LAST,
+    ]
+    first = SESSIONS[0]
+    for end in ends:
+        run(warehouse, first, end)
+        first = CALENDAR.sessions(end, LAST)[1] if end < LAST else LAST
+    assert stored(warehouse) == at_once
+
+
+def test_a_new_version_changes_nothing_before_its_day(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    before = stored(warehouse)
+    with warehouse.connection() as connection:
+        add_version(connection, 2, dt.date(2023, 5, 1), LATER_RULES)
+    run(warehouse, SESSIONS[0], LAST)
+    untouched = dt.date(2023, 5, 1) - dt.timedelta(days=1)
+    assert stored(warehouse, untouched) == {
+        table: [row for row in rows if row[1] <= untouched] for table, rows in before.items()
+    }
+    newest = stored(warehouse)["index_values"][-1]
+    assert (newest[6], newest[7]) == (3, 2)
+    assert "drift" in [row[2] for row in stored(warehouse)["index_turnover"]]
+
+
+def test_definitions_are_seeded_once_and_then_the_table_counts(warehouse):
+    seed_definitions(warehouse)
+    assert {one.index_id for one in read_definitions(warehouse)} >= {"main", "equal", "own"}
+    with warehouse.connection() as connection:
+        connection.execute("update app.index_definitions set rules = %s where index_id = 'main'", [json.dumps(RULES)])
+    seed_definitions(warehouse)
+    main = next(one for one in read_definitions(warehouse) if one.index_id == "main")
+    assert [(version.version, version.rules.n_names) for version in main.versions] == [(1, 5)]
+
+
+def test_an_index_without_anything_to_hold_has_no_rows(warehouse):
+    with warehouse.connection() as connection:
+        connection.execute("delete from factors.fct_universe_members")
+    assert run(warehouse, SESSIONS[0], LAST) == 0
