@@ -125,3 +125,11 @@ where v.source = any(string_to_array($1, ',')) and v.verdict = 'suspect'
 order by v.trade_date desc, v.source_symbol
 limit 10
 """
+
+# $1: exchanges, parted by commas.
+HOLIDAYS_OF_EXCHANGES = """
+select source, exchange_code, holiday_date, status, closes_at
+from raw.market_holidays
+where exchange_code = any(string_to_array($1, ','))
+order by holiday_date, source, exchange_code
+"""

@@ -1,12 +1,17 @@
 """What trading happens in: exchange rates, and the days on which exchanges are closed."""
 
-import dagster as dg
+from typing import Any
 
+import dagster as dg
+import pandas as pd
+
+from orchestration.calendars import HomeCalendar
 from orchestration.defs.market_data.assets import GROUP, KINDS, RETRIES, accounting, ingest_window, received
-from orchestration.defs.market_data.entities import fx_rates_entity, market_holidays_entity
-from orchestration.metadata import OWNER, Checked
+from orchestration.defs.market_data.entities import EXCHANGES_OF_CALENDAR, fx_rates_entity, market_holidays_entity
+from orchestration.metadata import OWNER, Checked, sample
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse
+from warehouse.queries import market_data as queries
 
 
 @dg.asset(
@@ -28,3 +33,31 @@ def market_holidays(warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, exchange and day: when exchanges are closed, or close early, as the source knows it now."""
     installation = market_data.installation
     return ingest_window(warehouse, installation, market_holidays_entity(), received(installation, "market_holidays"))
+
+
+@dg.asset_check(
+    asset=market_holidays,
+    description="The source's holidays of the home exchange are those of our calendar; shows the others.",
+)  # fmt: skip
+def holidays_agree_with_the_calendar(warehouse: Warehouse, market_data: MarketData) -> dg.AssetCheckResult:
+    """Compare days that the source says the home exchange is closed, or closes early, with the home calendar."""
+    calendar = market_data.installation.calendar
+    codes = EXCHANGES_OF_CALENDAR.get(calendar.code, (calendar.code,))
+    told = warehouse.read_frame(queries.HOLIDAYS_OF_EXCHANGES, [",".join(codes)])
+    others = told[[differs_from(calendar, row) for row in told.itertuples()]]
+    return dg.AssetCheckResult(
+        passed=others.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"holidays": len(told), "other_than_ours": len(others), **sample(others.head(10))},
+        description=f"{len(others)} of {len(told)} holidays are told otherwise than by the calendar {calendar.code}",
+    )
+
+
+def differs_from(calendar: HomeCalendar, told: Any) -> bool:
+    """Whether a day is told otherwise than the calendar has it; days beyond the calendar are not compared."""
+    day = pd.Timestamp(told.holiday_date).date()
+    if not calendar.first_known_session <= day <= calendar.last_known_session or day.isoweekday() > 5:
+        return False
+    if told.status == "closed":
+        return calendar.is_session(day)
+    return not calendar.is_session(day) or (pd.notna(told.closes_at) and calendar.close_at(day) != told.closes_at)
