@@ -129,7 +129,8 @@ class _Work:
 def _say_goodbye(work: _Work, console: Console) -> None:
     """Mark the run that is broken off as cancelled, and say how to go on."""
     console.show_cursor()
-    console.print("\nrefresh: stopped. What was finished stays; `factorloom refresh` goes on from there.")
+    farewell = "\nrefresh: stopped. What was finished stays; `factorloom refresh` goes on from there."
+    console.print(farewell, soft_wrap=True)
     run = work.instance.get_run_by_id(work.run_id) if work.instance and work.run_id else None
     if work.instance and run and not run.is_success:
         work.instance.report_run_canceled(run, "`factorloom refresh` was stopped by Ctrl-C.")

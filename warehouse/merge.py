@@ -157,6 +157,8 @@ def _all_inserted(cursor: adbc.Cursor, target: _Target, columns: list[str]) -> M
     digest = _scalar(cursor, f"select coalesce(sum({target.row_hash('t', columns)}), 0) from {target.name} as t")
     result = MergeResult(inserted=received, first_changed_date=_first_date(cursor, target, target.name))
     _move_version(cursor, target, digest, result)
+    # Also a small table: taken for an empty one, it is joined row by row.
+    cursor.execute(f"analyze {target.name}")
     return result
 
 
@@ -198,6 +200,8 @@ def _merge_delta(
     first_changed_date = _first_date(cursor, target, "delta")
     result = MergeResult(inserted, updated, received - inserted - updated, deleted, first_changed_date)
     _move_version(cursor, target, digest - deleted_digest, result)
+    if result.changed >= ANALYZE_FROM_ROWS:
+        cursor.execute(f"analyze {target.name}")
     return result
 
 
@@ -245,8 +249,6 @@ def _move_version(cursor: adbc.Cursor, target: _Target, digest_change: int, resu
         " version = md5((v.content_digest + excluded.content_digest)::text),"
         " as_of_date = excluded.as_of_date, n_rows = v.n_rows + excluded.n_rows, changed_at = now()"
     )
-    if result.changed >= ANALYZE_FROM_ROWS:
-        cursor.execute(f"analyze {target.name}")
 
 
 def _describe(cursor: adbc.Cursor, table: str) -> _Target:
