@@ -7,7 +7,7 @@ with it.
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import adbc_driver_postgresql.dbapi as adbc
 import msgspec
@@ -32,6 +32,7 @@ COPIED_AS: Mapping[str, pa.DataType] = {
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
 
+T = TypeVar("T")
 Rows: TypeAlias = "pa.Table | pa.RecordBatchReader"
 
 
@@ -119,21 +120,27 @@ def merge(connection: adbc.Connection, table: str, rows: Rows, *, window: Window
         columns = _check_columns(target, rows.schema.names)
         cursor.execute(f"select pg_advisory_xact_lock(hashtext('{table}'))")
         cursor.fetchall()
+        rows = _checked(target, lambda: rows.cast(_copied_schema(target, rows.schema)))
         is_empty = _scalar(cursor, f"select count(*) from (select from {table} limit 1) as some_row") == 0
         if is_empty and all(target.types[column] in COPIED_AS for column in columns):
             _copy_into(cursor, target, rows)
             return _all_inserted(cursor, target, columns)
-        received = _take_in(cursor, rows)
+        received = _take_in(cursor, target, rows)
         if is_empty:
             _insert_all(cursor, target, columns)
             return _all_inserted(cursor, target, columns)
         return _merge_delta(cursor, target, columns, received, window)
 
 
-def _take_in(cursor: adbc.Cursor, rows: Rows) -> int:
+def _copied_schema(target: _Target, given: pa.Schema) -> pa.Schema:
+    """Give each column the type that its copy takes: a column without any value would else be text."""
+    return pa.schema([(field.name, COPIED_AS.get(target.types[field.name], field.type)) for field in given])
+
+
+def _take_in(cursor: adbc.Cursor, target: _Target, rows: Rows) -> int:
     """Copy the rows into the temporary table `incoming` and return how many they are."""
     cursor.execute("drop table if exists incoming, delta")
-    received = cursor.adbc_ingest("incoming", rows, mode="create", temporary=True)
+    received = _checked(target, lambda: cursor.adbc_ingest("incoming", rows, mode="create", temporary=True))
     received = _scalar(cursor, "select count(*) from incoming") if received < 0 else received
     _guide_planner(cursor, received)
     return received
@@ -141,9 +148,8 @@ def _take_in(cursor: adbc.Cursor, rows: Rows) -> int:
 
 def _copy_into(cursor: adbc.Cursor, target: _Target, rows: Rows) -> None:
     """Fill an empty table with rows that are still being made."""
-    schema = pa.schema([(column, COPIED_AS[target.types[column]]) for column in rows.schema.names])
     schema_name, _, name = target.name.partition(".")
-    _checked(target, lambda: cursor.adbc_ingest(name, rows.cast(schema), mode="append", db_schema_name=schema_name))
+    _checked(target, lambda: cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema_name))
 
 
 def _insert_all(cursor: adbc.Cursor, target: _Target, columns: list[str]) -> None:
@@ -285,9 +291,9 @@ def _write(cursor: adbc.Cursor, target: _Target, statement: str) -> None:
     _checked(target, lambda: cursor.execute(statement))
 
 
-def _checked(target: _Target, write: Callable[[], object]) -> None:
+def _checked(target: _Target, write: Callable[[], T]) -> T:
     try:
-        write()
+        return write()
     except (adbc.IntegrityError, adbc.ProgrammingError, adbc.DataError, pa.ArrowInvalid) as error:
         raise MergeError(
             f"{target.name}: rows must fit the table's types and checks, each key {target.key} once; "

@@ -181,6 +181,14 @@ def test_a_reader_is_streamed(table):
     assert len(stored(table)) == 3
 
 
+def test_no_rows_at_all_empty_the_window_whatever_their_types(table):
+    run(table, Step({("A", DAYS[0]): (1.0, None), ("A", DAYS[3]): (2.0, None)}, None))
+    nothing = pa.table({name: pa.nulls(0) for name in SCHEMA.names})
+    with arrow_connection(table) as connection:
+        done = merge(connection, TABLE, nothing, window=Window("trade_date", DAYS[0], DAYS[1]))
+    assert (done.deleted, done.changed) == (1, 1)
+
+
 def test_a_window_may_be_narrowed_further(table):
     run(table, Step({A1: (1.0, "x"), B1: (1.0, "x")}, None))
     with arrow_connection(table) as connection:
