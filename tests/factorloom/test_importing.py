@@ -14,8 +14,8 @@ def ingested(written: MergeResult, **refused: int) -> Ingested:
     n_stored = written.inserted + written.updated + written.unchanged
     return Ingested(
         written=written, n_received=n_stored + n_quarantined + 1, n_quarantined=n_quarantined, n_exact_duplicates=1,
-        refused_by_rule=refused, sample=[{"record_key": "A", "rule": rule, "detail": f"why {rule}"} for rule in refused],
-        received_by_source={"import": n_stored},
+        refused_by_rule=refused, received_by_source={"import": n_stored},
+        sample=[{"record_key": "A", "rule": rule, "detail": f"why {rule}"} for rule in refused],
     )  # fmt: skip
 
 
