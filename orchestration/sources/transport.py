@@ -7,9 +7,10 @@ and the decoder. What fails on the way becomes one of the errors in `errors`, wi
 import datetime as dt
 import importlib.util
 import random
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -166,8 +167,11 @@ class Transport:
         answered: T | None = retrying(self._attempt, call)
         return answered
 
-    def each(self, calls: Iterable[Call[T]]) -> Iterator[tuple[Call[T], "T | VendorError | None"]]:
-        """Ask several at once, at most `n_workers`; answers, or what went wrong, come in the order of the calls."""
+    def each(self, calls: Iterable[Call[T]]) -> Generator[tuple[Call[T], T | VendorError | None], None, None]:
+        """Ask several at once, at most `n_workers`; answers, or what went wrong, come in the order of the calls.
+
+        Who stops in the middle closes it: what is under way is waited for, and the rest is not asked.
+        """
         waiting: deque[tuple[Call[T], Future[T | None]]] = deque()
         pool = ThreadPoolExecutor(self._limits.n_workers, thread_name_prefix=self.vendor.name)
         try:
@@ -178,7 +182,9 @@ class Transport:
             while waiting:
                 yield _outcome(*waiting.popleft())
         finally:
-            pool.shutdown(cancel_futures=True)
+            # Somebody who forgot to close it may be collected by one of our own threads, which cannot wait for itself.
+            is_ours = threading.current_thread().name.startswith(f"{self.vendor.name}_")
+            pool.shutdown(wait=not is_ours, cancel_futures=True)
 
     def close(self) -> None:
         """Close the connections."""

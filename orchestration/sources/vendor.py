@@ -4,7 +4,8 @@ import datetime as dt
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import ClassVar, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -258,18 +259,19 @@ class VendorSource(ABC):
         """
         turns: deque[Turn] = deque()
         left_out: list[str] = []
-        for _, answer in self._each(_remembered(calls, turns)):
-            turn = turns.popleft()
-            failure = _failure_of(answer, lambda found: take(turn, found))  # noqa: B023 - called at once
-            if failure is not None and not _is_of_one_symbol(failure):
-                raise failure
-            if failure is not None:
-                gathering.leave_out(turn.symbol, failure)
-                left_out.append(turn.symbol)
-            is_over = failure is None or isinstance(failure, VendorRefused)
-            # A symbol that was refused has had its turn, and keeps its days for a time when it is not.
-            reached = [turn if failure is None else turn.none_of_it] if is_over else []
-            yield gathering.batch(*reached, left=() if is_over else (turn,))
+        with closing(self._each(_remembered(calls, turns))) as answers:
+            for _, answer in answers:
+                turn = turns.popleft()
+                failure = _failure_of(answer, lambda found: take(turn, found))  # noqa: B023 - called at once
+                if failure is not None and not _is_of_one_symbol(failure):
+                    raise failure
+                if failure is not None:
+                    gathering.leave_out(turn.symbol, failure)
+                    left_out.append(turn.symbol)
+                is_over = failure is None or isinstance(failure, VendorRefused)
+                # A symbol that was refused has had its turn, and keeps its days for a time when it is not.
+                reached = [turn if failure is None else turn.none_of_it] if is_over else []
+                yield gathering.batch(*reached, left=() if is_over else (turn,))
         self._tell(gathering.entity, left_out)
 
     def _by_session(
@@ -286,21 +288,21 @@ class VendorSource(ABC):
         """
         left_out: list[str] = []
         is_whole = True
-        answers = self._each(map(call_of, sessions))
-        for session, (_, answer) in zip(sessions, answers, strict=True):
-            if isinstance(answer, VendorError):
-                if not _is_of_one_session(answer):
-                    raise answer
-                gathering.leave_out(str(session), answer)
-                left_out.append(str(session))
-                is_whole = is_whole and not isinstance(answer, VendorOverBudget)
-            else:
-                take(session, answer)
-            turn = Turn(MARKET, sessions[0], session)
-            yield gathering.batch(turn) if is_whole else gathering.batch(left=(turn,))
+        with closing(self._each(map(call_of, sessions))) as answers:
+            for session, (_, answer) in zip(sessions, answers, strict=True):
+                if isinstance(answer, VendorError):
+                    if not _is_of_one_session(answer):
+                        raise answer
+                    gathering.leave_out(str(session), answer)
+                    left_out.append(str(session))
+                    is_whole = is_whole and not isinstance(answer, VendorOverBudget)
+                else:
+                    take(session, answer)
+                turn = Turn(MARKET, sessions[0], session)
+                yield gathering.batch(turn) if is_whole else gathering.batch(left=(turn,))
         self._tell(gathering.entity, left_out)
 
-    def _each(self, calls: Iterable[Call[T]]) -> "Iterator[tuple[Call[T], T | VendorError | None]]":
+    def _each(self, calls: Iterable[Call[T]]) -> Generator[tuple[Call[T], T | VendorError | None], None, None]:
         """Ask several at once; answers, or what went wrong, come in the order of the calls."""
         return self.transport.each(calls)
 

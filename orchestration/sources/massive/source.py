@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import cached_property, partial
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from orchestration.sources.credentials import Credential
+from orchestration.sources.errors import VendorError
 from orchestration.sources.ledger import Plan
 from orchestration.sources.makers import day_after, in_groups
 from orchestration.sources.massive.companies import (
@@ -209,11 +211,12 @@ class MassiveSource(SeriesSource[BarPage]):
             return
         asked = [days[0] + dt.timedelta(days=n) for n in range((days[1] - days[0]).days + 1)]
         calls = [Call(f"/v2/aggs/grouped/locale/global/market/fx/{d}", bars, _AS_TRADED) for d in asked]
-        for date, (_, answer) in zip(asked, self.transport.each(calls), strict=True):
-            if isinstance(answer, Exception):
-                raise answer
-            rows: Iterable[object] = [] if answer is None else answer[1]
-            yield gather(FxRate, "fx_rates", rows, partial(rate_of, date=date), about=str(date))
+        with closing(self._each(calls)) as answers:
+            for date, (_, answer) in zip(asked, answers, strict=True):
+                if isinstance(answer, VendorError):
+                    raise answer
+                rows: Iterable[object] = [] if answer is None else answer[1]
+                yield gather(FxRate, "fx_rates", rows, partial(rate_of, date=date), about=str(date))
 
     def market_holidays(self) -> Iterator[Batch]:
         """Holidays that lie ahead, of the exchanges that a calendar code is known for."""

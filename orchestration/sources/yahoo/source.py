@@ -1,7 +1,8 @@
 """A fallback without a contract, off unless the plan says `personal`."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -127,12 +128,13 @@ class YahooSource(SeriesSource[Result]):
         turns = [Turn(f"{base}{quoted}", *days) for base, quoted in PAIRS]
         yield from self._by_symbol(gathering, ((turn, _chart(f"{turn.symbol}=X", days)) for turn in turns), take)
 
-    def _each(self, calls: Iterable[Call[T]]) -> Iterator[tuple[Call[T], T | VendorError | None]]:
+    def _each(self, calls: Iterable[Call[T]]) -> Generator[tuple[Call[T], T | VendorError | None], None, None]:
         """Ask several; with a new crumb once more where the old one is not taken any longer."""
-        for call, answer in super()._each(calls):
-            is_stale = isinstance(answer, VendorRefused) and answer.kind is Kind.AUTH and "crumb" in call.parameters
-            again = self._ask_again(call) if is_stale else answer
-            yield call, again
+        with closing(super()._each(calls)) as answers:
+            for call, answer in answers:
+                is_auth = isinstance(answer, VendorRefused) and answer.kind is Kind.AUTH
+                again = self._ask_again(call) if is_auth and "crumb" in call.parameters else answer
+                yield call, again
 
     def _ask_again(self, call: Call[T]) -> T | VendorError | None:
         if call.parameters["crumb"] == self._crumb:

@@ -19,6 +19,7 @@ def test_the_arrow_schema_has_the_columns_of_the_record_in_order():
             "volume": pa.int64(),
             "currency_code": pa.string(),
             "adjustment": pa.string(),
+            "vendor_close_adj": pa.float64(),
         }
     )
 

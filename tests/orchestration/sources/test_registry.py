@@ -65,7 +65,7 @@ def test_every_source_says_its_own_name(settings):
 
 def test_the_simulated_source_can_do_everything(settings):
     source = create_source("simulated", settings, HomeCalendar(), now)
-    assert capabilities(source) == EVERYTHING | {"quotes"}
+    assert capabilities(source) == EVERYTHING | {"quotes", "news_articles", "fx_rates", "market_holidays"}
 
 
 def test_a_folder_can_do_what_its_mapping_has(settings, tmp_path):
