@@ -60,7 +60,7 @@ stated as (
         fundamentals.revenue,
         fundamentals.operating_cash_flow + fundamentals.capex as free_cash_flow,
         case
-            when fundamentals.currency_code is not distinct from size.currency_code or size.market_cap is null then 1
+            when coalesce(fundamentals.currency_code = size.currency_code, true) or size.market_cap is null then 1
             else exchange_rates.exchange_rate / (size.market_cap_reporting / size.market_cap)
         end as price_currency_per_reported
     from size
@@ -71,9 +71,9 @@ stated as (
             and (fundamentals.known_to_date is null or size.as_of_date <= fundamentals.known_to_date)
     left join exchange_rates
         on
-            fundamentals.currency_code = exchange_rates.currency_code
-            and size.as_of_date = exchange_rates.as_of_date
-            and fundamentals.currency_code <> size.currency_code
+            size.as_of_date = exchange_rates.as_of_date
+            and fundamentals.currency_code = exchange_rates.currency_code
+            and size.currency_code <> fundamentals.currency_code
 ),
 
 value as (

@@ -94,6 +94,10 @@ sessions as (
     select distinct session_date from calendar_days
 ),
 
+currencies as (
+    select distinct currency_code from daily
+),
+
 numbered as (
     select
         currencies.currency_code,
@@ -101,7 +105,7 @@ numbered as (
         daily.rate_date,
         daily.exchange_rate,
         count(daily.rate_date) over (partition by currencies.currency_code order by sessions.session_date) as n_known
-    from (select distinct currency_code from daily) as currencies
+    from currencies
     cross join sessions
     left join daily
         on currencies.currency_code = daily.currency_code and sessions.session_date = daily.session_date
