@@ -3,8 +3,10 @@
 import datetime as dt
 import hashlib
 import json
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -81,30 +83,49 @@ class Outcome(msgspec.Struct, frozen=True):
         )
 
 
-def run_backtest(warehouse: Warehouse, installation: Installation, options: BacktestOptions) -> Outcome:
-    """Run one backtest on the rankings in the warehouse.
+class Market(NamedTuple):
+    """What every backtest of a period trades in."""
+
+    closes: pd.DataFrame
+    gone: pd.Series
+    benchmark: pd.Series
+
+
+def run_backtests(warehouse: Warehouse, installation: Installation, wanted: Sequence[BacktestOptions]) -> list[Outcome]:
+    """Run backtests on the rankings in the warehouse; those of one period share what they read.
 
     Raises
     ------
     BacktestImpossible
-        When the profile has no rankings in the period.
+        When a profile has no rankings in the period.
     """
+    market = lru_cache(maxsize=1)(partial(_market, warehouse))
+    return [_run(warehouse, installation, options, market) for options in wanted]
+
+
+def _run(
+    warehouse: Warehouse, installation: Installation, options: BacktestOptions, market: Callable[..., Market]
+) -> Outcome:
     first = options.first_date or _first_day(warehouse, installation)
     last = options.last_date or installation.last_session()
-    closes = chained_closes(warehouse.read_frame(queries.CLOSES_BETWEEN, [first, last]))
+    closes, gone, benchmark = market(first, last)
     days = as_days(closes.index)
     signal_days = days[rebalance_rows(days, every=options.rebalance)]  # type: ignore[arg-type] # the engine checks it
-    ranks = warehouse.read_frame(queries.RANKS_ON, [options.profile, first, last])
-    ranks = ranks[np.isin(as_days(ranks["as_of_date"]), signal_days)]
+    ranks = warehouse.read_frame(queries.RANKS_ON, [options.profile, ",".join(map(str, signal_days))])
     if ranks.empty:
         raise BacktestImpossible(options.profile, first, last)
     grid = ranks.pivot(index="as_of_date", columns="instrument_id", values="rank").sort_index().sort_index(axis=1)
     targets = quantile_weights(grid, quantile=options.quantile, long_only=options.long_only)
-    gone = warehouse.read_frame(queries.DELISTED).set_index("instrument_id")["delisted_date"]
     execution = Execution(cost_bps=options.cost_bps, slippage_bps=options.slippage_bps, long_only=options.long_only)
-    books = backtest(closes, targets, last_trade_dates=gone[gone <= pd.Timestamp(last)], execution=execution)
-    benchmark = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [first, last]).set_index("trade_date")["return_1d"]
+    books = backtest(closes, targets, last_trade_dates=gone, execution=execution)
     return _outcome(options, books, benchmark, _digest(closes, targets, benchmark), len(targets))
+
+
+def _market(warehouse: Warehouse, first: dt.date, last: dt.date) -> Market:
+    closes = chained_closes(warehouse.read_frame(queries.CLOSES_BETWEEN, [first, last]))
+    gone = warehouse.read_frame(queries.DELISTED).set_index("instrument_id")["delisted_date"]
+    benchmark = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [first, last]).set_index("trade_date")["return_1d"]
+    return Market(closes, gone[gone <= pd.Timestamp(last)], benchmark)
 
 
 def _outcome(options: BacktestOptions, books: Books, benchmark: pd.Series, digest: str, n_rebalances: int) -> Outcome:

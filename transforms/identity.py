@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 import pandas as pd
 
@@ -84,7 +85,11 @@ def alias_periods(owners: pd.DataFrame, *, events: pd.DataFrame) -> pd.DataFrame
         owner has had its symbol since ever (sources tell the past under the name of today), a later one since it was
         listed; a symbol that was given up ends on the day before the change.
     """
-    periods = [period for _, one in owners.groupby("source_symbol", sort=True) for period in _in_turn(one)]
+    named = sorted(
+        _rows(owners, "source_symbol", "instrument_id", "ticker", "listed_date", "delisted_date"),
+        key=lambda row: (row[0], row[3] or BEGINNING, row[1]),
+    )
+    periods = [period for _, one in groupby(named, key=itemgetter(0)) for period in _in_turn(list(one))]
     for symbol, before, changed in _rows(events, "source_symbol", "former_symbol", "changed_date"):
         owner = next((p for p in periods if p["source_symbol"] == symbol and _covers(p, changed)), None)
         if owner is not None:
@@ -93,12 +98,8 @@ def alias_periods(owners: pd.DataFrame, *, events: pd.DataFrame) -> pd.DataFrame
     return made.sort_values(["source_symbol", "valid_from_date"], ignore_index=True)
 
 
-def _in_turn(owners: pd.DataFrame) -> list[dict[str, object]]:
-    """Return the periods of one symbol's owners, one after the other."""
-    rows = sorted(
-        _rows(owners, "source_symbol", "instrument_id", "ticker", "listed_date", "delisted_date"),
-        key=lambda row: (row[3] or BEGINNING, row[1]),
-    )
+def _in_turn(rows: list[tuple]) -> list[dict[str, object]]:  # type: ignore[type-arg]
+    """Return the periods of one symbol's owners, who come in the order of their listing, one after the other."""
     begins = [BEGINNING]
     for earlier, later in pairwise(rows):
         begins.append(later[3] or (earlier[4] or BEGINNING) + DAY)

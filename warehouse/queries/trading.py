@@ -7,11 +7,11 @@ from marts.fct_daily_prices
 where trade_date between $1 and $2
 """
 
-# $1 profile, $2 first day, $3 last day
+# $1 profile, $2 days parted by commas
 RANKS_ON = """
 select as_of_date, instrument_id, rank::double precision as rank
 from research.rankings
-where profile = $1 and as_of_date between $2 and $3 and not is_intraday
+where profile = $1 and as_of_date = any (string_to_array($2, ',')::date []) and not is_intraday
 """
 
 DELISTED = """

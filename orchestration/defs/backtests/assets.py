@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from orchestration.backtesting import BacktestOptions, Outcome, code_version, run_backtest
+from orchestration.backtesting import BacktestOptions, Outcome, code_version, run_backtests
 from orchestration.defs.rankings.assets import rankings
 from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
 from orchestration.plots import equity_figure
@@ -110,7 +110,7 @@ class BacktestConfig(dg.Config):
 # Dagster takes no other annotation of a generator of several results.
 def backtests(config: BacktestConfig, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:  # type: ignore[misc, type-arg]
     """Backtest the rankings of the risk profiles, out of sample and after costs."""
-    outcomes = [run_backtest(warehouse, market_data.installation, options) for options in _options(config)]
+    outcomes = run_backtests(warehouse, market_data.installation, list(_options(config)))
     written = dict.fromkeys(TABLES, MergeResult())
     for outcome in outcomes:
         for name, result in write_outcome(warehouse, outcome).items():
