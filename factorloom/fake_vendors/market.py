@@ -69,7 +69,7 @@ class FakeMarket:
         noise = {name: zlib.crc32(f"{symbol}|{ordinal}|{name}".encode()) / 2**32 for name in Figures._fields}
         wave = 1 + 0.2 * math.sin(ordinal / (40 + number % 97)) + 0.02 * (noise["close"] - 0.5)
         before_split = 4.0 if number == 1 and session < SPLIT_DATE else 1.0
-        close = round((20 + number % 200) * wave * before_split, 2)
+        close = round((100 + number % 200) * wave * before_split, 2)
         open_ = round(close * (1 + 0.02 * (noise["open"] - 0.5)), 2)
         high = round(max(open_, close) * (1 + 0.02 * noise["high"]), 2)
         low = round(min(open_, close) * (1 - 0.02 * noise["low"]), 2)

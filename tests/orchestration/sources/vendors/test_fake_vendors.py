@@ -170,8 +170,8 @@ def test_what_goes_wrong_half_of_the_time_is_asked_again_and_comes_out_whole(sou
 def test_the_market_holds_no_day_that_looks_like_another():
     import pandas as pd
 
-    market = FakeMarket(20, HomeCalendar())
-    first, last = dt.date(2022, 1, 3), dt.date(2024, 6, 28)
+    market = FakeMarket(40, HomeCalendar())
+    first, last = dt.date(2022, 6, 1), dt.date(2026, 11, 24)
     rows = [(name, day, *market.bar(name, day)) for name in market.symbols for day in market.sessions(first, last)]
     columns = ["source_symbol", "trade_date", "open", "high", "low", "close", "volume"]
     bars = pd.DataFrame(rows, columns=columns).assign(adjustment="none", source="massive")
