@@ -117,8 +117,8 @@ def overfitting_probability(returns: Array, *, n_blocks: int = 16) -> float:
     -----
     Combinatorially symmetric cross-validation. Within a case, the best Sharpe ratio on the chosen blocks is looked up
     among all on the others: relative rank ``r / (n + 1)`` with r from 1 for the worst; the case counts where it is
-    below 0.5, the middle. Sharpe ratios come from sums over blocks, so that 12,870 cases cost little. Of equal ones the first is
-    best.
+    below 0.5, the middle. Sharpe ratios come from sums over blocks, so that 12,870 cases cost little. Of equal ones the
+    first is best.
     Source: Bailey, Borwein, Lopez de Prado and Zhu (2017), J. of Computational Finance 20(4).
     """
     if n_blocks < 2 or n_blocks % 2 or not np.isfinite(returns).all():
