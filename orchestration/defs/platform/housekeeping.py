@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,16 @@ def retention() -> None:
     delete_old()
 
 
-@dg.op(description="Run every dbt test on whole tables, not only on the window that a run has built.", pool="dbt")
-def test_all_tables(context: dg.OpExecutionContext, dbt: Dbt, market_data: MarketData) -> None:
+@dg.op(
+    description="Run every dbt test on whole tables, not only on the window that a run has built.", pool="dbt",
+    out=dg.Out(dg.Nothing),
+)  # fmt: skip
+def test_all_tables(dbt: Dbt, market_data: MarketData) -> Iterator[Any]:
     """Run all dbt tests on everything; each result is one of the check that the table has in the UI."""
     settings = {**dbt_settings(market_data.installation), "test_everything": "true"}
-    for evaluation in dbt.test(settings, TRANSLATOR):
-        context.log_event(evaluation)
+    # Yielded, not logged: what an op has logged is lost when it fails, and then most of all it is wanted.
+    yield from dbt.test(settings, TRANSLATOR)
+    yield dg.Output(None)
 
 
 @dg.job(description="Run every dbt test on whole tables.")
