@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from orchestration.sources.answers import Answer, Verdict, by_status, retry_after, verdict
 from orchestration.sources.credentials import Credential
-from orchestration.sources.errors import Kind, OptionOutOfRange
+from orchestration.sources.errors import Kind, OptionOutOfRange, VendorRefused
 from orchestration.sources.ledger import Plan
 from orchestration.sources.makers import quote, scaled
 from orchestration.sources.records import Batch, Instrument, Quote
@@ -151,8 +151,7 @@ class NordnetSource(QuotingSource):
         offset = 0
         while True:
             parameters = {"limit": str(_PAGE), "offset": str(offset), "sort_attribute": "name", "sort_order": "asc"}
-            path = "instrument_search/query/stocklist"
-            page = self.transport.fetch(Call(path, json_of(Page), parameters, headers=self._authorization()))
+            page = self._page(parameters)
             rows = [] if page is None else rows_of(page.results, Found)
             if page is None or not rows:
                 return
@@ -160,6 +159,17 @@ class NordnetSource(QuotingSource):
             offset += len(rows)
             if offset >= page.total_hits:
                 return
+
+    def _page(self, parameters: dict[str, str]) -> Page | None:
+        """Return a page of the list; where the session was lost, by a new login."""
+        path = "instrument_search/query/stocklist"
+        try:
+            return self.transport.fetch(Call(path, json_of(Page), parameters, headers=self._authorization()))
+        except VendorRefused as error:
+            if error.kind is not Kind.AUTH:
+                raise
+            self._session = None
+        return self.transport.fetch(Call(path, json_of(Page), parameters, headers=self._authorization()))
 
     def _authorization(self) -> dict[str, str]:
         """Return the header of a login that is not old, which may be a new one."""

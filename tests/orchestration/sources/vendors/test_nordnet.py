@@ -103,6 +103,13 @@ def test_no_content_is_nothing(nordnet):
     assert nordnet.source.quotes(None, NOW) == []
 
 
+def test_a_session_that_was_lost_is_replaced_by_a_new_one(nordnet):
+    lost = (401, {"code": "NEXT_INVALID_SESSION", "message": "Invalid session"})
+    nordnet.on(LIST, lost, {"results": [found("AAA")], "total_hits": 1})
+    assert [quote.source_symbol for quote in nordnet.source.quotes(None, NOW)] == ["AAA"]
+    assert nordnet.script.paths.count("/api/2/login/verify") == 2
+
+
 def test_a_lost_session_is_a_matter_of_the_key(nordnet):
     nordnet.on(LIST, (400, {"code": "NEXT_INVALID_SESSION", "message": "Invalid session"}))
     with pytest.raises(VendorRefused) as caught:
