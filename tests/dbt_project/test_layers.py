@@ -76,8 +76,8 @@ def test_every_numeric_column_has_a_unit(manifest):
 def test_every_table_with_arithmetic_has_a_unit_test(manifest):
     tested = {test["model"] for test in manifest["unit_tests"].values()}
     tables = {model["name"] for model in models(manifest).values() if folder(model) in ("marts", "factors")}
-    # These four choose and join.
-    assert tables - tested == {"dim_instruments", "dim_tickers", "fct_market_risk", "fct_factor_values"}
+    # These three choose and join.
+    assert tables - tested == {"dim_tickers", "fct_market_risk", "fct_factor_values"}
 
 
 def test_every_factor_has_an_exposure_in_both_tables(manifest):
