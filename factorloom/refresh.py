@@ -49,6 +49,8 @@ def refresh(
     RefreshFailed
         When a run fails; names the run and its first error.
     """
+    from dagster._core.utils import make_new_run_id
+
     from orchestration.coverage import mark_covered_partitions
 
     console = console or Console()
@@ -57,16 +59,18 @@ def refresh(
     with ended_by_interrupt(lambda: _say_goodbye(work, console)):
         with console.status("Starting PostgreSQL and preparing the tables"):
             prepare(settings)
-            work.instance, definitions, installation = _load()
-            fail_dead_runs(work.instance, clock=installation.clock)
+            instance, definitions, installation = _load()
+            work.instance = instance
+            fail_dead_runs(instance, clock=installation.clock)
         results = []
         # Marks are read by the next start alone: PostgreSQL writes them beside the next stage's work.
         with ThreadPoolExecutor(max_workers=1) as marker:
             marks = []
-            for stage in stages(work.instance, installation, full=full, first_date=first_date):
-                result, run = _run(work, definitions, stage, console)
+            for stage in stages(instance, installation, full=full, first_date=first_date):
+                work.run_id = make_new_run_id()
+                result, run = _run(instance, work.run_id, definitions, stage, console)
                 results.append(result)
-                marks.append(marker.submit(mark_covered_partitions, work.instance, run))
+                marks.append(marker.submit(mark_covered_partitions, instance, run))
             for mark in marks:
                 mark.result()
         label = installation.source.label
@@ -137,17 +141,12 @@ def _say_goodbye(work: _Work, console: Console) -> None:
 
 
 def _run(
-    work: _Work, definitions: "dg.Definitions", stage: Stage, console: Console
+    instance: "dg.DagsterInstance", run_id: str, definitions: "dg.Definitions", stage: Stage, console: Console
 ) -> "tuple[StageResult, dg.DagsterRun]":
-    from dagster._core.utils import make_new_run_id
-
     from orchestration.partitions import range_tags, run_tags
     from orchestration.resources import process_tags
 
-    instance = work.instance
-    assert instance is not None  # noqa: S101 - loaded before the first stage
     job = definitions.resolve_job_def(stage.job)
-    work.run_id = run_id = make_new_run_id()
     tags = {"factorloom/trigger": "factorloom refresh", **process_tags()}
     if stage.first and stage.last:
         tags |= run_tags(stage.first, stage.last) if stage.job != "train" else range_tags(stage.first, stage.last)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 from rich.console import Console
 
 from factorloom.errors import RefreshFailed
@@ -51,7 +52,8 @@ def run():
 
     def run(job: str) -> tuple[StageResult, str]:
         with dg.DagsterInstance.ephemeral() as instance:
-            return _run(instance, definitions, Stage(job, "the stage"), console), shown.getvalue()
+            result, _ = _run(instance, make_new_run_id(), definitions, Stage(job, "the stage"), console)
+            return result, shown.getvalue()
 
     return run
 
