@@ -25,7 +25,8 @@ gathered as (
     from prices
 ),
 
-candidates as (
+-- Merged into the query around it, the median would be taken twice for each row.
+candidates as materialized (
     select
         gathered.instrument_id,
         gathered.trade_date as as_of_date,
@@ -46,8 +47,6 @@ candidates as (
         and (instruments.member_from_date is null or gathered.trade_date >= instruments.member_from_date)
         and (instruments.member_to_date is null or gathered.trade_date <= instruments.member_to_date)
         {% if is_windowed() %}and {{ within_window('gathered.trade_date') }}{% endif %} -- noqa: LT02
-    -- Merged into the query around it, the median would be taken twice for each row.
-    offset 0
 ),
 
 universe_members as (
