@@ -36,6 +36,11 @@ print("JSON" + json.dumps({
         }
         for node in sorted(graph.asset_nodes, key=lambda node: node.key)
     ],
+    "carried_with_checks": sorted(
+        node.key.to_user_string()
+        for node in graph.asset_nodes
+        if node.automation_condition and any(hasattr(key, "asset_key") for key in node.execution_set_entity_keys)
+    ),
     "checks": [[key.asset_key.to_user_string(), key.name] for key in graph.asset_check_keys],
     "schedules": [
         facts(one, status=one.default_status.value, timezone=one.execution_timezone)
@@ -106,3 +111,8 @@ def test_every_schedule_says_its_time_zone(described: dict):
 
 def test_every_job_says_what_it_does(described: dict):
     assert all(job["description"] for job in described["jobs"])
+
+
+def test_no_table_that_automation_carries_computes_its_checks_itself(described):
+    """Dagster would ask for these checks by name, and leave out those of every other table in the same run."""
+    assert described["carried_with_checks"] == []

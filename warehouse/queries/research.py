@@ -39,6 +39,26 @@ TRIALS = """
 select trial_id, model_id, sharpe_net from research.trials
 """
 
+# $1 id of the baseline
+OVER_BASELINE = """
+select model_id, value as t
+from research.evaluations
+where metric = 'rank_ic_over_baseline_t' and model_id <> $1
+order by model_id
+"""
+
+# $1 id of the ensemble
+SIGNALS_OF_NEWEST_SESSION = """
+with newest as (select max(as_of_date) as as_of_date from research.signals),
+made as (select f.instrument_id from research.forecasts as f inner join newest using (as_of_date)),
+given as (select s.model_id from research.signals as s inner join newest using (as_of_date))
+select
+    (select count(*) from made) as n_forecasts,
+    (select count(distinct instrument_id) from made) as n_members,
+    (select count(*) from given where model_id <> $1) as n_own,
+    (select count(*) from given where model_id = $1) as n_combined
+"""
+
 VERSIONS_BETWEEN = """
 select model_id, model_version_id, valid_from_date, valid_to_date, artifact_uri
 from research.model_versions

@@ -21,7 +21,7 @@ from orchestration.defs.models.assets import EXPOSURES, GROUP, PRICES, forecasts
 from orchestration.defs.models.evaluation import evaluation_days
 from orchestration.defs.models.panels import read_features
 from orchestration.defs.models.skill import as_evaluation
-from orchestration.metadata import OWNER, Checked, merge_metadata, table, table_metadata
+from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import Artifacts, MarketData, Warehouse
 from warehouse.merge import Window, merge
@@ -32,7 +32,6 @@ KEPT_SESSIONS = 22
 REASONS = {
     "reasons": pa.list_(pa.string()), "reason_features": pa.list_(pa.string()), "reason_sizes": pa.list_(pa.float64()),
 }  # fmt: skip
-CHECK = "every_forecast_has_a_signal"
 KEY = ["model_id", "as_of_date", "instrument_id"]
 
 
@@ -41,13 +40,10 @@ KEY = ["model_id", "as_of_date", "instrument_id"]
     partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
     kinds={"lightgbm", "python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
     code_version=code_version_of(calibrate, strongest_reasons),
-    check_specs=[dg.AssetCheckSpec(CHECK, asset=["research", "signals"],
-        description="Of the newest sessions every forecast has one signal of its forecaster, and every member one of "
-        "the ensemble.")],
 )  # fmt: skip
 def signals(
     context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
-) -> Checked:
+) -> dg.MaterializeResult[None]:
     """One row per forecaster (or ensemble), session and member, for the newest 22 sessions: what to expect, and why."""
     installation, (first, last) = market_data.installation, window_of(context)
     sessions = installation.sessions()
@@ -55,10 +51,7 @@ def signals(
     days = [day for day in sessions if max(first, kept_from) <= day <= last]
     made = warehouse.read_frame(queries.FORECASTS_BETWEEN, [days[0], days[-1]]) if days else pd.DataFrame()
     if made.empty:
-        return dg.MaterializeResult(
-            metadata={"note": "No forecast of the newest sessions in this window."},
-            check_results=[dg.AssetCheckResult(check_name=CHECK, passed=True)],
-        )
+        return dg.MaterializeResult(metadata={"note": "No forecast of the newest sessions in this window."})
     registry = load_registry(installation.settings.models_file)
     track = warehouse.read_frame(queries.EVALUATION_DAYS)
     parts = []
@@ -73,21 +66,26 @@ def signals(
     )
     with warehouse.transaction() as connection:
         written = merge(connection, "research.signals", _as_arrow(rows, explained), window=window)
-    n_members = int(made.groupby("as_of_date")["instrument_id"].nunique().sum())
     combined = rows[rows["model_id"] == ENSEMBLE]
-    n_own = len(rows) - len(combined)
     return dg.MaterializeResult(
         metadata={
-            **merge_metadata(written), "best": table(_best(warehouse, combined)),
+            **merge_metadata(written),
+            "best": table(_best(warehouse, combined)),
             **table_metadata(warehouse, "research.signals"),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name=CHECK, passed=n_own == len(made) and len(combined) in (0, n_members),
-                metadata={"forecasts": len(made), "signals": n_own, "of_the_ensemble": len(combined)},
-            )
-        ],
-    )  # fmt: skip
+        }
+    )
+
+
+@dg.asset_check(
+    asset=signals,
+    description="On the newest session every forecast has one signal of its forecaster, and every member one of the "
+    "ensemble, where there is an ensemble.",
+)
+def every_forecast_has_a_signal(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Count forecasts and signals of the newest session with signals."""
+    found = warehouse.read(queries.SIGNALS_OF_NEWEST_SESSION, [ENSEMBLE]).to_pylist()[0]
+    is_whole = found["n_own"] == found["n_forecasts"] and found["n_combined"] in (0, found["n_members"])
+    return dg.AssetCheckResult(passed=is_whole, metadata={name: int(count) for name, count in found.items()})
 
 
 def _known(track: pd.DataFrame, sessions: Sequence[dt.date], day: dt.date) -> pd.DataFrame:

@@ -47,20 +47,10 @@ def news_articles(context: dg.AssetExecutionContext, warehouse: Warehouse, marke
 
 
 @dg.asset(
-    key=["research", "news_sentiment"], deps=[["marts", "fct_news_articles"]], group_name=GROUP, kinds=KINDS,
+    key=SENTIMENT, deps=[["marts", "fct_news_articles"]], group_name=GROUP, kinds=KINDS,
     owners=[OWNER], automation_condition=FOLLOW_INPUTS, code_version=code_version_of(tones),
-    check_specs=[
-        dg.AssetCheckSpec(
-            "every_article_is_judged", asset=SENTIMENT, blocking=True,
-            description="Each article has a tone by our model.",
-        ),
-        dg.AssetCheckSpec(
-            "tones_agree_with_the_sources_own", asset=SENTIMENT,
-            description="Where a source judges its articles itself, our tone is seldom the opposite; shows some.",
-        ),
-    ],
 )  # fmt: skip
-def news_sentiment(warehouse: Warehouse) -> Checked:
+def news_sentiment(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """One row per article and model: its tone by our model, and the source's own word where it has one.
 
     Known from the article's publication on. What was judged before is judged again only if its text, or the model, is
@@ -78,8 +68,7 @@ def news_sentiment(warehouse: Warehouse) -> Checked:
             "newly_judged": int(articles["known_sentiment"].isna().sum()),
             "mean_sentiment": float(ours.mean()) if len(ours) else 0.0,
             **table_metadata(warehouse, "research.news_sentiment"),
-        },
-        check_results=[_every_article_is_judged(warehouse), _tones_agree(warehouse)],
+        }
     )
 
 
@@ -106,22 +95,27 @@ def judge(articles: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([ours, own], ignore_index=True)
 
 
-def _every_article_is_judged(warehouse: Warehouse) -> dg.AssetCheckResult:
+@dg.asset_check(asset=SENTIMENT, blocking=True, description="Each article has a tone by our model.")
+def every_article_is_judged(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Look for articles that the newest run has left out."""
     n_missing = warehouse.read(queries.ARTICLES_WITHOUT_TONE, [NAME]).to_pylist()[0]["n_articles"]
     return dg.AssetCheckResult(
-        check_name="every_article_is_judged",
         passed=n_missing == 0,
         metadata={"articles_without_tone": n_missing},
         description=f"{n_missing} articles have no tone by {NAME}",
     )
 
 
-def _tones_agree(warehouse: Warehouse) -> dg.AssetCheckResult:
+@dg.asset_check(
+    asset=SENTIMENT,
+    description="Where a source judges its articles itself, our tone is seldom the opposite; shows some.",
+)
+def tones_agree_with_the_sources_own(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Compare our tone of an article with its source's."""
     counts = warehouse.read(queries.TONES_OF_BOTH, [NAME, OPPOSITE]).to_pylist()[0]
     n_both, n_opposite = counts["n_articles"], counts["n_opposite"]
     share = n_opposite / n_both if n_both else 0.0
     return dg.AssetCheckResult(
-        check_name="tones_agree_with_the_sources_own",
         passed=share <= MAX_OPPOSITE_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={

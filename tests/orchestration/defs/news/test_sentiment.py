@@ -6,7 +6,11 @@ import psycopg
 import pytest
 
 from models.sentiment import NAME, model_version
-from orchestration.defs.news.assets import news_sentiment
+from orchestration.defs.news.assets import (
+    every_article_is_judged,
+    news_sentiment,
+    tones_agree_with_the_sources_own,
+)
 from tests.orchestration.defs.conftest import WarehouseOfTest
 
 
@@ -32,6 +36,11 @@ class News:
         """Run the asset."""
         return news_sentiment(warehouse=self._warehouse)
 
+    def checks(self) -> list[Any]:
+        """Run both checks."""
+        checks = (every_article_is_judged, tones_agree_with_the_sources_own)
+        return [check(warehouse=self._warehouse) for check in checks]
+
     def tones(self) -> dict[tuple[str, str], float]:
         rows = self._connection.execute("select article_id, model_name, sentiment from research.news_sentiment")
         return {(article, model): tone for article, model, tone in rows.fetchall()}
@@ -51,12 +60,13 @@ def news(database: Any):
 def test_each_article_has_our_tone_and_the_sources_own_where_it_has_one(news):
     news.write("n1", "Acme shares plunge", own=-0.9)
     news.write("n2", "Acme beats expectations")
-    result = news.judge()
+    assert [check.passed for check in news.checks()] == [False, True]
+    news.judge()
     tones = news.tones()
     assert set(tones) == {("n1", NAME), ("n1", "wire"), ("n2", NAME)}
     assert tones["n1", NAME] < 0 < tones["n2", NAME]
     assert tones["n1", "wire"] == -0.9
-    assert [check.passed for check in result.check_results] == [True, True]
+    assert [check.passed for check in news.checks()] == [True, True]
     versions = news.execute("select distinct model_name, model_version from research.news_sentiment order by 1")
     assert versions == [(NAME, model_version()), ("wire", "as_given")]
 
@@ -94,7 +104,8 @@ def test_a_tone_of_an_article_that_is_gone_goes_too(news):
 def test_tones_opposite_to_the_sources_own_are_shown(news):
     for number in range(5):
         news.write(f"n{number}", "Acme shares plunge after fraud", own=0.9 if number == 0 else -0.9)
-    check = news.judge().check_results[1]
+    news.judge()
+    check = news.checks()[1]
     assert not check.passed
     assert check.metadata["opposite_share"].value == pytest.approx(0.2)
     assert "plunge" in check.metadata["sample"].md_str
