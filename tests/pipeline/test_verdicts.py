@@ -23,8 +23,11 @@ NEVER = ("marts.dim_benchmark_prices",)
 FROM_STATEMENTS = ("factors.fct_quality", "factors.fct_growth")
 # Ranks among the universe: the instrument's value moves everybody's place, on the days on which it has another value.
 OF_A_DAY = ("factors.fct_factor_exposures", "factors.fct_sector_exposures")
-# Averages that never forget, and what has learnt from the bar or is ranked by it.
-FROM_THEN_ON = ("research.indicators", "research.forecasts", "research.rankings", "research.model_versions")
+# Averages that never forget, and what has learnt from the bar, is ranked by it or holds it.
+FROM_THEN_ON = (
+    *(f"research.{name}" for name in ("indicators", "forecasts", "rankings", "model_versions", "index_allocations",
+                                      "index_values", "index_turnover")),
+)  # fmt: skip
 
 
 class Judged(NamedTuple):
