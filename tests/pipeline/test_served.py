@@ -32,12 +32,13 @@ def ids(client: TestClient) -> dict[str, str]:
 
 
 def paths(client: TestClient, ids: dict[str, str]) -> list[str]:
-    return [path.format(**ids) for path in client.get("/openapi.json").json()["paths"] if path.startswith("/v1/")]
+    known = client.get("/openapi.json").json()["paths"]
+    return [path.format(**ids) for path, item in known.items() if path.startswith("/v1/") and "get" in item]
 
 
 def test_every_operation_answers_with_rows_a_version_and_then_304(client: TestClient, ids: dict[str, str]):
     answered = paths(client, ids)
-    assert len(answered) == len(VERSIONED)
+    assert len(answered) == sum("GET" in handler.http_methods for handler in VERSIONED)
     for path in answered:
         answer = client.get(path)
         assert answer.status_code == 200, f"{path}: {answer.text}"
@@ -86,7 +87,7 @@ def test_a_ticker_that_was_given_up_leads_to_its_successor(client: TestClient, r
 
 
 def test_every_table_that_is_served_has_a_version_of_its_own(client: TestClient):
-    datasets = {name for handler in VERSIONED for name in handler.opt["datasets"]}
+    datasets = {name for handler in VERSIONED for name in handler.opt.get("datasets", ())}
     assert {name for name in datasets if name.startswith(("marts.", "factors."))} <= set(BUILT)
     known = {row["dataset"] for row in client.get("/v1/datasets").json()["data"]}
     # There are no quotes before the first session under way.
