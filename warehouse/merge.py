@@ -122,13 +122,10 @@ def merge(connection: adbc.Connection, table: str, rows: Rows, *, window: Window
         cursor.fetchall()
         rows = _checked(target, lambda: rows.cast(_copied_schema(target, rows.schema)))
         is_empty = _scalar(cursor, f"select count(*) from (select from {table} limit 1) as some_row") == 0
-        if is_empty and all(target.types[column] in COPIED_AS for column in columns):
-            _copy_into(cursor, target, rows)
+        if is_empty:
+            _fill(cursor, target, columns, rows)
             return _all_inserted(cursor, target, columns)
         received = _take_in(cursor, target, rows)
-        if is_empty:
-            _insert_all(cursor, target, columns)
-            return _all_inserted(cursor, target, columns)
         return _merge_delta(cursor, target, columns, received, window)
 
 
@@ -146,13 +143,13 @@ def _take_in(cursor: adbc.Cursor, target: _Target, rows: Rows) -> int:
     return received
 
 
-def _copy_into(cursor: adbc.Cursor, target: _Target, rows: Rows) -> None:
-    """Fill an empty table with rows that are still being made."""
-    schema_name, _, name = target.name.partition(".")
-    _checked(target, lambda: cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema_name))
-
-
-def _insert_all(cursor: adbc.Cursor, target: _Target, columns: list[str]) -> None:
+def _fill(cursor: adbc.Cursor, target: _Target, columns: list[str], rows: Rows) -> None:
+    """Copy rows into an empty table while they are still being made; by the temporary one where a type wants a cast."""
+    if all(target.types[column] in COPIED_AS for column in columns):
+        schema_name, _, name = target.name.partition(".")
+        _checked(target, lambda: cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema_name))
+        return
+    _take_in(cursor, target, rows)
     listed = ", ".join(columns)
     _write(cursor, target, f"insert into {target.name} ({listed}) select {_cast(target, columns)} from incoming as i")
 

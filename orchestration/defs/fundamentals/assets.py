@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pandas as pd
 
-from orchestration.defs.market_data.assets import KINDS, RETRIES, accounting, ingest_window, instruments, received
+from orchestration.defs.market_data.assets import ingest_window, instruments, raw_table, received
 from orchestration.ingestion import Entity
 from orchestration.installation import Installation
-from orchestration.metadata import OWNER, Checked
-from orchestration.partitions import sessions_partitions, window_of
+from orchestration.metadata import Checked
+from orchestration.partitions import window_of
 from orchestration.resources import MarketData, Warehouse
 from orchestration.sources.records import Fundamental
 from transforms.record_rules import check_fundamentals
@@ -21,11 +21,7 @@ from warehouse.queries import fundamentals as queries
 ASSUMED_LAG_DAYS = 90
 
 
-@dg.asset(
-    key=["raw", "fundamentals"], deps=[instruments], partitions_def=sessions_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(), group_name="fundamentals", kinds=KINDS, owners=[OWNER],
-    pool="vendor_api", retry_policy=RETRIES, check_specs=accounting("fundamentals"),
-)  # fmt: skip
+@raw_table("fundamentals", deps=[instruments], group="fundamentals", by_session=True)
 def fundamentals(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol, statement, period end and publication; a restated statement is a new row."""
     installation, window = market_data.installation, window_of(context)

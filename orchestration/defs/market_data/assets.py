@@ -58,6 +58,24 @@ def accounting(table_name: str) -> list[dg.AssetCheckSpec]:
     ]
 
 
+def raw_table(
+    name: str, *, deps: Sequence[dg.AssetsDefinition] = (), group: str = GROUP, by_session: bool = False
+) -> Callable[[Callable[..., Checked]], dg.AssetsDefinition]:
+    """Make an asset of what a source tells: asked within the vendors' pool, asked again, every record accounted for."""
+    return dg.asset(
+        key=["raw", name],
+        deps=deps,
+        group_name=group,
+        kinds=KINDS,
+        owners=[OWNER],
+        pool="vendor_api",
+        retry_policy=RETRIES,
+        check_specs=accounting(name),
+        partitions_def=sessions_partitions() if by_session else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if by_session else None,
+    )
+
+
 def ingest_window(
     warehouse: Warehouse,
     installation: Installation,
@@ -89,20 +107,14 @@ def received(installation: Installation, entity: str, *window: dt.date) -> Itera
     return batches
 
 
-@dg.asset(
-    key=["raw", "ticker_events"], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("ticker_events"),
-)  # fmt: skip
+@raw_table("ticker_events")
 def ticker_events(warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and day of change: what an instrument was called before."""
     installation = market_data.installation
     return ingest_window(warehouse, installation, ticker_events_entity(), received(installation, "ticker_events"))
 
 
-@dg.asset(
-    key=["raw", "instruments"], deps=[ticker_events], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("instruments"),
-)  # fmt: skip
+@raw_table("instruments", deps=[ticker_events])
 def instruments(warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and instrument that had it: the instruments as the source described them last."""
     installation = market_data.installation
@@ -135,11 +147,7 @@ def write_aliases(warehouse: Warehouse, installation: Installation) -> MergeResu
     return warehouse.merge("raw.instrument_aliases", aliases)
 
 
-@dg.asset(
-    key=["raw", "daily_bars"], deps=[instruments], partitions_def=sessions_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("daily_bars"),
-)  # fmt: skip
+@raw_table("daily_bars", deps=[instruments], by_session=True)
 def daily_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and session; a re-run changes only what the source changed."""
     installation, (first, last) = market_data.installation, window_of(context)
@@ -150,11 +158,7 @@ def daily_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, market_d
     )
 
 
-@dg.asset(
-    key=["raw", "benchmark_bars"], partitions_def=sessions_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("benchmark_bars"),
-)  # fmt: skip
+@raw_table("benchmark_bars", by_session=True)
 def benchmark_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, index symbol and session: the market index that returns are compared with."""
     installation, (first, last) = market_data.installation, window_of(context)
@@ -162,22 +166,14 @@ def benchmark_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, mark
     return ingest_window(warehouse, installation, entity, received(installation, "benchmark_bars", first, last))
 
 
-@dg.asset(
-    key=["raw", "dividends"], deps=[instruments], partitions_def=sessions_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("dividends"),
-)  # fmt: skip
+@raw_table("dividends", deps=[instruments], by_session=True)
 def dividends(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and ex-date: cash dividends as declared."""
     installation, window = market_data.installation, window_of(context)
     return ingest_window(warehouse, installation, dividends_entity(), received(installation, "dividends", *window))
 
 
-@dg.asset(
-    key=["raw", "splits"], deps=[instruments], partitions_def=sessions_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("splits"),
-)  # fmt: skip
+@raw_table("splits", deps=[instruments], by_session=True)
 def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and ex-date: share splits."""
     installation, window = market_data.installation, window_of(context)

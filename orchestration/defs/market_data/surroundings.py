@@ -6,29 +6,22 @@ import dagster as dg
 import pandas as pd
 
 from orchestration.calendars import HomeCalendar
-from orchestration.defs.market_data.assets import GROUP, KINDS, RETRIES, accounting, ingest_window, received
+from orchestration.defs.market_data.assets import ingest_window, raw_table, received
 from orchestration.defs.market_data.entities import EXCHANGES_OF_CALENDAR, fx_rates_entity, market_holidays_entity
-from orchestration.metadata import OWNER, Checked, sample
-from orchestration.partitions import sessions_partitions, window_of
+from orchestration.metadata import Checked, sample
+from orchestration.partitions import window_of
 from orchestration.resources import MarketData, Warehouse
 from warehouse.queries import market_data as queries
 
 
-@dg.asset(
-    key=["raw", "fx_rates"], partitions_def=sessions_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("fx_rates"),
-)  # fmt: skip
+@raw_table("fx_rates", by_session=True)
 def fx_rates(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, pair of currencies and day: the day's last exchange rate."""
     installation, window = market_data.installation, window_of(context)
     return ingest_window(warehouse, installation, fx_rates_entity(), received(installation, "fx_rates", *window))
 
 
-@dg.asset(
-    key=["raw", "market_holidays"], group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("market_holidays"),
-)  # fmt: skip
+@raw_table("market_holidays")
 def market_holidays(warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, exchange and day: when exchanges are closed, or close early, as the source knows it now."""
     installation = market_data.installation

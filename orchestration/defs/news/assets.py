@@ -11,15 +11,14 @@ from orchestration.code_versions import code_version_of
 from orchestration.defs.market_data.assets import (
     BEGINNING,
     KINDS,
-    RETRIES,
-    accounting,
     ingest_window,
     instruments,
+    raw_table,
     received,
 )
 from orchestration.defs.market_data.entities import news_articles_entity
 from orchestration.metadata import OWNER, Checked, merge_metadata, sample, table_metadata
-from orchestration.partitions import sessions_partitions, window_of
+from orchestration.partitions import window_of
 from orchestration.resources import MarketData, Warehouse
 from warehouse.merge import Window
 from warehouse.queries import news as queries
@@ -34,11 +33,7 @@ OPPOSITE = 1.0
 MAX_OPPOSITE_SHARE = 0.1
 
 
-@dg.asset(
-    key=["raw", "news_articles"], deps=[instruments], partitions_def=sessions_partitions(),
-    backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds=KINDS, owners=[OWNER], pool="vendor_api",
-    retry_policy=RETRIES, check_specs=accounting("news_articles"),
-)  # fmt: skip
+@raw_table("news_articles", deps=[instruments], group=GROUP, by_session=True)
 def news_articles(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source and article: what was written about companies."""
     installation, window = market_data.installation, window_of(context)
