@@ -34,10 +34,13 @@ def mark_covered_partitions(instance: DagsterInstance, run: DagsterRun) -> int:
         for key in sorted(own)
         for session in sessions[:-1]
     ]
-    # The run's own once more: the UI shows what the newest of a table's materializations says, whatever its partition.
-    entries = [_entry(run, materialization) for materialization in (*covered, *map(_again, own.values()))]
+    entries = [_entry(run, materialization) for materialization in covered]
     for start in range(0, len(entries), BATCH):
         instance.event_log_storage.store_event_batch(entries[start : start + BATCH])
+    # The run's own once more, since the UI shows what the newest of a table's materializations says, whatever its
+    # partition. One by one: of a batch, Dagster takes the last alone for the newest of its table.
+    for materialization in map(_again, own.values()):
+        instance.event_log_storage.store_event_batch([_entry(run, materialization)])
     instance.add_run_tags(run.run_id, {COVERED_TAG: str(len(covered))})
     return len(covered)
 
