@@ -86,6 +86,8 @@ def sample(frame: pd.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
 
 
 def _cell(value: object, digits: int) -> str:
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload] # a scalar by now
+        return ""
     if isinstance(value, float):
         return f"{value:.{digits}f}"
     return str(value).replace("|", "/")
