@@ -31,7 +31,7 @@ from transforms.alert_rules import (
 )
 from warehouse.queries import alert_evaluation as queries
 from warehouse.queries.alert_evaluation import AlertState, Announcement, Observation
-from warehouse.records.alerts import LevelRule
+from warehouse.records.alert_rules_1 import LevelRule
 
 # Stands in app.alert_states for "never observed": a later observation, however old its instant, must still count.
 NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from warehouse.records.alerts import LevelRule
+from warehouse.records.alert_rules_1 import LevelRule
 
 # What an observation can depend on: a later look at the same marks finds the same observations. Not the time of day.
 MARKS = """

@@ -11,7 +11,8 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from warehouse.records.alerts import LevelRule
+from warehouse.records.alert_rules_1 import LevelRule
+from warehouse.records.alerts import AnyRule, Instruments
 from warehouse.records.errors import RuleRefused
 
 INSTRUMENTS_NAMED = """
@@ -45,7 +46,7 @@ class Counts(NamedTuple):
 
 
 def create_alert(
-    connection: psycopg.Connection, rule: LevelRule, *, user_id: UUID | str, name: str, now: dt.datetime
+    connection: psycopg.Connection, rule: AnyRule, *, user_id: UUID | str, name: str, now: dt.datetime
 ) -> UUID:
     """Store a rule and return its id; its instruments may be given as tickers, which are resolved as of today.
 
@@ -54,8 +55,7 @@ def create_alert(
     RuleRefused
         If the rule names instruments that nobody knows, or the user has a rule of the same name.
     """
-    resolved = resolve_instruments(connection, rule.instruments)
-    stored = msgspec.structs.replace(rule, instruments=tuple(dict.fromkeys(resolved)))
+    stored = resolve_rule(connection, rule)
     alert_id = uuid.uuid4()
     row = {
         "alert_id": alert_id,
@@ -70,6 +70,26 @@ def create_alert(
     except psycopg.errors.UniqueViolation as exc:
         raise RuleRefused(f"the name must be the only one of its kind among your rules; got {name!r} again") from exc
     return alert_id
+
+
+def resolve_rule(connection: psycopg.Connection, rule: AnyRule) -> AnyRule:
+    """Return a rule as it is stored: with ids for its instruments, as of today.
+
+    Raises
+    ------
+    RuleRefused
+        If the rule names instruments that nobody knows.
+    """
+    if isinstance(rule, LevelRule):
+        return msgspec.structs.replace(rule, instruments=_ids_of(connection, rule.instruments))
+    if isinstance(rule.scope, Instruments):
+        scope = msgspec.structs.replace(rule.scope, instruments=_ids_of(connection, rule.scope.instruments))
+        return msgspec.structs.replace(rule, scope=scope)
+    return rule
+
+
+def _ids_of(connection: psycopg.Connection, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(resolve_instruments(connection, names)))
 
 
 def resolve_instruments(connection: psycopg.Connection, names: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from warehouse.queries.alert_evaluation import read_marks, tables_are_built
 from warehouse.queries.alerts import create_alert, read_counts, resolve_instruments
 from warehouse.queries.deliveries import create_endpoint
 from warehouse.queries.events import write_event
-from warehouse.records.alerts import LevelRule
+from warehouse.records.alert_rules_1 import LevelRule
 from warehouse.records.errors import EndpointRefused, RuleRefused
 from warehouse.secrets import LOCAL_OWNER_ID, KeyRing, Sealed
 
