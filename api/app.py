@@ -17,6 +17,7 @@ from api.database import Database
 from api.errors import ApiProblem
 from api.exchange import content_hash
 from api.freshness import Freshness
+from api.identity.gate import Gate, provide_principal
 from api.keys import cursor_key
 from api.outermost import Outermost
 from api.questions import examine
@@ -73,15 +74,19 @@ UNVERSIONED = [
     docs.openapi,
 ]
 
+# Made once and handed to every handler that asks for it by name.
+SHARED = ("reader", "database", "cursors", "watch", "document", "freshness")
+
 
 def create_app(settings: Settings) -> Outermost:
     """Return the ASGI application of an installation. Nothing is connected to before it starts."""
-    database = Database(api_url(settings))
+    clock = clock_of(settings)
+    database = Database(api_url(settings), clock)
     versions = Versions(database)
-    schema = description.describe(_routes(), _dependencies(None, None, None, None))
+    schema = description.describe(routes(), dependencies())
     document = docs.Document(msgspec.json.encode(schema))
     cursors = Cursors(cursor_key(Path(settings.home)))
-    watch = Watch(settings, clock_of(settings))
+    watch = Watch(settings, clock)
     freshness = Freshness(settings)
 
     @asynccontextmanager
@@ -91,14 +96,20 @@ def create_app(settings: Settings) -> Outermost:
         await database.close()
 
     app = Litestar(
-        _routes(),
+        routes(),
         openapi_config=None,
         logging_config=None,
         lifespan=[connected],
         before_request=examine(
-            description.query_parameters(schema), versions, content_hash(document.body.decode()), freshness
+            Gate(database),
+            description.query_parameters(schema),
+            versions,
+            content_hash(document.body.decode()),
+            freshness,
         ),
-        dependencies=_dependencies(database, cursors, watch, document, freshness),
+        dependencies=dependencies(
+            reader=database, database=database, cursors=cursors, watch=watch, document=document, freshness=freshness
+        ),
         exception_handlers={
             ApiProblem: problems.on_api_problem,
             ValidationException: problems.on_validation,
@@ -111,14 +122,17 @@ def create_app(settings: Settings) -> Outermost:
     return Outermost(app)
 
 
-def _routes() -> list[ControllerRouterHandler]:
+def routes() -> list[ControllerRouterHandler]:
+    """Return every route of the application."""
     return [Router("/v1", route_handlers=VERSIONED), *UNVERSIONED]
 
 
-def _dependencies(database: Any, cursors: Any, watch: Any, document: Any, freshness: Any = None) -> dict[str, Provide]:
-    """Return what handlers may ask for by name."""
-    shared = {"reader": database, "cursors": cursors, "watch": watch, "document": document, "freshness": freshness}
-    return {name: _always(thing) for name, thing in shared.items()} | {"instrument": Provide(provide_instrument)}
+def dependencies(**shared: object) -> dict[str, Provide]:
+    """Return what handlers may ask for by name; for the documentation alone, the shared things are left out."""
+    return {name: _always(shared.get(name)) for name in SHARED} | {
+        "instrument": Provide(provide_instrument),
+        "principal": Provide(provide_principal, sync_to_thread=False),
+    }
 
 
 def _always(thing: Any) -> Provide:

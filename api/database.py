@@ -1,8 +1,9 @@
-"""The API's connections to Postgres: few, read-only by default, and never waited for long."""
+"""The API's connections to Postgres: few, read-only unless a transaction says otherwise, never waited for long."""
 
+import datetime as dt
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -12,12 +13,17 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api import exchange
 from api.errors import DatabaseBusy, DatabaseUnreachable, DatasetMissing, QueryTooSlow
+from api.identity.principal import Principal
+from warehouse.clock import Clock
 from warehouse.queries.reader import Row
 
 MIN_CONNECTIONS = 4
 MAX_CONNECTIONS = 8
 ACQUIRE_SECONDS = 0.25
 STATEMENT_TIMEOUT = "2s"
+# Who the rows are for holds as long as the transaction; behind a pooler that shares connections too.
+AS_USER = "select set_config('app.user_id', %s, true)"
+AS_IDENTITY = "select set_config('app.identity', 'on', true)"
 
 # dbt drops and makes its tables anew, and a server may restart: once more, on another connection, it works.
 _WORTH_ANOTHER_TRY = (
@@ -29,10 +35,39 @@ _WORTH_ANOTHER_TRY = (
 )
 
 
+class Transaction:
+    """Statements that commit together or not at all. Implements `warehouse.queries.reader.Writer`.
+
+    Parameters
+    ----------
+    connection
+        In a transaction; for what `rows` and `execute` do not do, such as COPY.
+    now
+        When it began: the instant of every row that it writes.
+    """
+
+    def __init__(self, connection: AsyncConnection[Any], now: dt.datetime) -> None:
+        self.connection = connection
+        self.now = now
+
+    async def rows(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Return the rows of a statement, each as `shape`."""
+        with _timed():
+            async with self.connection.cursor(binary=True, row_factory=args_row(shape)) as cursor:
+                await cursor.execute(sql, parameters)
+                return await cursor.fetchall()
+
+    async def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
+        """Carry out a statement; returns how many rows it touched."""
+        with _timed():
+            return (await self.connection.execute(sql, parameters)).rowcount
+
+
 class Database:
     """A pool of connections that answers queries with structs. Implements `warehouse.queries.reader.Reader`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.now = clock
         self._pool = AsyncConnectionPool(
             url,
             min_size=MIN_CONNECTIONS,
@@ -63,18 +98,63 @@ class Database:
         DatabaseBusy, DatabaseUnreachable, QueryTooSlow, DatasetMissing
             When no connection came free, the server is away, it took too long, or a table is not there.
         """
-        started = time.perf_counter()
-        try:
+        with _as_problems(), _timed():
             return await self._twice(shape, sql, parameters)
-        except errors.QueryCanceled as error:
-            raise QueryTooSlow from error
-        except (errors.UndefinedTable, errors.InvalidSchemaName) as error:
-            raise DatasetMissing from error
-        except psycopg.OperationalError as error:
-            raise DatabaseUnreachable from error
-        finally:
-            if (now := exchange.current.get(None)) is not None:
-                now.database_seconds += time.perf_counter() - started
+
+    @asynccontextmanager
+    async def as_user(self, principal: Principal) -> AsyncIterator[Transaction]:
+        """One transaction that reads and writes the rows of one person and sees nobody else's.
+
+        It commits at the end of the block and rolls back when an exception leaves it.
+
+        Raises
+        ------
+        DatabaseBusy, DatabaseUnreachable, QueryTooSlow, DatasetMissing
+            As `rows`; then nothing of it stands. Violated constraints are psycopg's `IntegrityError`.
+        ValueError
+            When it is not known who asks; the handler's scope sees to it that this does not happen.
+        """
+        if principal.user_id is None:
+            raise ValueError("principal: a transaction must be somebody's; got nobody. Give the handler a scope.")
+        async with self._transaction(AS_USER, [str(principal.user_id)]) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def as_identity(self) -> AsyncIterator[Transaction]:
+        """One transaction that looks for people and keys before it is known who asks; for `api.identity` alone."""
+        async with self._transaction(AS_IDENTITY, []) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _transaction(self, claim: str, parameters: list[str]) -> AsyncIterator[Transaction]:
+        with _as_problems():
+            transaction = Transaction(await self._begin(claim, parameters), self.now())
+            try:
+                yield transaction
+                await transaction.execute("commit")
+            finally:
+                # A connection that is still inside the transaction is rolled back by the pool, a broken one replaced.
+                await self._pool.putconn(transaction.connection)
+
+    async def _begin(self, claim: str, parameters: list[str]) -> AsyncConnection[Any]:
+        """Return a connection inside a transaction; one that has died in the pool is replaced."""
+        with _timed():
+            try:
+                return await self._begin_once(claim, parameters)
+            except psycopg.OperationalError:
+                await self._pool.check()
+                return await self._begin_once(claim, parameters)
+
+    async def _begin_once(self, claim: str, parameters: list[str]) -> AsyncConnection[Any]:
+        connection = await self._acquire()
+        try:
+            await connection.execute("begin read write")
+            await connection.execute(claim, parameters)
+        except BaseException:
+            await connection.close()
+            await self._pool.putconn(connection)
+            raise
+        return connection
 
     async def _twice(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None) -> list[Row]:
         try:
@@ -106,6 +186,30 @@ class Database:
             if self._pool.get_stats().get("pool_size", 0) == 0:
                 raise DatabaseUnreachable from error
             raise DatabaseBusy from error
+
+
+@contextmanager
+def _as_problems() -> Iterator[None]:
+    """Say what the driver says as a problem."""
+    try:
+        yield
+    except errors.QueryCanceled as error:
+        raise QueryTooSlow from error
+    except (errors.UndefinedTable, errors.InvalidSchemaName) as error:
+        raise DatasetMissing from error
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachable from error
+
+
+@contextmanager
+def _timed() -> Iterator[None]:
+    """Count the time in the exchange of now."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        if (now := exchange.current.get(None)) is not None:
+            now.database_seconds += time.perf_counter() - started
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

@@ -8,23 +8,28 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Contact, License, Tag
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 from litestar.types import ControllerRouterHandler
 from msgspec import json
 
+from api.identity.gate import access_of
+from api.identity.principal import OPEN, SIGNED_IN
 from api.problems import MEDIA_TYPE, Problem
 from api.routes.root import WELCOME
 
 API_VERSION = "1.0.0"
+METHODS = ("get", "post", "put", "patch", "delete")
 EVERYWHERE = (400, 405, 500, 503)
 MEANINGS = {
     307: "The ticker has a successor; Location leads there.",
     400: "The request cannot be read: a parameter is unknown, repeated or malformed, or the cursor is not for it.",
+    401: "It must be known who asks, and what they showed does not hold; WWW-Authenticate says why.",
+    403: "The caller may not do this; WWW-Authenticate names the scope.",
     404: "There is no such thing, or not on that day.",
     405: "The address does not take this method.",
     410: "The data has changed since the cursor was handed out.",
     413: "The body is larger than it may be.",
-    415: "The body is not application/json.",
+    415: "The body is in a format that is not read here.",
     422: "Each part can be read, but together they ask for nothing.",
     500: "Something broke on our side.",
     503: "It cannot be answered now; Retry-After says when to try again.",
@@ -44,6 +49,12 @@ DESCRIPTION = f"""{WELCOME.description}
 """
 
 Json = dict[str, Any]
+# One scheme for keys and tokens alike; the scopes of an operation stand in its description.
+BEARER = SecurityScheme(
+    type="http",
+    scheme="bearer",
+    description="An API key (`fl_...`) or an access token (JWT). Market data may be open to everybody.",
+)
 _GENERIC = re.compile(r"\b(Page|One)_[\w.]*?(\w+)_(?![\w.])")
 
 _IF_NONE_MATCH: Json = {
@@ -64,6 +75,7 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
         use_handler_docstrings=True,
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         contact=Contact(name="The operator of this installation"),
+        components=Components(security_schemes={"bearer": BEARER}),
         tags=[
             Tag(name="Market data", description="What the market did, and what companies reported."),
             Tag(name="Research", description="What was computed from it."),
@@ -98,18 +110,31 @@ def _with_plain_names(schema: Json) -> Json:
 
 def _complete(operation: Json, handler: HTTPRouteHandler) -> None:
     """Add to one operation what Litestar does not know of it."""
-    ok = operation["responses"]["200"]
+    status = str(handler.status_code)
+    ok = operation["responses"][status]
     ok["description"] = operation["summary"]
     ok["headers"] = {name: _header(text) for name, text in HEADERS.items()}
-    ok["content"]["application/json"]["example"] = handler.opt["example"]
-    responses = {"200": ok}
+    if handler.opt["example"] is not None:
+        ok["content"]["application/json"]["example"] = handler.opt["example"]
+    responses = {status: ok}
+    operation["security"] = _security(handler)
     if handler.opt.get("datasets"):
         ok["headers"]["ETag"] = _header("Entity tag: changes with the version of the data, and with the question.")
         responses["304"] = {"description": "The client has this answer already (If-None-Match)."}
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
-    for status in sorted({*EVERYWHERE, *handler.opt["problems"]}):
-        responses[str(status)] = _problem_response(status)
+    refusals = () if access_of(handler) == OPEN else (401, 403)
+    for refused in sorted({*EVERYWHERE, *refusals, *handler.opt["problems"]}):
+        responses[str(refused)] = _problem_response(refused)
     operation["responses"] = responses
+
+
+def _security(handler: HTTPRouteHandler) -> list[Json]:
+    """Return what an operation asks for: nothing, or a key or token with a scope; market data come without one too."""
+    access = access_of(handler)
+    if access == OPEN:
+        return []
+    needed: Json = {"bearer": [] if access == SIGNED_IN else [access]}
+    return [{}, needed] if access == "read:market" else [needed]
 
 
 def _problem_response(status: int) -> Json:
@@ -119,6 +144,8 @@ def _problem_response(status: int) -> Json:
     }
     if status == 307:
         response["headers"] = {"Location": _header("Address of the successor.")}
+    if status in (401, 403):
+        response["headers"] = {"WWW-Authenticate": _header("Scheme, and what is wrong (RFC 6750).")}
     if status == 405:
         response["headers"] = {"Allow": _header("Methods that the address takes.")}
     if status == 503:
@@ -137,7 +164,7 @@ def _header(description: str) -> Json:
 
 def _operations(schema: Json) -> Iterator[Json]:
     for path in schema["paths"].values():
-        yield from (operation for method, operation in path.items() if method in ("get", "post", "put", "delete"))
+        yield from (operation for method, operation in path.items() if method in METHODS)
 
 
 def _handlers(route: Any) -> Iterator[HTTPRouteHandler]:

@@ -121,9 +121,9 @@ class MediaTypeUnsupported(ApiProblem):
     code = "media-type-unsupported"
     title = "The body is in a format that is not read here"
 
-    def __init__(self, media_type: str) -> None:
-        given = shown(media_type) or "none"
-        super().__init__(f"body: must be application/json; got {given}. Send JSON, and say so in Content-Type.")
+    def __init__(self, media_type: str, accepted: Sequence[str]) -> None:
+        given, listed = shown(media_type) or "none", " or ".join(accepted)
+        super().__init__(f"body: must be {listed}; got {given}. Say in Content-Type what you send.")
 
 
 class CursorInvalid(BadRequest):

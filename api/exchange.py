@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+MAX_USER_AGENT = 200
+_UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
 
 
@@ -15,6 +17,8 @@ class Exchange:
     """One request and its answer."""
 
     request_id: str
+    client_address: str | None = None
+    user_agent: str | None = None
     database_seconds: float = 0.0
     operation_id: str | None = None
     filter_hash: str = ""
@@ -40,6 +44,12 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
         if name == b"x-request-id" and _ACCEPTED_ID.fullmatch(value):
             return value.decode("ascii")
     return str(uuid.uuid4())
+
+
+def user_agent(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return what the client calls itself: short, and of printable ASCII."""
+    given = next((value for name, value in headers if name == b"user-agent"), None)
+    return None if given is None else _UNPRINTABLE.sub(b"?", given)[:MAX_USER_AGENT].decode("ascii")
 
 
 def content_hash(*parts: str) -> str:

@@ -1,11 +1,14 @@
 """How an operation is declared: id, summary, the tables it reads and an example stand beside its handler."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
-from litestar import get, post
+from litestar import get, post, route
+from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
+
+from api.identity.principal import Access
 
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 
@@ -15,6 +18,7 @@ LIVE = "public, max-age=2"
 UNCACHED = "no-store"
 # A thousand options with all their terms are a quarter of this.
 MAX_BODY_BYTES = 1_000_000
+JSON = "application/json"
 
 
 def read(
@@ -23,6 +27,7 @@ def read(
     operation_id: str,
     summary: str,
     tag: str,
+    scope: Access,
     example: object,
     datasets: Sequence[str] = (),
     cache_control: str = UNCACHED,
@@ -34,6 +39,8 @@ def read(
     ----------
     path, operation_id, summary, tag
         As in OpenAPI; the description is the handler's docstring.
+    scope
+        What the caller must carry; `OPEN` and `SIGNED_IN` ask for no scope.
     example
         An answer, shown in the documentation.
     datasets
@@ -49,6 +56,7 @@ def read(
         summary=summary,
         tags=[tag],
         opt={
+            "scope": scope,
             "datasets": tuple(datasets),
             "cache_control": cache_control,
             "example": msgspec.to_builtins(example),
@@ -58,7 +66,14 @@ def read(
 
 
 def calculation(
-    path: str, *, operation_id: str, summary: str, tag: str, example: object, problems: Sequence[int] = ()
+    path: str,
+    *,
+    operation_id: str,
+    summary: str,
+    tag: str,
+    scope: Access,
+    example: object,
+    problems: Sequence[int] = (),
 ) -> Callable[[AnyHandler], HTTPRouteHandler]:
     """Declare a calculation: a question in the body, an answer at once, nothing kept. Parameters as in `read`."""
     return post(
@@ -68,5 +83,52 @@ def calculation(
         tags=[tag],
         status_code=200,
         request_max_body_size=MAX_BODY_BYTES,
-        opt={"example": msgspec.to_builtins(example), "problems": (413, 415, *problems)},
+        opt={
+            "scope": scope,
+            "media_types": (JSON,),
+            "example": msgspec.to_builtins(example),
+            "problems": (413, 415, *problems),
+        },
+    )
+
+
+def write(
+    method: Literal["POST", "PUT", "PATCH", "DELETE"],
+    path: str,
+    *,
+    operation_id: str,
+    summary: str,
+    tag: str,
+    scope: Access,
+    status_code: int,
+    example: object = None,
+    media_types: Sequence[str] = (JSON,),
+    max_body_bytes: int = MAX_BODY_BYTES,
+    problems: Sequence[int] = (),
+) -> Callable[[AnyHandler], HTTPRouteHandler]:
+    """Declare a write. Parameters as in `read`, and these.
+
+    Parameters
+    ----------
+    status_code
+        Of success: 200, 201, 202, or 204 without an answer and an example.
+    media_types
+        Of the body; none where there is no body.
+    max_body_bytes
+        A larger body is refused.
+    """
+    return route(
+        path,
+        http_method=[HttpMethod(method)],
+        operation_id=operation_id,
+        summary=summary,
+        tags=[tag],
+        status_code=status_code,
+        request_max_body_size=max_body_bytes,
+        opt={
+            "scope": scope,
+            "media_types": tuple(media_types),
+            "example": msgspec.to_builtins(example),
+            "problems": (*((413, 415) if media_types else ()), *problems),
+        },
     )

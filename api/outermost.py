@@ -76,7 +76,12 @@ class _Answer:
     """One answer on its way out."""
 
     def __init__(self, scope: HTTPScope, send: Send) -> None:
-        self.exchange = exchange.Exchange(exchange.request_id(scope["headers"]))
+        client = scope.get("client")
+        self.exchange = exchange.Exchange(
+            exchange.request_id(scope["headers"]),
+            client_address=client[0] if client else None,
+            user_agent=exchange.user_agent(scope["headers"]),
+        )
         self.status: int | None = None
         self.n_bytes = 0
         self._is_head = scope["method"] == "HEAD"

@@ -108,7 +108,7 @@ def on_validation(request: Request[Any, Any, Any], error: ValidationException) -
 
 def on_unreadable_body(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for a body that the decoder broke on; where there is no body it is a defect of ours."""
-    if request.method != "POST":
+    if request.method not in ("POST", "PUT", "PATCH"):
         return on_failure(request, error)
     return respond(TextInvalid("body") if isinstance(error, UnicodeDecodeError) else BodyNested())
 

@@ -1,4 +1,4 @@
-"""What is looked at before any handler: whether the question is well put, and whether the client has its answer."""
+"""What is looked at before any handler: who asks, whether the question is well put, whether they have its answer."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,6 +10,7 @@ from litestar import Request, Response
 from api import exchange
 from api.errors import MediaTypeUnsupported, ParameterRepeated, ParameterUnknown, TextInvalid
 from api.freshness import Freshness
+from api.identity.gate import Gate
 from api.operations import LIVE
 from api.versions import Versions
 
@@ -20,11 +21,15 @@ _TAG = re.compile(r'"[^"]*"')
 Hook = Callable[[Request[Any, Any, Any]], Awaitable[Response[None] | None]]
 
 
-def examine(known: Mapping[str, frozenset[str]], versions: Versions, revision: str, freshness: Freshness) -> Hook:
+def examine(
+    gate: Gate, known: Mapping[str, frozenset[str]], versions: Versions, revision: str, freshness: Freshness
+) -> Hook:
     """Return the hook that runs before each handler.
 
     Parameters
     ----------
+    gate
+        Who asks, and whether they may, comes before everything else.
     known
         Query parameters of each operation.
     versions
@@ -38,11 +43,13 @@ def examine(known: Mapping[str, frozenset[str]], versions: Versions, revision: s
     async def before_request(request: Request[Any, Any, Any]) -> Response[None] | None:
         handler = request.route_handler
         operation_id = str(getattr(handler, "operation_id", None) or "")
-        if request.method == "POST" and request.content_type[0] != "application/json":
-            raise MediaTypeUnsupported(request.content_type[0])
-        pairs = _well_put(request, known.get(operation_id, frozenset()))
         now = exchange.current.get()
         now.operation_id = operation_id
+        await gate.admit(request, handler)
+        media_types = handler.opt.get("media_types")
+        if media_types and request.content_type[0] not in media_types:
+            raise MediaTypeUnsupported(request.content_type[0], media_types)
+        pairs = _well_put(request, known.get(operation_id, frozenset()))
         now.filter_hash = _hash(request.scope["path"], [pair for pair in pairs if pair[0] not in NOT_FILTERS])
         datasets = handler.opt.get("datasets", ())
         now.version = await versions.of(datasets) if datasets else None

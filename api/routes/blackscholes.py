@@ -92,6 +92,7 @@ def valued(options: list[OptionAsked]) -> list[OptionValued]:
     operation_id="value_options",
     summary="Value European options",
     tag="Calculations",
+    scope="read:market",
     problems=[422],
     example=Page(valued(ASKED.options), answers.Meta()),
 )

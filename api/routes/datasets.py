@@ -24,6 +24,7 @@ EXAMPLE = Dataset(
     operation_id="list_datasets",
     summary="List the versions of the tables",
     tag="Service",
+    scope="read:market",
     example=Page([EXAMPLE], answers.Meta()),
 )
 async def list_datasets(reader: NamedDependency[Reader]) -> Page[Dataset]:

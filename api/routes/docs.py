@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from api.errors import NotFound
+from api.identity.principal import OPEN
 
 STATIC = Path(__file__).parent.parent / "static"
 ASSETS = {
@@ -29,13 +30,13 @@ class Document(msgspec.Struct, frozen=True):
     body: bytes
 
 
-@get("/openapi.json", include_in_schema=False)
+@get("/openapi.json", include_in_schema=False, opt={"scope": OPEN})
 async def openapi(document: NamedDependency[Document]) -> Response[bytes]:
     """The OpenAPI 3.1 document."""
     return Response(document.body, media_type="application/json")
 
 
-@get("/docs", include_in_schema=False)
+@get("/docs", include_in_schema=False, opt={"scope": OPEN})
 async def docs() -> Response[bytes]:
     """The documentation as a page."""
     return Response(
@@ -45,7 +46,7 @@ async def docs() -> Response[bytes]:
     )
 
 
-@get("/docs/assets/{name:str}", include_in_schema=False)
+@get("/docs/assets/{name:str}", include_in_schema=False, opt={"scope": OPEN})
 async def docs_asset(name: FromPath[str]) -> Response[bytes]:
     """A file of that page."""
     if name not in ASSETS:

@@ -55,6 +55,7 @@ EXAMPLE = Statement(
     operation_id="list_fundamentals",
     summary="List what was known of a company's statements",
     tag="Market data",
+    scope="read:market",
     datasets=["marts.fct_fundamentals", "marts.dim_instruments"],
     cache_control=operations.DAILY,
     problems=[307, 404],

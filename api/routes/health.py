@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from msgspec import Meta
 
 from api import operations
+from api.identity.principal import OPEN
 from api.readiness import Check, Readiness, Watch
 from warehouse.queries.reader import Reader
 
@@ -26,14 +27,22 @@ class Liveness(msgspec.Struct, frozen=True):
     status: Annotated[Literal["ok"], Meta(description="Always ok: a process that cannot say so does not answer.")]
 
 
-@operations.read("/livez", operation_id="livez", summary="Does the process run?", tag="Service", example=Liveness("ok"))
+@operations.read(
+    "/livez", operation_id="livez", summary="Does the process run?", tag="Service", scope=OPEN, example=Liveness("ok")
+)
 async def livez() -> Liveness:
     """Answers as long as the process runs; looks at nothing else."""
     return Liveness("ok")
 
 
 @operations.read(
-    "/readyz", operation_id="readyz", summary="Can questions be answered?", tag="Service", example=READY, problems=[503]
+    "/readyz",
+    operation_id="readyz",
+    summary="Can questions be answered?",
+    tag="Service",
+    scope=OPEN,
+    example=READY,
+    problems=[503],
 )
 async def readyz(reader: NamedDependency[Reader], watch: NamedDependency[Watch]) -> Readiness:
     """Database, schema and freshness. Old data are `degraded`, not down; 503 when nothing can be answered."""
@@ -41,7 +50,13 @@ async def readyz(reader: NamedDependency[Reader], watch: NamedDependency[Watch])
 
 
 @operations.read(
-    "/health", operation_id="health", summary="Can questions be answered?", tag="Service", example=READY, problems=[503]
+    "/health",
+    operation_id="health",
+    summary="Can questions be answered?",
+    tag="Service",
+    scope=OPEN,
+    example=READY,
+    problems=[503],
 )
 async def health(reader: NamedDependency[Reader], watch: NamedDependency[Watch]) -> Readiness:
     """The same as /readyz, under the name that many monitors ask for."""

@@ -42,6 +42,7 @@ EXAMPLE = Page(
     operation_id="list_history",
     summary="List the bars of one instrument",
     tag="Market data",
+    scope="read:market",
     datasets=["marts.fct_daily_prices", "marts.dim_instruments"],
     cache_control=operations.DAILY,
     problems=[307, 404, 422],

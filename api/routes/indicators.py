@@ -42,6 +42,7 @@ EXAMPLE = Indicators(
     operation_id="list_indicators",
     summary="List the technical indicators of one instrument",
     tag="Research",
+    scope="read:market",
     datasets=["research.indicators", "marts.fct_daily_prices", "marts.dim_instruments"],
     cache_control=operations.DAILY,
     problems=[307, 404, 410, 422],

@@ -53,6 +53,7 @@ ActiveFilter = Annotated[
     operation_id="list_instruments",
     summary="List instruments",
     tag="Market data",
+    scope="read:market",
     datasets=["marts.dim_instruments"],
     cache_control=operations.DAILY,
     problems=[410, 422],

@@ -37,6 +37,7 @@ EXAMPLE = Article(
     operation_id="list_news",
     summary="List what is written about companies",
     tag="Market data",
+    scope="read:market",
     datasets=["marts.fct_news_articles", "research.news_sentiment", "marts.dim_instruments"],
     cache_control=operations.DAILY,
     problems=[404, 410, 422],

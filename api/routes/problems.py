@@ -8,6 +8,7 @@ from litestar.params import PathParameter
 from api import answers, operations
 from api.answers import One, Page
 from api.errors import ProblemUnknown
+from api.identity.principal import OPEN
 from api.problems import Kind, kinds
 
 EXAMPLE = Kind("ticker-unknown", 404, "No instrument has this ticker", "No instrument has this ticker.")
@@ -18,6 +19,7 @@ EXAMPLE = Kind("ticker-unknown", 404, "No instrument has this ticker", "No instr
     operation_id="list_problems",
     summary="List the kinds of problems",
     tag="Service",
+    scope=OPEN,
     example=Page([EXAMPLE], answers.Meta()),
 )
 async def list_problems() -> Page[Kind]:
@@ -30,6 +32,7 @@ async def list_problems() -> Page[Kind]:
     operation_id="get_problem",
     summary="Get one kind of problem",
     tag="Service",
+    scope=OPEN,
     example=One(EXAMPLE, answers.Meta()),
     problems=[404],
 )

@@ -48,6 +48,7 @@ RANKED = Ranked(
     operation_id="list_rankings",
     summary="List a day's ranking",
     tag="Research",
+    scope="read:market",
     datasets=["research.rankings", "marts.dim_instruments"],
     cache_control=operations.DAILY,
     problems=[404, 410, 422],

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from msgspec import Meta
 
 from api import operations
+from api.identity.principal import OPEN
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ PAGE = f"""<!doctype html>
 """
 
 
-@operations.read("/", operation_id="welcome", summary="What this is", tag="Service", example=WELCOME)
+@operations.read("/", operation_id="welcome", summary="What this is", tag="Service", scope=OPEN, example=WELCOME)
 async def welcome(request: Request[Any, Any, Any]) -> Response[Welcome]:
     """Name, purpose and links; a small page for a browser."""
     if "text/html" in request.headers.get("accept", ""):

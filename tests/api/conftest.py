@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -12,10 +13,29 @@ from pydantic import SecretStr
 from api.app import create_app
 from warehouse.connect import API, WRITER, connect, with_role
 from warehouse.embedded import EmbeddedServer
+from warehouse.queries.api_keys import INSERT_API_KEY
+from warehouse.secrets import OWNER_SCOPES, hash_of
 from warehouse.settings import Settings
 
 SEED = Path(__file__).parent / "seed.sql"
 NOW = dt.datetime(2024, 6, 27, 12, tzinfo=dt.UTC)
+
+
+class Person(NamedTuple):
+    """Somebody with an account and a key for everything that the account may do."""
+
+    user_id: str
+    name: str
+    role: str
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+ALICE = Person("00000000-0000-7000-8000-00000000a11c", "Alice", "admin", f"fl_a11ce0000000_{'a' * 64}")
+BOB = Person("00000000-0000-7000-8000-000000000b0b", "Bob", "user", f"fl_b0b000000000_{'b' * 64}")
 
 
 def settings_for(url: str, home: Path) -> Settings:
@@ -24,9 +44,23 @@ def settings_for(url: str, home: Path) -> Settings:
 
 
 def fill(owner_url: str) -> None:
-    """Make the tables that dbt would make, as the pipelines' role, and their rows."""
+    """Make the tables that dbt would make, as the pipelines' role, and their rows, and two people with keys."""
     with connect(with_role(owner_url, WRITER)) as connection:
         connection.execute(SEED.read_text())
+        for person in (ALICE, BOB):
+            connection.execute(
+                "insert into app.users (user_id, display_name, role, created_at) values (%s, %s, %s, %s)",
+                [person.user_id, person.name, person.role, NOW],
+            )
+            row = {
+                "api_key_id": person.key.split("_")[1],
+                "user_id": person.user_id,
+                "key_hash": hash_of(person.key.split("_")[2]),
+                "scopes": list(OWNER_SCOPES),
+                "label": "test",
+                "now": NOW,
+            }
+            connection.execute(INSERT_API_KEY, row)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""How the API's reads reach Postgres: the door is passed in, so that SQL stays here and connections stay there."""
+"""How the API reaches Postgres: the door is passed in, so that SQL stays here and connections stay there."""
 
 from collections.abc import Mapping
 from typing import Protocol, TypeVar, runtime_checkable
@@ -14,4 +14,13 @@ class Reader(Protocol):
 
     async def rows(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """Return the rows of a query, each as `shape`, whose fields stand in the order of the selected columns."""
+        ...
+
+
+@runtime_checkable
+class Writer(Reader, Protocol):
+    """Something that also carries out statements; what it does commits together or not at all."""
+
+    async def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
+        """Carry out a statement; returns how many rows it touched."""
         ...

@@ -1,0 +1,64 @@
+"""The gate before every handler: who asks, and whether this handler is theirs to call."""
+
+from typing import Any
+
+from litestar import Request
+from litestar.handlers import BaseRouteHandler
+
+from api.database import Database
+from api.identity import api_keys
+from api.identity.errors import NotAllowed, TokenInvalid, Unauthenticated
+from api.identity.principal import OPEN, Access, Principal, nobody
+
+
+class Gate:
+    """Lets through what may pass, and notes in the request who asks.
+
+    Parameters
+    ----------
+    database
+        Where keys and people are looked up.
+    reads_market
+        Whether market data are open to everybody.
+    """
+
+    def __init__(self, database: Database, *, reads_market: bool = True) -> None:
+        self._database = database
+        self._nobody = nobody(reads_market=reads_market)
+
+    async def admit(self, request: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Let a request through to its handler.
+
+        Raises
+        ------
+        Unauthenticated, TokenInvalid, NotAllowed
+            When it must be known who asks, when what they show does not hold, when they may not do this.
+        """
+        access = access_of(handler)
+        header = request.headers.get("authorization")
+        # Whether the service lives must not depend on what a monitor sends along.
+        known = self._nobody if header is None or access == OPEN else await self._authenticate(header)
+        request.scope["user"] = known
+        if known.may(access):
+            return
+        raise NotAllowed(access) if known.user_id is not None else Unauthenticated()
+
+    async def _authenticate(self, header: str) -> Principal:
+        scheme, _, credentials = header.partition(" ")
+        if scheme.lower() != "bearer" or not credentials:
+            raise TokenInvalid("its scheme is not Bearer")
+        return await api_keys.principal_of(self._database, credentials)
+
+
+def access_of(handler: BaseRouteHandler) -> Access:
+    """Return what a handler asks for; answers to OPTIONS, which Litestar makes by itself, are open."""
+    if getattr(handler, "http_methods", None) == {"OPTIONS"}:
+        return OPEN
+    access: Access = handler.opt["scope"]
+    return access
+
+
+def provide_principal(request: Request[Any, Any, Any]) -> Principal:
+    """Hand the principal to handlers that ask for `principal`."""
+    known: Principal = request.scope["user"]
+    return known
