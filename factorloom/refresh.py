@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from factorloom.dead_runs import fail_dead_runs
 from factorloom.environment import apply_environment
 from factorloom.errors import RefreshFailed
 from factorloom.interrupts import ended_by_interrupt
 from factorloom.progress import RunProgress
 from factorloom.stages import Stage, StageResult
 from factorloom.summary import print_summary
+from orchestration.dead_runs import fail_dead_runs
 from warehouse.migrate import prepare
 from warehouse.settings import Settings
 

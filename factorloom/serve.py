@@ -52,7 +52,7 @@ def _serve_code(settings: Settings, *, host: str) -> None:
     from dagster import DagsterInstance
     from dagster._cli import main  # what the console script `dagster` calls
 
-    from factorloom.dead_runs import fail_dead_runs
+    from orchestration.dead_runs import fail_dead_runs
 
     with DagsterInstance.get() as instance:
         for run, reason in fail_dead_runs(instance, grace=timedelta(minutes=1)):

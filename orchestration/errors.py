@@ -2,6 +2,7 @@
 
 OrchestrationError
 ├── BacktestImpossible    there is nothing to trade
+├── JobImpossible         a job that somebody asked for has nothing to run on
 └── DbtFailed             a table could not be built, or a test did not pass
 """
 
@@ -21,6 +22,13 @@ class BacktestImpossible(OrchestrationError):
             f"backtest: profile {profile!r} must have rankings on a rebalancing day between {first} and {last}; it has "
             "none. Run the job `rank` for that period, or choose other dates."
         )
+
+
+class JobImpossible(OrchestrationError):
+    """A job that somebody asked for has nothing to run on."""
+
+    def __init__(self, kind: str, problem: str) -> None:
+        super().__init__(f"{kind}: {problem}. Ask for something else.")
 
 
 class DbtFailed(OrchestrationError):

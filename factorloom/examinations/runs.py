@@ -10,8 +10,8 @@ def dead_runs(settings: Settings) -> Iterator[Finding]:
     """Look for runs that count as running while their process has ended."""
     from dagster import DagsterInstance
 
-    from factorloom.dead_runs import find_dead_runs
     from factorloom.environment import apply_environment
+    from orchestration.dead_runs import find_dead_runs
 
     apply_environment(settings)
     with DagsterInstance.get() as instance:

@@ -4,7 +4,8 @@
 
     RecordRefused
     ├── RuleRefused         the body of an alert rule does not hold
-    └── EndpointRefused     nothing may be sent to this address
+    ├── EndpointRefused     nothing may be sent to this address
+    └── JobRefused          the parameters of a job do not hold
 """
 
 
@@ -26,3 +27,13 @@ class EndpointRefused(RecordRefused):
 
     def __init__(self, url: str, *, must: str) -> None:
         super().__init__(f"webhook endpoint: the address must {must}; got {url!r}. Give a public https address.")
+
+
+class JobRefused(RecordRefused):
+    """The parameters of a job do not hold."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"job: kind and parameters must be as /openapi.json says; {problem}. Correct them and ask again."
+        )
+        self.problem = problem

@@ -1,5 +1,6 @@
 """Runs whose process died. Dagster's default launcher does not notice: they keep slots and count as running."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -31,7 +32,11 @@ class DeadRun(NamedTuple):
 
 
 def find_dead_runs(
-    instance: DagsterInstance, *, clock: Clock = machine_clock, grace: timedelta = GRACE
+    instance: DagsterInstance,
+    *,
+    clock: Clock = machine_clock,
+    grace: timedelta = GRACE,
+    run_ids: Sequence[str] | None = None,
 ) -> list[DeadRun]:
     """Return the runs in progress whose process on this machine has ended.
 
@@ -44,8 +49,10 @@ def find_dead_runs(
     grace
         A run says which process works on it by tags, else by the event that its code server wrote. One that says
         nothing counts as dead when nothing has happened to it for so long.
+    run_ids
+        Look at these only; at all by default.
     """
-    records = instance.get_run_records(RunsFilter(statuses=list(IN_PROGRESS)))
+    records = instance.get_run_records(RunsFilter(run_ids=run_ids, statuses=list(IN_PROGRESS)))
     newest = max(clock(), machine_clock())
     return [
         DeadRun(record.dagster_run, reason)
@@ -55,10 +62,14 @@ def find_dead_runs(
 
 
 def fail_dead_runs(
-    instance: DagsterInstance, *, clock: Clock = machine_clock, grace: timedelta = GRACE
+    instance: DagsterInstance,
+    *,
+    clock: Clock = machine_clock,
+    grace: timedelta = GRACE,
+    run_ids: Sequence[str] | None = None,
 ) -> list[DeadRun]:
     """Mark the dead runs as failed, free the pool slots of all runs that have ended, and return the dead."""
-    dead = find_dead_runs(instance, clock=clock, grace=grace)
+    dead = find_dead_runs(instance, clock=clock, grace=grace, run_ids=run_ids)
     for run, reason in dead:
         instance.report_run_failed(run, f"The run was in progress, but {reason}. Marked as failed; launch it again.")
     _free_slots_of_finished_runs(instance)

@@ -9,7 +9,7 @@ import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._core.events import EngineEventData
 
-from factorloom.dead_runs import fail_dead_runs, find_dead_runs
+from orchestration.dead_runs import fail_dead_runs, find_dead_runs
 from orchestration.resources import PID_TAG, PROCESS_STARTED_TAG
 
 

@@ -1,0 +1,103 @@
+"""How each kind of job runs: which of Dagster's jobs, on what. The kinds stand in `warehouse.records.jobs`."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from orchestration.catch_up import missing_sessions
+from orchestration.defs.backtests.jobs import default_backtests
+from orchestration.defs.platform.jobs import carry_downstream, ingest_fundamentals, ingest_market_data, rank, train
+from orchestration.defs.rankings.intraday import intraday
+from orchestration.errors import JobImpossible
+from orchestration.installation import Installation
+from orchestration.partitions import quarters_partitions, range_tags, run_tags
+from warehouse.records.jobs import BacktestParameters, Period, RecomputeParameters, RefreshParameters
+
+
+class Launch(NamedTuple):
+    """One run to be asked for: of which job, with what configuration, on what (as tags)."""
+
+    job: str
+    run_config: Mapping[str, Any] = {}
+    tags: Mapping[str, str] = {}
+
+
+class JobKind(NamedTuple):
+    """How a kind runs: the jobs that it may ask a run of, and how its parameters become a run.
+
+    `launch` raises `JobImpossible` where there is nothing to run for these parameters.
+    """
+
+    jobs: Sequence[Any]
+    launch: Callable[[Any, dg.DagsterInstance, Installation], Launch]
+
+
+def _backtest(asked: BacktestParameters, _: dg.DagsterInstance, __: Installation) -> Launch:
+    config = {
+        "profiles": list(asked.profiles),
+        "quantile": asked.quantile,
+        "rebalance": asked.rebalance,
+        "cost_bps": asked.cost_bps,
+        "slippage_bps": asked.slippage_bps,
+        "long_only": asked.long_only,
+        "first_date": asked.start.isoformat() if asked.start else None,
+        "last_date": asked.end.isoformat() if asked.end else None,
+    }
+    given = {name: value for name, value in config.items() if value is not None}
+    return Launch(default_backtests.name, {"ops": {"backtests": {"config": given}}})
+
+
+def _train(asked: Period, _: dg.DagsterInstance, installation: Installation) -> Launch:
+    keys = quarters_partitions().get_partition_keys(current_time=installation.clock())
+    wanted = [
+        key
+        for key in keys
+        if (asked.start is None or key >= asked.start.isoformat())
+        and (asked.end is None or key <= asked.end.isoformat())
+    ]
+    if not wanted:
+        known = f"{keys[0]} to {keys[-1]}" if keys else "none yet"
+        raise JobImpossible("train", f"a quarter must begin between {asked.start} and {asked.end}; quarters: {known}")
+    # Without a beginning, the newest of them alone: the rest is there.
+    chosen = wanted if asked.start is not None else wanted[-1:]
+    first, last = (dt.date.fromisoformat(key) for key in (chosen[0], chosen[-1]))
+    return Launch(train.name, tags=range_tags(first, last))
+
+
+def _recompute(asked: RecomputeParameters, _: dg.DagsterInstance, installation: Installation) -> Launch:
+    newest = installation.last_session()
+    last = min(asked.end or newest, newest)
+    first = max(asked.start, installation.first_session) if asked.start else None
+    sessions = installation.sessions(first, last) if first is None or first <= last else []
+    if not sessions:
+        raise JobImpossible(
+            "recompute", f"there must be a session between {asked.start} and {asked.end}; the newest is {newest}"
+        )
+    chosen = sessions if first is not None else sessions[-1:]
+    job = rank if asked.scope == "rankings" else carry_downstream
+    return Launch(job.name, tags=run_tags(chosen[0], chosen[-1]))
+
+
+def _refresh(asked: RefreshParameters, instance: dg.DagsterInstance, installation: Installation) -> Launch:
+    if asked.part == "quotes":
+        return Launch(intraday.name, {"ops": {"rank_live": {"config": {"rank": False}}}})
+    part, job = {
+        "market_data": ("bars", ingest_market_data), "fundamentals": ("fundamentals", ingest_fundamentals),
+    }[asked.part]  # fmt: skip
+    last = installation.last_session()
+    return Launch(job.name, tags=run_tags(missing_sessions(instance, installation, part) or last, last))
+
+
+KINDS: Mapping[str, JobKind] = {
+    "backtest": JobKind([default_backtests], _backtest),
+    "train": JobKind([train], _train),
+    "refresh": JobKind([ingest_market_data, ingest_fundamentals, intraday], _refresh),
+    "recompute": JobKind([rank, carry_downstream], _recompute),
+}
+
+
+def all_jobs() -> list[Any]:
+    """Return each of Dagster's jobs that some kind may ask a run of, once."""
+    return list({job.name: job for kind in KINDS.values() for job in kind.jobs}.values())
