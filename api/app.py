@@ -1,7 +1,8 @@
 """The application: routes, what they are handed, and the wrapper around it all."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ControllerRouterHandler
 
 from api import description, problems
+from api.cors import Cors
 from api.cursors import Cursors
 from api.database import Database
 from api.errors import ApiProblem
@@ -19,8 +21,10 @@ from api.exchange import content_hash
 from api.freshness import Freshness
 from api.identity.gate import Gate, provide_principal
 from api.keys import cursor_key
+from api.metrics import Metrics
 from api.outermost import Outermost
 from api.questions import examine
+from api.rates import Limiter
 from api.readiness import Watch
 from api.routes import (
     backtests,
@@ -42,8 +46,11 @@ from api.routes import problems as problem_pages
 from api.tickers import provide_instrument
 from api.versions import Versions
 from warehouse.clock import clock_of
-from warehouse.connect import api_url
+from warehouse.connect import api_url, read_url
 from warehouse.settings import Settings
+
+# How often the age of tables is looked up for the metrics.
+METRICS_SECONDS = 15.0
 
 VERSIONED = [
     instruments.list_instruments,
@@ -82,33 +89,55 @@ def create_app(settings: Settings) -> Outermost:
     """Return the ASGI application of an installation. Nothing is connected to before it starts."""
     clock = clock_of(settings)
     database = Database(api_url(settings), clock)
-    versions = Versions(database)
+    # Reads may go to a replica; whatever is somebody's own is read where it was written.
+    reader = database if settings.api_read_database_url is None else Database(read_url(settings), clock)
+    versions = Versions(reader)
     schema = description.describe(routes(), dependencies())
     document = docs.Document(msgspec.json.encode(schema))
     cursors = Cursors(cursor_key(Path(settings.home)))
     watch = Watch(settings, clock)
     freshness = Freshness(settings)
+    limiter = Limiter(settings.requests_per_minute)
+    metrics = Metrics()
+    metrics.watch_pool(reader.stats)
+    metrics.watch_datasets(lambda: versions.datasets)
 
     @asynccontextmanager
     async def connected(_: Litestar) -> AsyncIterator[None]:
-        await database.open()
+        for door in {database, reader}:
+            await door.open()
         yield
-        await database.close()
+        for door in {database, reader}:
+            await door.close()
+
+    @asynccontextmanager
+    async def measured(_: Litestar) -> AsyncIterator[None]:
+        if settings.api_metrics_port is None:
+            yield
+            return
+        end = metrics.serve(settings.api_metrics_host, settings.api_metrics_port)
+        watching = asyncio.create_task(versions.watch(every_seconds=METRICS_SECONDS))
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        end()
 
     app = Litestar(
         routes(),
         openapi_config=None,
         logging_config=None,
-        lifespan=[connected],
+        lifespan=[connected, measured],
         before_request=examine(
             Gate(database),
             description.query_parameters(schema),
             versions,
             content_hash(document.body.decode()),
             freshness,
+            limiter,
         ),
         dependencies=dependencies(
-            reader=database, database=database, cursors=cursors, watch=watch, document=document, freshness=freshness
+            reader=reader, database=database, cursors=cursors, watch=watch, document=document, freshness=freshness
         ),
         exception_handlers={
             ApiProblem: problems.on_api_problem,
@@ -119,7 +148,7 @@ def create_app(settings: Settings) -> Outermost:
             Exception: problems.on_failure,
         },
     )
-    return Outermost(app)
+    return Outermost(app, limiter=limiter, cors=Cors(settings.api_cors_origins), metrics=metrics)
 
 
 def routes() -> list[ControllerRouterHandler]:

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection, errors
 from psycopg.rows import args_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from api import exchange
+from api import exchange, tracing
 from api.errors import DatabaseBusy, DatabaseUnreachable, DatasetMissing, QueryTooSlow
 from api.identity.principal import Principal
 from warehouse.clock import Clock
@@ -52,14 +52,14 @@ class Transaction:
 
     async def rows(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """Return the rows of a statement, each as `shape`."""
-        with _timed():
+        with _timed(), tracing.query(sql):
             async with self.connection.cursor(binary=True, row_factory=args_row(shape)) as cursor:
                 await cursor.execute(sql, parameters)
                 return await cursor.fetchall()
 
     async def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
         """Carry out a statement; returns how many rows it touched."""
-        with _timed():
+        with _timed(), tracing.query(sql):
             return (await self.connection.execute(sql, parameters)).rowcount
 
 
@@ -90,6 +90,10 @@ class Database:
         """Close every connection."""
         await self._pool.close(timeout=2)
 
+    def stats(self) -> dict[str, int]:
+        """Return what the pool says of itself."""
+        return self._pool.get_stats()
+
     async def rows(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """Return the rows of a query, each as `shape`.
 
@@ -98,7 +102,7 @@ class Database:
         DatabaseBusy, DatabaseUnreachable, QueryTooSlow, DatasetMissing
             When no connection came free, the server is away, it took too long, or a table is not there.
         """
-        with _as_problems(), _timed():
+        with _as_problems(), _timed(), tracing.query(sql):
             return await self._twice(shape, sql, parameters)
 
     @asynccontextmanager

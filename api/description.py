@@ -19,7 +19,7 @@ from api.routes.root import WELCOME
 
 API_VERSION = "1.0.0"
 METHODS = ("get", "post", "put", "patch", "delete")
-EVERYWHERE = (400, 405, 500, 503)
+EVERYWHERE = (400, 405, 429, 500, 503)
 MEANINGS = {
     307: "The ticker has a successor; Location leads there.",
     400: "The request cannot be read: a parameter is unknown, repeated or malformed, or the cursor is not for it.",
@@ -27,10 +27,12 @@ MEANINGS = {
     403: "The caller may not do this; WWW-Authenticate names the scope.",
     404: "There is no such thing, or not on that day.",
     405: "The address does not take this method.",
+    408: "The body arrived too slowly.",
     410: "The data has changed since the cursor was handed out.",
     413: "The body is larger than it may be.",
     415: "The body is in a format that is not read here.",
     422: "Each part can be read, but together they ask for nothing.",
+    429: "The client asks more often than it may; Retry-After says when to ask again.",
     500: "Something broke on our side.",
     503: "It cannot be answered now; Retry-After says when to try again.",
 }
@@ -38,6 +40,8 @@ HEADERS = {
     "X-Request-Id": "Id of this request; send one of 8 to 64 letters, digits and hyphens to set it.",
     "Server-Timing": "Milliseconds in the database (db) and elsewhere (app).",
     "X-Process-Time": "Seconds that the answer took.",
+    "RateLimit-Policy": "Where requests are limited: how many (q) in how many seconds (w).",
+    "RateLimit": "Where requests are limited: how many are left (r), and in how many seconds all are back (t).",
 }
 DESCRIPTION = f"""{WELCOME.description}
 
@@ -148,7 +152,7 @@ def _problem_response(status: int) -> Json:
         response["headers"] = {"WWW-Authenticate": _header("Scheme, and what is wrong (RFC 6750).")}
     if status == 405:
         response["headers"] = {"Allow": _header("Methods that the address takes.")}
-    if status == 503:
+    if status in (429, 503):
         response["headers"] = {"Retry-After": _header("Seconds to wait.")}
     return response
 

@@ -7,12 +7,14 @@ ApiProblem
 ├── NotFound            404
 │   └── TickerUnknown, BacktestUnknown, PriceMissing, BeforeFirstDate, NothingInRange, ProblemUnknown
 ├── TickerRenamed       307
+├── BodyTooSlow         408
 ├── CursorExpired       410
 ├── MediaTypeUnsupported 415
 ├── Unprocessable       422
 │   └── ParameterConflict, ValueUnknown, AsTradedUnavailable, OptionUnclear
+├── RateLimited          429
 └── Unavailable         503
-    └── DatabaseBusy, DatabaseUnreachable, QueryTooSlow, DatasetMissing, NotReady
+    └── AnswerTooSlow, DatabaseBusy, DatabaseUnreachable, QueryTooSlow, DatasetMissing, NotReady
 """
 
 import datetime as dt
@@ -112,6 +114,31 @@ class BodyNested(BadRequest):
 
     def __init__(self) -> None:
         super().__init__("body: lists and objects must be nested as documented; they go far deeper. See /docs.")
+
+
+class BodyTooSlow(ApiProblem):
+    """The body takes longer to arrive than it may."""
+
+    status = 408
+    code = "body-too-slow"
+    title = "The body arrives too slowly"
+
+    def __init__(self, n_bytes: int) -> None:
+        super().__init__(f"body: must arrive at 16 kB a second or more; {n_bytes} bytes came. Send it again, faster.")
+
+
+class RateLimited(ApiProblem):
+    """The client has asked more often than it may."""
+
+    status = 429
+    code = "rate-limited"
+    title = "The client asks more often than it may"
+
+    def __init__(self, per_minute: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"requests: must be at most {per_minute} a minute; more came. Ask again in {retry_after_seconds} s."
+        )
+        self.headers["Retry-After"] = str(retry_after_seconds)
 
 
 class MediaTypeUnsupported(ApiProblem):
@@ -310,6 +337,17 @@ class Unavailable(ApiProblem):
     code = "unavailable"
     title = "This cannot be answered now"
     retry_after_seconds = 1
+
+
+class AnswerTooSlow(Unavailable):
+    """The answer takes longer than it may."""
+
+    code = "answer-too-slow"
+    title = "The answer takes longer than it may"
+    retry_after_seconds = 5
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"answer: must begin within {seconds:g} s; it did not. Ask for less, or try again.")
 
 
 class DatabaseBusy(Unavailable):

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from api.rates import Leave
+
 MAX_USER_AGENT = 200
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
@@ -19,12 +21,21 @@ class Exchange:
     request_id: str
     client_address: str | None = None
     user_agent: str | None = None
+    principal: str | None = None
+    """Who asks, once a credential has been accepted."""
+    leave: Leave | None = None
+    """What the client's bucket said, where requests are limited."""
     database_seconds: float = 0.0
     operation_id: str | None = None
     filter_hash: str = ""
     version: str | None = None
     etag: str | None = None
     cache_control: str = "no-store"
+
+    @property
+    def peer(self) -> str:
+        """Address of the client, or of what a trusted proxy saw as one."""
+        return self.client_address or "unknown"
 
     @property
     def instance(self) -> str:

@@ -87,7 +87,7 @@ def calculation(
             "scope": scope,
             "media_types": (JSON,),
             "example": msgspec.to_builtins(example),
-            "problems": (413, 415, *problems),
+            "problems": (408, 413, 415, *problems),
         },
     )
 
@@ -129,6 +129,6 @@ def write(
             "scope": scope,
             "media_types": tuple(media_types),
             "example": msgspec.to_builtins(example),
-            "problems": (*((413, 415) if media_types else ()), *problems),
+            "problems": (*((408, 413, 415) if media_types else ()), *problems),
         },
     )

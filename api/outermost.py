@@ -1,8 +1,9 @@
-"""The one wrapper around everything: request id, times, security headers, HEAD, access log, and the last resort.
+"""The one wrapper around everything: request id, times, limits, headers, HEAD, metrics, traces, log, last resort.
 
 Litestar's own middleware does not run for unknown addresses and methods; this sees every request.
 """
 
+import asyncio
 import time
 from typing import Any, cast
 
@@ -11,8 +12,13 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from api import exchange
+from api import exchange, rates, tracing
+from api.arrival import Arrival
+from api.cors import Cors
+from api.errors import AnswerTooSlow, ApiProblem, RateLimited
+from api.metrics import Metrics
 from api.problems import MEDIA_TYPE, Internal, document
+from api.rates import Limiter
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -22,14 +28,32 @@ SECURITY_HEADERS = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 CONTENT_SECURITY_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+# Sent over TLS alone, ours or a trusted proxy's: a browser then never asks without it.
+STRICT_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+# Until an answer begins. Every query has a limit of its own, far below.
+ANSWER_SECONDS = 30.0
 _CACHEABLE = (200, 304)
+# What is left of such a request is not worth to be received.
+_CLOSING = (408, 413)
+# Monitors, as in `api.questions`; an address that matched nothing has no operation's name.
+_UNLIMITED = frozenset({"/livez", "/readyz", "/health"})
 
 
 class Outermost:
     """An ASGI application around the application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limiter: Limiter | None = None,
+        cors: Cors | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.app = app
+        self.limiter = limiter or Limiter(0)
+        self.cors = cors or Cors(())
+        self.metrics = metrics or Metrics()
         self._log = structlog.get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,54 +61,113 @@ class Outermost:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self)
         token = exchange.current.set(answer.exchange)
+        self.metrics.in_progress.inc()
         try:
-            # To Litestar a HEAD is a GET, whose body stays here.
-            await self.app(cast("Scope", {**scope, "method": _as_get(scope)}), receive, answer.send)
-        except Exception as error:
-            await self._rescue(answer, error)
+            with tracing.request(scope, answer.exchange) as span:
+                await self._answer(scope, receive, answer)
+                tracing.finish(span, answer.exchange, answer.status)
         finally:
-            self._write_log(scope, answer)
+            self.metrics.in_progress.dec()
+            self._account(scope, answer)
             exchange.current.reset(token)
 
-    async def _rescue(self, answer: "_Answer", error: Exception) -> None:
-        """Answer for a failure that nothing below has answered for."""
-        self._log.error("request_failed", request_id=answer.exchange.request_id, exc_info=error)
+    async def _answer(self, scope: HTTPScope, receive: Receive, answer: "_Answer") -> None:
+        """Let the application answer, or do it here when it must not, cannot or does not."""
+        preflight = self.cors.preflight(scope["method"], answer.given)
+        if preflight is not None:
+            await answer.send({"type": "http.response.start", "status": 204, "headers": preflight})
+            await answer.send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        try:
+            self._admit(scope, answer)
+            async with asyncio.timeout(ANSWER_SECONDS) as answer.deadline:
+                # To Litestar a HEAD is a GET, whose body stays here.
+                await self.app(
+                    cast("Scope", {**scope, "method": _as_get(scope)}), Arrival(receive).receive, answer.send
+                )
+        except Exception as error:
+            is_late = answer.deadline is not None and answer.deadline.expired()
+            answer.deadline = None
+            problem = (
+                error if isinstance(error, ApiProblem) else AnswerTooSlow(ANSWER_SECONDS) if is_late else Internal()
+            )
+            await self._rescue(answer, problem, error)
+
+    def _admit(self, scope: HTTPScope, answer: "_Answer") -> None:
+        """Refuse whom nobody knows, and whose bucket is empty; who brings a credential is looked at when it is read."""
+        if not self.limiter.is_on or scope["path"] in _UNLIMITED:
+            return
+        key = ("refused" if answer.has_credential else "peer", answer.exchange.peer)
+        leave = self.limiter.look(key)
+        if not leave.is_given:
+            answer.exchange.leave = leave
+            raise RateLimited(self.limiter.per_minute, leave.next_in_seconds)
+
+    async def _rescue(self, answer: "_Answer", problem: ApiProblem, error: Exception) -> None:
+        """Answer for what nothing below has answered for."""
+        if problem.status >= 500:
+            self._log.error("request_failed", request_id=answer.exchange.request_id, exc_info=error)
         if answer.status is not None:
             raise error
-        body = msgspec.json.encode(document(Internal()))
+        body = msgspec.json.encode(document(problem))
         headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-        await answer.send({"type": "http.response.start", "status": 500, "headers": headers})
+        headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+        await answer.send({"type": "http.response.start", "status": problem.status, "headers": headers})
         await answer.send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def _write_log(self, scope: HTTPScope, answer: "_Answer") -> None:
+    def charge(self, scope: HTTPScope, answer: "_Answer") -> None:
+        """Take a token for an answer that no handler gave: unknown addresses, refused credentials and questions."""
+        now = answer.exchange
+        if not self.limiter.is_on or now.leave is not None or answer.status == 304 or scope["path"] in _UNLIMITED:
+            return
+        if now.principal is not None:
+            now.leave = self.limiter.take(("principal", now.principal))
+        else:
+            key = "refused" if answer.has_credential and answer.status == 401 else "peer"
+            now.leave = self.limiter.take((key, now.peer))
+
+    def _account(self, scope: HTTPScope, answer: "_Answer") -> None:
+        now = answer.exchange
+        self.metrics.count(
+            scope["method"],
+            now.operation_id,
+            answer.status,
+            seconds=answer.first_byte_seconds or answer.elapsed_seconds,
+            database_seconds=now.database_seconds,
+        )
         self._log.info(
             "request",
-            request_id=answer.exchange.request_id,
+            request_id=now.request_id,
             method=scope["method"],
             path=scope["path"],
-            operation=answer.exchange.operation_id,
+            operation=now.operation_id,
             status=answer.status,
             bytes=answer.n_bytes,
             milliseconds=round(answer.elapsed_seconds * 1e3, 2),
-            database_milliseconds=round(answer.exchange.database_seconds * 1e3, 2),
+            database_milliseconds=round(now.database_seconds * 1e3, 2),
+            peer=now.peer,
         )
 
 
 class _Answer:
     """One answer on its way out."""
 
-    def __init__(self, scope: HTTPScope, send: Send) -> None:
+    def __init__(self, scope: HTTPScope, send: Send, around: Outermost) -> None:
+        self.given: dict[bytes, bytes] = dict(scope["headers"])
         client = scope.get("client")
         self.exchange = exchange.Exchange(
             exchange.request_id(scope["headers"]),
             client_address=client[0] if client else None,
             user_agent=exchange.user_agent(scope["headers"]),
         )
+        self.deadline: asyncio.Timeout | None = None
         self.status: int | None = None
         self.n_bytes = 0
-        self._is_head = scope["method"] == "HEAD"
+        self.first_byte_seconds = 0.0
+        self._scope = scope
+        self._around = around
         self._send = send
         self._started = time.perf_counter()
 
@@ -92,19 +175,27 @@ class _Answer:
     def elapsed_seconds(self) -> float:
         return time.perf_counter() - self._started
 
+    @property
+    def has_credential(self) -> bool:
+        return b"authorization" in self.given
+
     async def send(self, message: Message) -> None:
         """Pass a message on, dressed."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if self.deadline is not None:
+                self.deadline.reschedule(None)  # An answer that has begun may go on: a stream does.
+            self._around.charge(self._scope, self)
             message["headers"] = [*message.get("headers", []), *self._headers(message)]
         elif message["type"] == "http.response.body":
-            if self._is_head:
+            if self._scope["method"] == "HEAD":
                 message["body"] = b""
             self.n_bytes += len(message.get("body", b""))
         await self._send(message)
 
     def _headers(self, message: Any) -> list[tuple[bytes, bytes]]:
         elapsed, database = self.elapsed_seconds, self.exchange.database_seconds
+        self.first_byte_seconds = elapsed
         timing = f"db;dur={database * 1e3:.2f}, app;dur={(elapsed - database) * 1e3:.2f}"
         given = {name.lower() for name, _ in message.get("headers", [])}
         headers = [
@@ -113,9 +204,22 @@ class _Answer:
             (b"x-process-time", f"{elapsed:.6f}".encode()),
             *SECURITY_HEADERS,
             CONTENT_SECURITY_POLICY,
+            *([STRICT_TRANSPORT_SECURITY] if self._scope["scheme"] == "https" else []),
+            *([(b"connection", b"close")] if self.status in _CLOSING else []),
+            *self._rates(),
             *self._caching(),
         ]
-        return [header for header in headers if header[0] not in given]
+        dressed = [header for header in headers if header[0] not in given]
+        return dressed + [header for header in self._around.cors.answer(self.given) if header not in message["headers"]]
+
+    def _rates(self) -> list[tuple[bytes, bytes]]:
+        leave = self.exchange.leave
+        if leave is None:
+            return []
+        return [
+            (b"ratelimit-policy", self._around.limiter.policy.encode()),
+            (b"ratelimit", rates.header(leave).encode()),
+        ]
 
     def _caching(self) -> list[tuple[bytes, bytes]]:
         if self.status not in _CACHEABLE or self.exchange.etag is None:

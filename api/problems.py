@@ -68,6 +68,18 @@ class Refused(ApiProblem):
     title = "The request was refused"
 
 
+class RequestMalformed(Refused):
+    """What arrived is no HTTP request, or its head is longer than 64 kB."""
+
+    code = "request-malformed"
+    title = "What arrived is no HTTP request"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "request: must be HTTP/1.1 with a head of at most 64 kB; it is not. Correct it and send it again."
+        )
+
+
 def kinds() -> list[Kind]:
     """Return every kind of problem, by code."""
     return sorted(

@@ -8,13 +8,16 @@ from urllib.parse import parse_qsl
 from litestar import Request, Response
 
 from api import exchange
-from api.errors import MediaTypeUnsupported, ParameterRepeated, ParameterUnknown, TextInvalid
+from api.errors import MediaTypeUnsupported, ParameterRepeated, ParameterUnknown, RateLimited, TextInvalid
 from api.freshness import Freshness
 from api.identity.gate import Gate
 from api.operations import LIVE
+from api.rates import Limiter
 from api.versions import Versions
 
 NOT_FILTERS = frozenset({"cursor", "limit"})
+# Who asks whether the service lives is not to be told that he asks too often.
+UNLIMITED = frozenset({"livez", "readyz", "health"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TAG = re.compile(r'"[^"]*"')
 
@@ -22,7 +25,12 @@ Hook = Callable[[Request[Any, Any, Any]], Awaitable[Response[None] | None]]
 
 
 def examine(
-    gate: Gate, known: Mapping[str, frozenset[str]], versions: Versions, revision: str, freshness: Freshness
+    gate: Gate,
+    known: Mapping[str, frozenset[str]],
+    versions: Versions,
+    revision: str,
+    freshness: Freshness,
+    limiter: Limiter | None = None,
 ) -> Hook:
     """Return the hook that runs before each handler.
 
@@ -38,6 +46,8 @@ def examine(
         Changes when answers change their form, so that old tags stop to match.
     freshness
         Of quotes: their answers say what is stale, which time alone changes.
+    limiter
+        Who may ask how often; a 304 is free.
     """
 
     async def before_request(request: Request[Any, Any, Any]) -> Response[None] | None:
@@ -45,24 +55,35 @@ def examine(
         operation_id = str(getattr(handler, "operation_id", None) or "")
         now = exchange.current.get()
         now.operation_id = operation_id
-        await gate.admit(request, handler)
+        now.principal = await gate.admit(request, handler)
         media_types = handler.opt.get("media_types")
         if media_types and request.content_type[0] not in media_types:
             raise MediaTypeUnsupported(request.content_type[0], media_types)
-        pairs = _well_put(request, known.get(operation_id, frozenset()))
+        pairs = _well_put(request, known.get(operation_id, handler.opt.get("parameters", frozenset())))
         now.filter_hash = _hash(request.scope["path"], [pair for pair in pairs if pair[0] not in NOT_FILTERS])
         datasets = handler.opt.get("datasets", ())
         now.version = await versions.of(datasets) if datasets else None
         if now.version is None:
+            _charge(limiter, now)
             return None
         now.cache_control = handler.opt["cache_control"]
         period = freshness.period() if now.cache_control == LIVE else ""
         now.etag = f'"{exchange.content_hash(revision, now.version, _hash(request.scope["path"], pairs), period)}"'
         if now.etag in _TAG.findall(request.headers.get("if-none-match", "")):
             return Response(None, status_code=304)
+        _charge(limiter, now)
         return None
 
     return before_request
+
+
+def _charge(limiter: Limiter | None, now: exchange.Exchange) -> None:
+    """Take a token of whoever asks: the principal where one is known, else the peer."""
+    if limiter is None or not limiter.is_on or now.operation_id in UNLIMITED:
+        return
+    now.leave = limiter.take(("principal", now.principal) if now.principal else ("peer", now.peer))
+    if not now.leave.is_given:
+        raise RateLimited(limiter.per_minute, now.leave.next_in_seconds)
 
 
 def _well_put(request: Request[Any, Any, Any], known: frozenset[str]) -> list[tuple[str, str]]:

@@ -7,6 +7,8 @@ import uvicorn
 
 from api import logs
 from api.app import create_app
+from api.protocol import PatientProtocol
+from warehouse import traces
 from warehouse.clock import clock_of
 from warehouse.settings import Settings
 
@@ -15,24 +17,33 @@ SHUTDOWN_SECONDS = 5
 
 def run(settings: Settings) -> None:
     """Serve the API at the address of the settings until the process is told to stop."""
-    logs.configure(level=settings.log_level, clock=clock_of(settings))
-    config = uvicorn.Config(
+    logs.configure(level=settings.log_level, clock=clock_of(settings), folder=settings.home / "logs" / "daily")
+    traces.configure(settings, service="factorloom-api")
+    Server(configuration(settings)).run()
+
+
+def configuration(settings: Settings) -> uvicorn.Config:
+    """Return how the API is served."""
+    return uvicorn.Config(
         create_app(settings),
         host=settings.api_host,
         port=settings.api_port,
         loop="uvloop",
-        http="httptools",
+        http=PatientProtocol,
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        # Only what a proxy says that we know: anybody can send these headers.
+        proxy_headers=bool(settings.api_trusted_proxies),
+        forwarded_allow_ips=list(settings.api_trusted_proxies),
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    _Server(config).run()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """A server whose collector leaves alone what was there at the start."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then let the collector forget what stays anyway: a quarter of the time to encode went there."""
         await super().startup(sockets)

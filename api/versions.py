@@ -3,9 +3,12 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
+from api.errors import ApiProblem
 from api.exchange import content_hash
 from warehouse.queries import datasets
+from warehouse.queries.datasets import Dataset
 from warehouse.queries.reader import Reader
 
 REFRESH_SECONDS = 2.0
@@ -23,6 +26,8 @@ class Versions:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._known: dict[str, str] = {}
+        self.datasets: list[Dataset] = []
+        """Every table as it was last seen."""
         self._read_at: float | None = None
         self._lock = asyncio.Lock()
 
@@ -35,12 +40,20 @@ class Versions:
             return None
         return found[0] if len(found) == 1 else content_hash(*found)
 
+    async def watch(self, *, every_seconds: float) -> None:
+        """Look again and again, for those who read `datasets`; a database that is away is asked later."""
+        while True:
+            with suppress(ApiProblem):
+                await self._current()
+            await asyncio.sleep(every_seconds)
+
     async def _current(self) -> dict[str, str]:
         if self._is_fresh():
             return self._known
         async with self._lock:
             if not self._is_fresh():
                 rows = await datasets.versions(self._reader)
+                self.datasets = rows
                 self._known = {row.dataset: row.version for row in rows}
                 self._read_at = time.monotonic()
         return self._known

@@ -183,11 +183,16 @@ def check_of(settings: Settings, service: str, host: str) -> Check:
 
 def local_ports(settings: Settings) -> list[Port]:
     """Return where the services of this machine listen."""
-    return [
+    ports = [
         Port("webserver", LOCAL, settings.ui_port, "FACTORLOOM_UI_PORT"),
         Port("api", settings.api_host, settings.api_port, "FACTORLOOM_API_PORT"),
         Port("code-server", LOCAL, settings.code_server_port, "FACTORLOOM_CODE_SERVER_PORT"),
     ]
+    if settings.api_metrics_port is not None:
+        ports.append(
+            Port("metrics", settings.api_metrics_host, settings.api_metrics_port, "FACTORLOOM_API_METRICS_PORT")
+        )
+    return ports
 
 
 def write_workspace(settings: Settings, *, host: str = LOCAL) -> Path:

@@ -41,6 +41,13 @@ def api_url(settings: Settings) -> str:
     return with_role(owner_url(settings), API)
 
 
+def read_url(settings: Settings) -> str:
+    """Return the address that the API's reads of market data and research go to: a replica where one is set."""
+    if settings.api_read_database_url is not None:
+        return _libpq(settings.api_read_database_url.get_secret_value())
+    return api_url(settings)
+
+
 def dagster_url(settings: Settings) -> str:
     """Return the address of Dagster's own database, as SQLAlchemy wants it.
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -21,11 +22,23 @@ from warehouse.errors import SettingsError
 
 PREFIX = "FACTORLOOM_"
 # Names that other programs know too.
-UNPREFIXED = {"database_url": "DATABASE_URL", "dagster_database_url": "DAGSTER_DATABASE_URL"}
-SECRETS = ("DATABASE_URL", "DAGSTER_DATABASE_URL", "FACTORLOOM_API_DATABASE_URL")
+UNPREFIXED = {
+    "database_url": "DATABASE_URL",
+    "dagster_database_url": "DAGSTER_DATABASE_URL",
+    "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+}
+SECRETS = (
+    "DATABASE_URL",
+    "DAGSTER_DATABASE_URL",
+    "FACTORLOOM_API_DATABASE_URL",
+    "FACTORLOOM_API_READ_DATABASE_URL",
+)
 VENDOR_VARIABLE = re.compile(rf"{PREFIX}([A-Z0-9_]+)_(API_KEY|PRIVATE_KEY|BASE_URL|PLAN)")
 VENDOR_SECRETS = ("api_key", "private_key")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+# Requests a minute and client, where the API can be reached from other machines.
+RATE_LIMIT = 1_200
 # Ours, but no settings: what we hand to dbt and Dagster, and what only tests read.
 INTERNAL = (f"{PREFIX}DBT_", f"{PREFIX}DAGSTER_", f"{PREFIX}REAL_DATA", f"{PREFIX}TEST_")
 
@@ -51,6 +64,7 @@ class Settings(BaseModel):
     database_url: SecretStr | None = None
     dagster_database_url: SecretStr | None = None
     api_database_url: SecretStr | None = None
+    api_read_database_url: SecretStr | None = None
 
     now: datetime | None = None
     calendar: str = "XNYS"
@@ -80,11 +94,19 @@ class Settings(BaseModel):
     ui_port: int = Field(default=3000, ge=1, le=65_535)
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65_535)
+    api_rate_limit: int | None = Field(default=None, ge=0, le=1_000_000)
+    api_cors_origins: tuple[str, ...] = ()
+    api_trusted_proxies: tuple[str, ...] = ()
+    api_metrics_host: str = "127.0.0.1"
+    api_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     code_server_port: int = Field(default=4266, ge=1, le=65_535)
     webhook_allow: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
 
-    @field_validator("webhook_allow", "live_symbols", "live_fallbacks", mode="before")
+    @field_validator(
+        "webhook_allow", "live_symbols", "live_fallbacks", "api_cors_origins", "api_trusted_proxies", mode="before"
+    )
     @classmethod
     def _split_list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -97,6 +119,7 @@ class Settings(BaseModel):
             *self._webhook_problems(),
             *self._port_problems(),
             *self._database_problems(),
+            *self._api_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -139,13 +162,30 @@ class Settings(BaseModel):
         return problems
 
     def _port_problems(self) -> list[str]:
-        ports = (self.ui_port, self.api_port, self.code_server_port)
-        if len(set(ports)) == len(ports):
+        ports = {
+            "FACTORLOOM_UI_PORT": self.ui_port,
+            "FACTORLOOM_API_PORT": self.api_port,
+            "FACTORLOOM_CODE_SERVER_PORT": self.code_server_port,
+        }
+        if self.api_metrics_port is not None:
+            ports["FACTORLOOM_API_METRICS_PORT"] = self.api_metrics_port
+        if len(set(ports.values())) == len(ports):
             return []
-        return [
-            "FACTORLOOM_UI_PORT, FACTORLOOM_API_PORT and FACTORLOOM_CODE_SERVER_PORT must differ; "
-            f"got {', '.join(map(str, ports))}"
+        *names, last = ports
+        return [f"{', '.join(names)} and {last} must differ; got {', '.join(map(str, ports.values()))}"]
+
+    def _api_problems(self) -> list[str]:
+        problems = [
+            f"FACTORLOOM_API_CORS_ORIGINS must list origins such as https://desk.example.com; got {origin!r}"
+            for origin in self.api_cors_origins
+            if not ORIGIN.fullmatch(origin)
         ]
+        for proxy in self.api_trusted_proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                problems.append(f"FACTORLOOM_API_TRUSTED_PROXIES must list addresses or networks; got {proxy!r}")
+        return problems
 
     def _database_problems(self) -> list[str]:
         problems = []
@@ -153,6 +193,7 @@ class Settings(BaseModel):
             "DATABASE_URL": self.database_url,
             "DAGSTER_DATABASE_URL": self.dagster_database_url,
             "FACTORLOOM_API_DATABASE_URL": self.api_database_url,
+            "FACTORLOOM_API_READ_DATABASE_URL": self.api_read_database_url,
         }
         for name, secret in urls.items():
             if secret is not None and not _is_database_address(secret.get_secret_value()):
@@ -176,6 +217,13 @@ class Settings(BaseModel):
             return self.model_validate({**dict(self), "api_host": host})
         except ValidationError as error:
             raise SettingsError(_sentences(error)) from error
+
+    @property
+    def requests_per_minute(self) -> int:
+        """What one client may ask the API a minute, 0 = as often as it likes: the owner on this machine by default."""
+        if self.api_rate_limit is not None:
+            return self.api_rate_limit
+        return 0 if self.api_host in LOOPBACK else RATE_LIMIT
 
     @property
     def is_embedded(self) -> bool:

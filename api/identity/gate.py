@@ -26,8 +26,8 @@ class Gate:
         self._database = database
         self._nobody = nobody(reads_market=reads_market)
 
-    async def admit(self, request: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
-        """Let a request through to its handler.
+    async def admit(self, request: Request[Any, Any, Any], handler: BaseRouteHandler) -> str | None:
+        """Let a request through to its handler; returns who asks, None for somebody unknown.
 
         Raises
         ------
@@ -40,7 +40,7 @@ class Gate:
         known = self._nobody if header is None or access == OPEN else await self._authenticate(header)
         request.scope["user"] = known
         if known.may(access):
-            return
+            return None if known.user_id is None else str(known.user_id)
         raise NotAllowed(access) if known.user_id is not None else Unauthenticated()
 
     async def _authenticate(self, header: str) -> Principal:

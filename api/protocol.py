@@ -1,0 +1,115 @@
+"""HTTP/1.1 on a socket, with an end for clients that send a request a byte at a time, and problems for what is no HTTP.
+
+uvicorn bounds the silence between two requests, but neither a head that never ends nor a body that nobody reads.
+"""
+
+import asyncio
+import uuid
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api import exchange
+from api.arrival import BYTES_PER_SECOND, GRACE_SECONDS
+from api.problems import MEDIA_TYPE, RequestMalformed, document
+
+HEAD_SECONDS = 10.0
+MAX_HEAD_BYTES = 65_536
+# A handler stops to wait for its body before this, and can still say why.
+BODY_EXTRA_SECONDS = 5.0
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Closes the connection of a head with more than `HEAD_SECONDS` or `MAX_HEAD_BYTES`, or of a body that dribbles."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_in_body = False
+        self._began_at = 0.0
+        self._n_head_bytes = 0
+        self._n_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Give the first head its time."""
+        super().connection_made(transport)
+        self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the time."""
+        self._end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count, and parse."""
+        self._n_bytes += len(data)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Give a head its time, from its first byte."""
+        if self._timer is None:
+            self._begin()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Count what belongs to the head."""
+        self._grow(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count what belongs to the head."""
+        self._grow(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Give the body its time."""
+        self._is_in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is here; the answer has its own limits."""
+        self._end()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer for what is no HTTP with a problem, and close."""
+        name = str(uuid.uuid4())
+        token = exchange.current.set(exchange.Exchange(name))
+        body = msgspec.json.encode(document(RequestMalformed()))
+        exchange.current.reset(token)
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+            f"x-request-id: {name}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()
+
+    def _begin(self) -> None:
+        self._is_in_body, self._n_head_bytes, self._n_bytes = False, 0, 0
+        self._began_at = self.loop.time()
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._look)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _grow(self, n_bytes: int) -> None:
+        self._n_head_bytes += n_bytes
+        if self._n_head_bytes > MAX_HEAD_BYTES:
+            # The parser turns it into one of its own errors, which is answered by 400.
+            raise ValueError(f"head: must have at most {MAX_HEAD_BYTES} bytes; got {self._n_head_bytes}.")
+
+    def _look(self) -> None:
+        """Close, or look again when the body's time is over."""
+        limit = HEAD_SECONDS
+        if self._is_in_body:
+            limit += GRACE_SECONDS + BODY_EXTRA_SECONDS + self._n_bytes / BYTES_PER_SECOND
+        left = self._began_at + limit - self.loop.time()
+        if left > 0:
+            self._timer = self.loop.call_later(left, self._look)
+            return
+        self._timer = None
+        if not self.transport.is_closing():
+            self.transport.close()

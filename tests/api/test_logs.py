@@ -1,0 +1,64 @@
+"""Log files of each day, and how long they are kept."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from api.logs import DailyFile
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_new_day_begins_a_new_file_and_thirty_days_stay(tmp_path):
+    now = [dt.datetime(2024, 6, 30, 23, 59, tzinfo=dt.UTC)]
+    file = DailyFile(tmp_path, lambda: now[0])
+    file.write("one")
+    now[0] += dt.timedelta(minutes=2)
+    file.write("two")
+    file.write("three \udcff")
+    assert (tmp_path / "api-2024-06-30.jsonl").read_text() == "one\n"
+    assert (tmp_path / "api-2024-07-01.jsonl").read_text() == "two\nthree \\udcff\n"
+    (tmp_path / "notes.txt").write_text("not ours")
+    now[0] = dt.datetime(2024, 7, 30, 0, 1, tzinfo=dt.UTC)
+    file.write("four")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "api-2024-06-30.jsonl",
+        "api-2024-07-01.jsonl",
+        "api-2024-07-30.jsonl",
+        "notes.txt",
+    ]
+    now[0] += dt.timedelta(days=1)
+    file.write("five")
+    file.close()
+    assert not (tmp_path / "api-2024-06-30.jsonl").exists()
+    assert (tmp_path / "api-2024-07-01.jsonl").exists()
+
+
+def test_a_folder_that_cannot_be_written_costs_lines_and_is_said_once(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file, no folder")
+    file = DailyFile(tmp_path / "taken", lambda: dt.datetime(2024, 6, 30, tzinfo=dt.UTC))
+    file.write("one")
+    file.write("two")
+    assert capsys.readouterr().err.count("must be writable") == 1
+
+
+def test_lines_are_json_in_the_file_and_on_a_pipe(tmp_path):
+    code = (
+        "import datetime as dt, pathlib, sys, structlog; from api import logs;"
+        "clock = lambda: dt.datetime(2024, 6, 30, 12, tzinfo=dt.UTC);"
+        "logs.configure(level='INFO', clock=clock, folder=pathlib.Path(sys.argv[1]));"
+        "structlog.get_logger().info('request', status=200); structlog.get_logger().debug('unseen')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    written = (tmp_path / "api-2024-06-30.jsonl").read_text()
+    assert written == done.stderr
+    assert json.loads(written) == {
+        "at": "2024-06-30T12:00:00.000+00:00",
+        "level": "info",
+        "event": "request",
+        "status": 200,
+    }
