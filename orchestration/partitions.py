@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import dagster as dg
 
-from models.walk_forward import Fold, next_quarter_start, quarterly_folds
+from models.walk_forward import Fold, next_quarter_start, quarterly_folds, walk_forward_folds
 from orchestration.installation import Installation, current_installation
 
 UNIVERSE_SESSIONS = 252
@@ -59,6 +59,11 @@ def first_trainable_quarter(installation: Installation) -> dt.date:
 def folds_of(sessions: Sequence[dt.date]) -> list[Fold]:
     """Retrainings on the sessions of a source: the universe wants a year of history before its first day."""
     return quarterly_folds(sessions, warm_up_sessions=UNIVERSE_SESSIONS)
+
+
+def folds_from(sessions: Sequence[dt.date], start: dt.date, *, end: dt.date) -> list[Fold]:
+    """Retraining that begins on some day and forecasts until the day before `end`; none where history is too short."""
+    return walk_forward_folds(sessions, [start], end=end, warm_up_sessions=UNIVERSE_SESSIONS)
 
 
 def window_of(context: dg.AssetExecutionContext) -> tuple[dt.date, dt.date]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from transforms.drift import DRIFTED_INDEX
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -76,6 +78,27 @@ def monthly_ic_figure(days: pd.DataFrame, *, name: str) -> "Figure":
     _label(axes, f"{name}: rank correlation of forecast and 22-session return, out of sample", "mean daily rank IC")
     axes.legend(frameon=False, fontsize=9, loc="upper left")
     _dates(axes)
+    return figure
+
+
+def drift_figure(rows: pd.DataFrame) -> "Figure":
+    """Draw the largest stability indices of each forecaster's features and forecasts, beside where drift begins.
+
+    Parameters
+    ----------
+    rows
+        Rows of research.model_drift of one quarter: model_id, kind, subject, population_stability_index.
+    """
+    figure, (axes,) = _axes()
+    shown = rows[rows["kind"].isin(["feature", "forecast"])].sort_values("population_stability_index").tail(12)
+    kinds = [COLOURS[2] if kind == "forecast" else COLOURS[0] for kind in shown["kind"]]
+    names = [f"{row.model_id}: {row.subject.removesuffix('_centred_rank')}" for row in shown.itertuples()]
+    axes.barh(names, shown["population_stability_index"], color=kinds)
+    axes.axvline(DRIFTED_INDEX, color=GREY, linewidth=1.2, linestyle="--", label=f"drift from {DRIFTED_INDEX:g} on")
+    axes.tick_params(axis="y", labelsize=7)
+    _label(axes, "Newest quarter beside the training window: the largest indices", "")
+    axes.set_xlabel("population stability index", fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
     return figure
 
 

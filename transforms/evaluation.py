@@ -193,17 +193,33 @@ def newey_west_t(values: Array, *, lag: int) -> float:
     Source: Newey and West (1987), Econometrica 55(3).
     """
     known = values[np.isfinite(values)]
-    n = len(known)
-    if n < 2:
+    if len(known) < 2:
         return float("nan")
-    centred = known - known.mean()
+    variance = newey_west_variance(known, lag=lag)
+    # A constant series leaves a variance of rounding errors.
+    if variance <= 1e-28 * max(float(known @ known) / len(known), 1e-300):
+        return float("nan")
+    return float(known.mean() / np.sqrt(variance / len(known)))
+
+
+def newey_west_variance(values: Array, *, lag: int) -> float:
+    """Estimate the long-run variance of a correlated series: that of its mean, times its length.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), finite
+    lag : int
+
+    Returns
+    -------
+    float, unit of the values squared
+        Weights as in `newey_west_t`.
+    """
+    n, centred = len(values), values - values.mean()
     variance = float(centred @ centred) / n
     for k in range(1, min(lag, n - 1) + 1):
         variance += 2.0 * (1.0 - k / (lag + 1)) * float(centred[k:] @ centred[:-k]) / n
-    # A constant series leaves a variance of rounding errors.
-    if variance <= 1e-28 * max(float(known @ known) / n, 1e-300):
-        return float("nan")
-    return float(known.mean() / np.sqrt(variance / n))
+    return variance
 
 
 def summarise(evaluation: Evaluation, *, horizon_sessions: int = 22) -> list[Metric]:

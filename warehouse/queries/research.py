@@ -59,9 +59,18 @@ select
     (select count(*) from given where model_id = $1) as n_combined
 """
 
+# A version that drift asked for takes over from its quarter's on the day that it begins.
 VERSIONS_BETWEEN = """
+with versions as (
+    select
+        model_id, model_version_id, valid_from_date, artifact_uri,
+        least(valid_to_date, lead(valid_from_date) over (partition by model_id order by valid_from_date) - 1)
+            as valid_to_date
+    from research.model_versions
+)
+
 select model_id, model_version_id, valid_from_date, valid_to_date, artifact_uri
-from research.model_versions
+from versions
 where valid_to_date >= $1 and valid_from_date <= $2
 order by model_id, valid_from_date
 """

@@ -10,15 +10,18 @@ import pandas as pd
 
 from models.artifacts import load, save
 from models.provenance import code_version
-from models.registry import load_registry
+from models.registry import Registry, load_registry
 from models.training import TrainedVersion, forecast, train_folds
+from models.walk_forward import Fold, next_quarter_start
 from orchestration.automation import FOLLOW_INPUTS, TRAIN_ONCE_A_QUARTER
 from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.models.panels import read_features, read_labels
+from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
-from orchestration.partitions import folds_of, quarters_partitions, sessions_partitions, window_of
+from orchestration.partitions import folds_from, folds_of, quarters_partitions, sessions_partitions, window_of
 from orchestration.resources import Artifacts, MarketData, Warehouse
 from warehouse.merge import Window
+from warehouse.queries import drift as drift_queries
 from warehouse.queries import research as queries
 
 GROUP = "models"
@@ -51,19 +54,21 @@ def model_versions(
         for fold in folds_of(installation.calendar.sessions(installation.first_session, horizon))
         if fold.valid_from_date in wanted
     ]
-    last_label = max(fold.last_label_date for fold in folds)
-    sessions = installation.sessions(None, last_label)
     registry = load_registry(installation.settings.models_file)
+    folds_by_model = _with_retrainings(warehouse, installation, registry, folds)
+    every = [fold for own in folds_by_model.values() for fold in own]
+    sessions = installation.sessions(None, max(fold.last_label_date for fold in every))
     sets = {entry.features for entry in registry.enabled}
-    features = read_features(warehouse, sets, sorted({day for fold in folds for day in fold.train_dates}))
+    features = read_features(warehouse, sets, sorted({day for fold in every for day in fold.train_dates}))
     labels = read_labels(warehouse, sessions, cast(pd.MultiIndex, features.index))["label_rank"]
     rows = [
         _version_row(trained, artifacts)
-        for entry in registry.enabled
-        for trained in train_folds(registry, entry.id, folds, features, labels, n_workers=installation.settings.threads)
+        for model_id, own in folds_by_model.items()
+        for trained in train_folds(registry, model_id, own, features, labels, n_workers=installation.settings.threads)
     ]
-    # A quarter has one version of each forecaster: one that learnt from rows that have changed since makes room.
-    window = Window("valid_from_date", min(wanted), max(wanted))
+    # A quarter has one version of each forecaster, and one more that drift asked for: one that learnt from rows that
+    # have changed since makes room.
+    window = Window("valid_from_date", min(wanted), next_quarter_start(max(wanted)) - dt.timedelta(days=1))
     written = warehouse.merge("research.model_versions", pd.DataFrame(rows), window=window)
     shown = pd.DataFrame(rows)[["model_id", "valid_from_date", "train_first_date", "train_last_date", "n_rows"]]
     return dg.MaterializeResult(
@@ -117,6 +122,21 @@ def forecasts(
             **table_metadata(warehouse, "research.forecasts"),
         }
     )
+
+
+def _with_retrainings(
+    warehouse: Warehouse, installation: Installation, registry: Registry, folds: list[Fold]
+) -> dict[str, list[Fold]]:
+    """Add to the folds of quarters those that drift has asked for within them, by forecaster."""
+    first, last = folds[0].valid_from_date, folds[-1].valid_from_date
+    wanted = warehouse.read(drift_queries.RETRAININGS_BETWEEN, [first, last]).to_pylist()
+    sessions = installation.calendar.sessions(installation.first_session, next_quarter_start(last))
+    by_model = {entry.id: list(folds) for entry in registry.enabled}
+    for row in wanted:
+        start = row["valid_from_date"]
+        if row["model_id"] in by_model:
+            by_model[row["model_id"]] += folds_from(sessions, start, end=next_quarter_start(start))
+    return by_model
 
 
 def _version_row(trained: TrainedVersion, artifacts: Artifacts) -> dict[str, object]:

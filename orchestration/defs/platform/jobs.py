@@ -13,6 +13,7 @@ RANKED = dg.AssetSelection.groups("rankings", "index") | dg.AssetSelection.asset
     ["research", "trials"],
     ["research", "evaluations"],
     ["research", "signals"],
+    ["research", "model_drift"],
 )
 
 ingest = dg.define_asset_job(
