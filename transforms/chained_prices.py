@@ -24,8 +24,15 @@ def chained_closes(prices: pd.DataFrame) -> pd.DataFrame:
     before it ended.
     Point in time: row t reads rows up to t only.
     """
+    return chained(prices, ("close_adj",))["close_adj"]
+
+
+def chained(prices: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+    """Do the same with several columns of prices, by column: all are scaled as the closes are."""
     trusted = prices[~prices["is_suspect"].to_numpy(dtype=bool)]
-    grid = trusted.pivot(index="trade_date", columns="instrument_id", values="close_adj").sort_index()
+    grids = {
+        name: trusted.pivot(index="trade_date", columns="instrument_id", values=name).sort_index() for name in columns
+    }
     broken = trusted.loc[trusted["price_segment"].to_numpy() > 0, "instrument_id"].unique()
     for instrument in broken:
         own = trusted[trusted["instrument_id"] == instrument].sort_values("trade_date")
@@ -33,5 +40,6 @@ def chained_closes(prices: pd.DataFrame) -> pd.DataFrame:
         begins = np.flatnonzero(np.diff(own["price_segment"].to_numpy())) + 1
         steps = np.ones(len(close))
         steps[begins] = close[begins - 1] / close[begins]
-        grid.loc[own["trade_date"], instrument] = close * np.cumprod(steps)
-    return grid.sort_index(axis=1)
+        for name, grid in grids.items():
+            grid.loc[own["trade_date"], instrument] = own[name].to_numpy(dtype=np.float64) * np.cumprod(steps)
+    return {name: grid.sort_index(axis=1) for name, grid in grids.items()}

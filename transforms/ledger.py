@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from transforms.days import Days
+from transforms.trading_costs import Costs, Liquidity, half_spreads, impact_rates
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -32,6 +33,16 @@ class Execution:
         Return between the last price of a delisted instrument and what its owner gets.
     cash_return_1d : float, fraction per session
         Interest on cash, also paid on negative cash.
+    fill : str
+        Where in the session after the signal orders are filled: at its close or at its open.
+    max_turnover : float, fraction
+        Bought plus sold over equity that a rebalance may take; orders beyond shrink in proportion.
+    spread_by_liquidity : bool
+        If true, half a spread is charged besides: `transforms.trading_costs.half_spreads`.
+    impact_coefficient : float
+        Of the square-root impact, `transforms.trading_costs.impact_rates`; 0 for none.
+    capital : float, currency
+        Starting capital: impact depends on how much money is traded.
     """
 
     cost_bps: float = 5.0
@@ -39,6 +50,11 @@ class Execution:
     long_only: bool = True
     delisting_return: float = 0.0
     cash_return_1d: float = 0.0
+    fill: Literal["close", "open"] = "close"
+    max_turnover: float = float("inf")
+    spread_by_liquidity: bool = False
+    impact_coefficient: float = 0.0
+    capital: float = 1e6
 
     def __post_init__(self) -> None:
         if not 0 <= self.cost_bps + self.slippage_bps <= 1000 or min(self.cost_bps, self.slippage_bps) < 0:
@@ -51,11 +67,26 @@ class Execution:
                 f"Execution: delisting_return must be -1 or more; got {self.delisting_return=}. "
                 "A fraction is meant: -0.3 loses 30 %."
             )
+        if self.fill not in ("close", "open") or not self.max_turnover > 0:
+            raise ValueError(
+                f"Execution: fill must be close or open and max_turnover above 0; got {self.fill=}, "
+                f"{self.max_turnover=}. 2.0 lets the whole book be exchanged."
+            )
+        if self.impact_coefficient < 0 or not self.capital > 0:
+            raise ValueError(
+                f"Execution: impact_coefficient must be 0 or more and capital above 0; got {self.impact_coefficient=}, "
+                f"{self.capital=}. About 1 is usual for the former."
+            )
 
     @property
     def cost(self) -> float:
-        """Costs as a fraction of the traded value."""
+        """Costs as a fraction of the traded value, the same for all instruments."""
         return (self.cost_bps + self.slippage_bps) / 10_000
+
+    @property
+    def needs_liquidity(self) -> bool:
+        """Whether costs depend on how easily an instrument trades."""
+        return self.spread_by_liquidity or self.impact_coefficient > 0
 
 
 def carried_forward(prices: Array) -> Array:
@@ -88,11 +119,16 @@ class _Session:
 
 @dataclass
 class Ledger:
-    """The state of the book while it is carried through time."""
+    """The state of the book while it is carried through time.
+
+    `prices` are closes; `fills` are what orders are filled at, closes or opens; NaN where nothing trades.
+    """
 
     prices: Array
+    fills: Array
     gone_after: Rows
     rules: Execution
+    liquidity: Liquidity | None = None
     shares: Array = field(init=False)
     cash: float = 1.0
     marked_until: int = 0
@@ -139,22 +175,43 @@ class Ledger:
         held = self.shares != 0
         active = np.flatnonzero(held if weights is None else held | (weights != 0))
         is_delisted = row > self.gone_after[active]
-        price = self.carried[row][active] * np.where(is_delisted, 1 + self.rules.delisting_return, 1.0)
+        price = self._price(row, active) * np.where(is_delisted, 1 + self.rules.delisting_return, 1.0)
+        costs = self._costs(row, active)
         value = self.shares[active] * price
         equity = self.cash + float(value.sum())
         traded = np.where(is_delisted, -value, 0.0)
-        cost = self.rules.cost * np.abs(traded)
+        cost = costs.of(traded)
         sold = is_delisted & held[active]
         if weights is not None:
             self._check_solvent(row, equity)
-            can_trade = ~np.isnan(self.prices[row][active]) & ~is_delisted
+            can_trade = ~np.isnan(self.fills[row][active]) & ~is_delisted
             left = equity - float(cost.sum())
-            orders = _filled(value, weights[active], can_trade, left, is_delisted, self.rules)
+            orders = _filled(value, weights[active], can_trade, left, is_delisted, self.rules, costs)
             traded = traded + orders
-            cost = self.rules.cost * np.abs(traded)
+            cost = costs.of(traded)
             missed = ~can_trade & ~sold & (np.abs(weights[active] * left - value) > MIN_TRADE * left)
             self.n_unfilled_path[row] = int(missed.sum())
         self._book(row, active, price, value, traded, cost, sold, equity)
+
+    def _price(self, row: int, active: Rows) -> Array:
+        """What a position is worth when orders are filled: the fill, or the last close where there is none."""
+        fill = self.fills[row][active]
+        last_close = self.carried[row if self.rules.fill == "close" else max(row - 1, 0)][active]
+        return np.where(np.isnan(fill), last_close, fill)
+
+    def _costs(self, row: int, active: Rows) -> Costs:
+        """Rates of a session, from what was known of liquidity when the orders were given."""
+        rate = np.full(len(active), self.rules.cost)
+        if self.liquidity is None:
+            return Costs(rate, np.zeros(len(active)))
+        volume = self.liquidity.dollar_volume[max(row - 1, 0)][active]
+        volatility = self.liquidity.volatility[max(row - 1, 0)][active]
+        if self.rules.spread_by_liquidity:
+            rate = rate + half_spreads(volume)
+        rules = self.rules
+        return Costs(
+            rate, impact_rates(volume, volatility, coefficient=rules.impact_coefficient, capital=rules.capital)
+        )
 
     def _book(
         self,
@@ -248,11 +305,13 @@ def _filled(
     equity: float,
     is_delisted: npt.NDArray[np.bool_],
     rules: Execution,
+    costs: Costs,
 ) -> Array:
     """Find the traded values that end in the target weights of the equity after costs.
 
     The costs depend on the trades and the trades on the equity after costs, so the fixed point is
-    iterated; each step shrinks the error by the cost rate.
+    iterated; each step shrinks the error by the cost rate. Orders beyond the turnover limit then shrink in proportion:
+    costs grow faster than trades, so what is left of a long-only order still has cash behind it.
     """
     blocked = float(value[~can_trade & ~is_delisted].sum())
     wanted = np.where(can_trade, weights, 0.0)
@@ -262,8 +321,11 @@ def _filled(
     for _ in range(MAX_STEPS):
         invested = min(after, (after - blocked) / gross) if rules.long_only and gross > 0 else after
         traded = wanted * invested - tradable
-        following = equity - rules.cost * float(np.abs(traded).sum())
+        following = equity - float(costs.of(traded).sum())
         if abs(following - after) <= 4e-16 * equity:
             break
         after = following
+    turnover = float(np.abs(traded).sum()) / equity
+    if turnover > rules.max_turnover:
+        traded = traded * (rules.max_turnover / turnover)
     return np.where(np.abs(traded) <= MIN_TRADE * equity, 0.0, traded)

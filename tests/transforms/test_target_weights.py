@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transforms.target_weights import quantile_weights, rebalance_rows
+from transforms.target_weights import capped_weights, quantile_weights, rebalance_rows, volatility_scaled
 
 DAYS = np.array(["2023-12-28", "2023-12-29", "2024-01-02", "2024-01-05", "2024-01-08", "2024-02-01"], "datetime64[D]")
 
@@ -59,3 +59,44 @@ def test_one_instrument_at_least_is_held():
 def test_the_quantile_is_a_fraction():
     with pytest.raises(ValueError, match="10"):
         quantile_weights(RANKS, quantile=10)
+
+
+def test_a_sector_neutral_book_has_of_each_sector_what_the_universe_has():
+    names = [f"n{number}" for number in range(10)]
+    ranks = pd.DataFrame([list(range(1, 11))], columns=names, dtype=float)
+    sectors = pd.Series(["Energy"] * 6 + ["Utilities"] * 4, index=names)
+    long = quantile_weights(ranks, quantile=0.5, sectors=sectors)
+    assert long.iloc[0].groupby(sectors).sum().to_dict() == pytest.approx({"Energy": 0.6, "Utilities": 0.4})
+    # The best half of each: places 1 to 3, and 7 and 8.
+    assert long.columns[long.iloc[0] > 0].tolist() == ["n0", "n1", "n2", "n6", "n7"]
+    both = quantile_weights(ranks, quantile=0.5, sectors=sectors, long_only=False)
+    assert both.iloc[0].groupby(sectors).sum().abs().max() < 1e-15
+
+
+def test_a_cap_gives_what_it_cuts_to_those_with_room():
+    weights = pd.DataFrame([[0.5, 0.3, 0.2, 0.0], [0.9, 0.1, 0.0, 0.0], [-0.6, 0.5, -0.1, 0.1]], columns=list("abcd"))
+    capped = capped_weights(weights, max_weight=0.4)
+    np.testing.assert_allclose(capped.iloc[0], [0.4, 0.36, 0.24, 0.0], atol=1e-15)
+    # Two positions of 0.4 cannot hold it all: the rest is cash.
+    np.testing.assert_allclose(capped.iloc[1], [0.4, 0.4, 0.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(capped.iloc[2], [-0.4, 0.4, -0.3, 0.2], atol=1e-15)
+    with pytest.raises(ValueError, match="max_weight=0"):
+        capped_weights(weights, max_weight=0)
+
+
+def test_a_volatility_target_scales_by_the_past_of_the_weights_alone():
+    rng = np.random.default_rng(1)
+    returns = rng.normal(0, 0.02, (80, 2))
+    close = pd.DataFrame(100 * np.cumprod(1 + returns, axis=0), index=pd.bdate_range("2024-01-01", periods=80))
+    weights = pd.DataFrame([[0.5, 0.5]] * 3, index=close.index[[10, 62, 70]])
+    scaled = volatility_scaled(weights, close, target=0.1, lookback_sessions=60)
+    past = returns[11:71] @ [0.5, 0.5]
+    assert scaled.iloc[2, 0] == pytest.approx(0.5 * 0.1 / (past.std(ddof=1) * np.sqrt(252)))
+    # Too short a past: as it is.
+    assert scaled.iloc[0].tolist() == [0.5, 0.5]
+    future = close.copy()
+    future.iloc[71:] *= 9
+    pd.testing.assert_frame_equal(volatility_scaled(weights, future, target=0.1, lookback_sessions=60), scaled)
+    assert volatility_scaled(weights, close, target=9.0).iloc[2].sum() == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="target=0"):
+        volatility_scaled(weights, close, target=0)
