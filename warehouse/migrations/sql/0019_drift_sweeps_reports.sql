@@ -102,7 +102,7 @@ comment on column research.sweeps.code_version is 'Content hash of the engine''s
 comment on column research.sweeps.first_date is 'First session of the books.';
 comment on column research.sweeps.last_date is 'Last session of the books.';
 comment on column research.sweeps.n_configurations is 'Configurations. Unit count.';
-comment on column research.sweeps.best_number is 'Number of the configuration with the highest Sharpe ratio.';
+comment on column research.sweeps.best_number is 'Number of the configuration with the highest Sharpe ratio. Unit none.';
 comment on column research.sweeps.deflated_sharpe is 'Probability that the true Sharpe ratio of the best is above what the best of as many without skill would show. Unit fraction.';
 comment on column research.sweeps.overfitting_probability is 'Probability of backtest overfitting (CSCV, 16 blocks of daily returns). Unit fraction.';
 comment on column research.sweeps.computed_at is 'When we wrote or last changed the row.';
@@ -120,7 +120,7 @@ create table research.sweep_results (
 );
 comment on table research.sweep_results is 'One row per sweep and configuration; figures are defined as in research.backtest_metrics.';
 comment on column research.sweep_results.sweep_id is 'The sweep.';
-comment on column research.sweep_results.number is 'Number of the configuration within the sweep, from 0.';
+comment on column research.sweep_results.number is 'Number of the configuration within the sweep, from 0. Unit none.';
 comment on column research.sweep_results.parameters is 'The configuration.';
 comment on column research.sweep_results.sharpe is 'Sharpe ratio of daily returns after costs, annualised. Unit ratio.';
 comment on column research.sweep_results.cagr is 'Compound return after costs. Unit fraction per year.';
