@@ -32,6 +32,7 @@ SECRETS = (
     "DAGSTER_DATABASE_URL",
     "FACTORLOOM_API_DATABASE_URL",
     "FACTORLOOM_API_READ_DATABASE_URL",
+    "FACTORLOOM_SMTP_URL",
 )
 VENDOR_VARIABLE = re.compile(rf"{PREFIX}([A-Z0-9_]+)_(API_KEY|PRIVATE_KEY|BASE_URL|PLAN)")
 VENDOR_SECRETS = ("api_key", "private_key")
@@ -100,7 +101,10 @@ class Settings(BaseModel):
     api_metrics_host: str = "127.0.0.1"
     api_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     code_server_port: int = Field(default=4266, ge=1, le=65_535)
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+[^\s?#]*$")
     webhook_allow: tuple[str, ...] = ()
+    smtp_url: SecretStr | None = None
+    mail_from: str | None = Field(default=None, pattern=r"^[^@\s<>]+@[A-Za-z0-9.-]+$")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
 
@@ -117,6 +121,7 @@ class Settings(BaseModel):
             *self._clock_problems(),
             *self._source_problems(),
             *self._webhook_problems(),
+            *self._mail_problems(),
             *self._port_problems(),
             *self._database_problems(),
             *self._api_problems(),
@@ -159,6 +164,17 @@ class Settings(BaseModel):
             host, _, port = entry.rpartition(":")
             if not host or not port.isdigit():
                 problems.append(f"FACTORLOOM_WEBHOOK_ALLOW must list host:port; got {entry!r}")
+        return problems
+
+    def _mail_problems(self) -> list[str]:
+        problems = []
+        if (self.smtp_url is None) != (self.mail_from is None):
+            problems.append("FACTORLOOM_SMTP_URL and FACTORLOOM_MAIL_FROM must be set together")
+        if self.smtp_url is not None and not _is_mail_server(self.smtp_url.get_secret_value()):
+            problems.append(
+                "FACTORLOOM_SMTP_URL must be smtp://user:password@host:port or smtps://..., special characters "
+                "percent-encoded (the value is not shown)"
+            )
         return problems
 
     def _port_problems(self) -> list[str]:
@@ -231,6 +247,12 @@ class Settings(BaseModel):
         return self.database_url is None
 
     @property
+    def public_address(self) -> str:
+        """Address under which people reach the API, without a slash at its end."""
+        host = f"[{self.api_host}]" if ":" in self.api_host else self.api_host
+        return (self.public_url or f"http://{host}:{self.api_port}").rstrip("/")
+
+    @property
     def artifacts_uri(self) -> str:
         """Folder or object store for model files and reports."""
         return self.artifacts or str(self.home.resolve() / "artifacts")
@@ -287,6 +309,15 @@ def _is_database_address(text: str) -> bool:
         parts = urlsplit(text)
         has_database = bool(parts.path.strip("/"))
         return parts.scheme in ("postgresql", "postgres") and parts.port != 0 and has_database
+    except ValueError:  # a port that is no number, or half of an IPv6 address
+        return False
+
+
+def _is_mail_server(text: str) -> bool:
+    """Tell whether a text is an address that mail can be handed in at."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number, or half of an IPv6 address
         return False
 

@@ -6,7 +6,7 @@ Source: the retry schedule that the Standard Webhooks specification 1.0.0 propos
 import hashlib
 from typing import Literal, NamedTuple
 
-from orchestration.delivery.webhooks import Outcome
+from orchestration.delivery.messages import Outcome
 
 MINUTE, HOUR = 60.0, 3600.0
 # Seconds to wait before the nth try; ten tries within 75.6 hours.
@@ -15,22 +15,27 @@ WAIT_SECONDS = (
 )  # fmt: skip
 JITTER = 0.2
 LONGEST_WAIT_SECONDS = 24 * HOUR
-GONE = 410
-# A receiver that answers so is overloaded: its other messages wait as well.
-OVERLOADED = (429, 502, 504)
+# A receiver that answers so is overloaded: its other messages wait as well. 421 is a mail server's word for it.
+OVERLOADED = (421, 429, 502, 504)
 OVERLOADED_WAIT_SECONDS = MINUTE
+
+# What trying again does not mend, and what is no fault of the receiver's.
+HOPELESS = ("body_too_large",)
+OURS = ("secret_unreadable", "mail_not_configured", "mail_server_refuses_us", "mail_server_unreachable")
 
 
 class Verdict(NamedTuple):
     """What becomes of a delivery after a try.
 
-    `wait_seconds` is set when it is tried again, `endpoint_wait_seconds` when everything for the endpoint has to wait.
+    `wait_seconds` is set when it is tried again, `pause_seconds` when everything for its channel has to wait;
+    `is_channel_gone` says that nothing more is to be sent there, `has_channel_failed` that its receiver is to blame.
     """
 
     state: Literal["done", "pending", "dead"]
     wait_seconds: float | None = None
-    endpoint_is_gone: bool = False
-    endpoint_wait_seconds: float | None = None
+    pause_seconds: float | None = None
+    is_channel_gone: bool = False
+    has_channel_failed: bool = False
 
 
 def judge(outcome: Outcome, *, attempts: int, delivery_id: str) -> Verdict:
@@ -47,16 +52,19 @@ def judge(outcome: Outcome, *, attempts: int, delivery_id: str) -> Verdict:
     """
     if outcome.is_received:
         return Verdict("done")
-    if outcome.status == GONE:
-        return Verdict("dead", endpoint_is_gone=True)
+    if outcome.is_gone:
+        return Verdict("dead", is_channel_gone=True)
+    if outcome.error in HOPELESS:
+        return Verdict("dead")
+    has_failed = outcome.error not in OURS
     pause = None
     if outcome.status in OVERLOADED:
         pause = min(outcome.retry_after_seconds or OVERLOADED_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     if attempts >= len(WAIT_SECONDS):
-        return Verdict("dead", endpoint_wait_seconds=pause)
+        return Verdict("dead", pause_seconds=pause, has_channel_failed=has_failed)
     wait = WAIT_SECONDS[attempts] * (1 + JITTER * _spread(delivery_id, attempts))
     asked = min(outcome.retry_after_seconds or 0.0, LONGEST_WAIT_SECONDS)
-    return Verdict("pending", wait_seconds=max(wait, asked, pause or 0.0), endpoint_wait_seconds=pause)
+    return Verdict("pending", max(wait, asked, pause or 0.0), pause, has_channel_failed=has_failed)
 
 
 def _spread(delivery_id: str, attempts: int) -> float:

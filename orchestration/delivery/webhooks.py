@@ -1,160 +1,48 @@
-"""Sends signed messages to receivers, one connection for each, and says how that went."""
+"""Messages as signed webhooks, by the Standard Webhooks specification 1.0.0."""
 
 import datetime as dt
-import email.utils
-import ssl
-import time
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import NamedTuple
 
-import httpcore
-import httpx
+import msgspec
 
-from orchestration.delivery.addresses import allow_list, target_of
-from orchestration.delivery.errors import AddressRefused
-from orchestration.delivery.guarded_network import GuardedNetwork, Resolver, Stopwatch, resolve
+from orchestration.delivery.messages import Message, Outcome
+from orchestration.delivery.posting import Poster
 from orchestration.delivery.signing import signed_headers
 
-TIMEOUT_SECONDS = 15.0
 MAX_BODY_BYTES = 20_000
-MAX_ANSWER_BYTES = 65_536
-USER_AGENT = "Factorloom-Webhooks/1"
-
-
-class Message(NamedTuple):
-    """A message ready to be sent; `message_id` stays the same at each try."""
-
-    message_id: str
-    url: str
-    body: bytes
-    secrets: Sequence[str]
-
-
-class Outcome(NamedTuple):
-    """How a try went: the receiver's status, or the class of what kept it from answering.
-
-    `error` is a class, never what the receiver said: its words could carry what only the inside of a network may see.
-    """
-
-    status: int | None
-    error: str | None
-    retry_after_seconds: float | None = None
-
-    @property
-    def is_received(self) -> bool:
-        """Whether the receiver took it."""
-        return self.status is not None and 200 <= self.status < 300
 
 
 class WebhookSender:
-    """Sends messages; safe to share between threads.
+    """Sends messages signed.
 
     Parameters
     ----------
-    allow
-        `host:port` entries that may be spoken to although they are not public, also in plain HTTP.
-    timeout_seconds
-        For a whole exchange, from the look-up of the name on.
-    resolver, stopwatch, ssl_context
-        As `GuardedNetwork` and httpcore want them; tests pass their own. Certificates are always verified.
+    poster
+        Does the posting, and guards where it goes.
     """
 
-    def __init__(
-        self,
-        *,
-        allow: Sequence[str] = (),
-        timeout_seconds: float = TIMEOUT_SECONDS,
-        resolver: Resolver = resolve,
-        stopwatch: Stopwatch = time.monotonic,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        self._allow = allow_list(allow)
-        self._network = GuardedNetwork(
-            allow=self._allow, timeout_seconds=timeout_seconds, resolver=resolver, stopwatch=stopwatch
-        )
-        # Proxies and certificate stores named in the environment are left alone: they would lead round the guard.
-        self._ssl_context = ssl_context or httpx.create_ssl_context(trust_env=False)
+    def __init__(self, poster: Poster) -> None:
+        self._poster = poster
 
     def send(self, message: Message, *, sent_at: dt.datetime) -> Outcome:
-        """Send a message once; whatever happens on the way is in the outcome. Redirects are not followed.
+        """Send a message once.
 
         Raises
         ------
         SecretMalformed
             If the message cannot be signed.
         """
-        if len(message.body) > MAX_BODY_BYTES:
+        body = body_of(message)
+        if len(body) > MAX_BODY_BYTES:
             return Outcome(None, "body_too_large")
-        headers = signed_headers(message.body, message_id=message.message_id, sent_at=sent_at, secrets=message.secrets)
-        try:
-            return self._post(message, headers, sent_at)
-        except AddressRefused:
-            return Outcome(None, "address_refused")
-        except httpcore.TimeoutException:
-            return Outcome(None, "timeout")
-        except httpcore.ConnectError as exc:
-            return Outcome(None, "tls_failed" if isinstance(exc.__context__, ssl.SSLError) else "connection_failed")
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
-            return Outcome(None, "connection_broken")
-
-    def _post(self, message: Message, headers: dict[str, str], sent_at: dt.datetime) -> Outcome:
-        target = target_of(message.url, allow=self._allow)
-        url = httpcore.URL(
-            scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
-        )
-        all_headers = {
-            "host": _host_header(target.host, target.port),
-            "user-agent": USER_AGENT,
-            "content-type": "application/json",
-            "content-length": str(len(message.body)),
-            "connection": "close",
-            **headers,
-        }
-        # A pool per message: a kept connection would outlive the vetting of its address.
-        with (
-            httpcore.ConnectionPool(ssl_context=self._ssl_context, network_backend=self._network) as pool,
-            pool.stream("POST", url, headers=list(all_headers.items()), content=message.body) as answer,
-        ):
-            _read_some(answer)
-            return _outcome(answer, sent_at)
+        headers = signed_headers(body, message_id=message.message_id, sent_at=sent_at, secrets=message.secrets)
+        return self._poster.post(message.address, body, headers, sent_at=sent_at)
 
 
-def _read_some(answer: httpcore.Response) -> None:
-    """Read the answer up to a limit and drop it: only its status counts, even if the rest never comes."""
-    size = 0
-    with suppress(httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
-        for chunk in answer.iter_stream():
-            size += len(chunk)
-            if size >= MAX_ANSWER_BYTES:
-                return
-
-
-def _outcome(answer: httpcore.Response, sent_at: dt.datetime) -> Outcome:
-    status = answer.status
-    if 200 <= status < 300:
-        return Outcome(status, None)
-    error = "redirected" if 300 <= status < 400 else f"http_{status}"
-    return Outcome(status, error, _retry_after(answer, sent_at))
-
-
-def _retry_after(answer: httpcore.Response, sent_at: dt.datetime) -> float | None:
-    """Seconds that the receiver asks to be left alone; it may say so in seconds or as a date (RFC 9110, 10.2.3)."""
-    given = dict(answer.headers)
-    value = next((text.decode("latin-1") for name, text in given.items() if name.lower() == b"retry-after"), None)
-    if value is None:
-        return None
-    if value.strip().isdecimal() and value.isascii():
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    return max(0.0, (moment - sent_at).total_seconds())
-
-
-def _host_header(host: str, port: int) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return name if port in (80, 443) else f"{name}:{port}"
+def body_of(message: Message) -> bytes:
+    """Return the body of a message, the same bytes at each try: `{type, timestamp, data}`."""
+    body = {
+        "type": message.type,
+        "timestamp": message.created_at.astimezone(dt.UTC),
+        "data": msgspec.Raw(message.payload.encode()),
+    }
+    return msgspec.json.encode(body)

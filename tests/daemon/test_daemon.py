@@ -11,7 +11,7 @@ import pytest
 
 from tests.daemon.conftest import Up
 from warehouse.queries.alerts import create_alert
-from warehouse.queries.deliveries import create_endpoint
+from warehouse.queries.channels import create_channel
 from warehouse.records.alerts import decode_rule
 from warehouse.secrets import LOCAL_OWNER_ID, webhook_keys
 from warehouse.settings import Settings
@@ -83,19 +83,28 @@ def test_an_alert_reaches_its_receiver_as_a_signed_webhook(up: Up) -> None:
     )  # fmt: skip
     now = dt.datetime.now(dt.UTC)
     with up.installation.connect() as connection:
-        endpoint = create_endpoint(
-            connection, up.receiver.url, user_id=LOCAL_OWNER_ID, keys=webhook_keys(settings), now=now,
+        endpoint = create_channel(
+            connection, "webhook", up.receiver.url, user_id=LOCAL_OWNER_ID, keys=webhook_keys(settings), now=now,
             allow=[up.receiver.address],
         )  # fmt: skip
+    [asked] = up.wait_for("the question whether webhooks are wanted", lambda: list(up.receiver.received))
+    assert json.loads(asked.body)["type"] == "channel.verification"
+    up.wait_for("the confirmation", lambda: is_confirmed(up))
+    with up.installation.connect() as connection:
         create_alert(connection, rule, user_id=LOCAL_OWNER_ID, name="the best", now=now)
 
-    request = up.wait_for("a webhook", lambda: list(up.receiver.received))[0]
+    request = up.wait_for("a webhook", lambda: up.receiver.received[1:])[0]
     signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
     secret = base64.b64decode(endpoint.secret.removeprefix("whsec_"))
     signature = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
     assert request.headers["webhook-signature"] == f"v1,{signature}"
     data = json.loads(request.body)["data"]
     assert data["message"] == f"{best_ticker(up)}: rank 1 in profile balanced is at or below 1."
+
+
+def is_confirmed(up: Up) -> bool:
+    with up.installation.connect() as connection:
+        return connection.execute("select verified_at is not null from app.channels").fetchone() == (True,)
 
 
 def wait_for_ranking(up: Up) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from orchestration.alerting import Evaluated, dedup_key_of, evaluate
 from orchestration.calendars import HomeCalendar
 from warehouse.queries.alerts import create_alert
-from warehouse.queries.deliveries import create_endpoint
+from warehouse.queries.channels import create_channel
 from warehouse.records.alerts import decode_rule
 from warehouse.secrets import LOCAL_OWNER_ID, KeyRing
 
@@ -79,8 +79,14 @@ def test_a_second_episode_is_announced_under_a_number_of_its_own(market: Any) ->
 def test_a_repeated_look_changes_nothing(market: Any) -> None:
     add(market.connection, ABOVE_100)
     market.close("a", "2024-06-26", 101)
-    create_endpoint(
-        market.connection, "https://example.com/", user_id=LOCAL_OWNER_ID, keys=KeyRing({"k": bytes(32)}), now=NOW
+    create_channel(
+        market.connection,
+        "webhook",
+        "https://example.com/",
+        is_verified=True,
+        user_id=LOCAL_OWNER_ID,
+        keys=KeyRing({"k": bytes(32)}),
+        now=NOW,
     )
     assert look(market.connection).n_deliveries == 1
     stand = "select xmin::text, ctid::text from app.{}"
@@ -226,7 +232,15 @@ def test_an_announcement_its_event_and_its_deliveries_come_together(market: Any)
     alert_id = add(market.connection, ABOVE_100, name="a hundred")
     ring = KeyRing({"k": bytes(32)})
     for host in ("one.example", "two.example", "off.example"):
-        create_endpoint(market.connection, f"https://{host}/", user_id=LOCAL_OWNER_ID, keys=ring, now=NOW)
+        create_channel(
+            market.connection,
+            "webhook",
+            f"https://{host}/",
+            user_id=LOCAL_OWNER_ID,
+            keys=ring,
+            now=NOW,
+            is_verified=True,
+        )
     market.connection.execute("update app.webhook_endpoints set is_active = false where url like '%off%'")
     market.close("a", "2024-06-26", 101.25)
     assert look(market.connection).n_deliveries == 2

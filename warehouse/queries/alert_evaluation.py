@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from warehouse.records.alert_rules_1 import LevelRule
@@ -117,7 +116,7 @@ where
     (excluded.rule_version, excluded.state, excluded.episode, excluded.observed_value, excluded.observed_at)
 """
 
-# An announcement that stands already is neither logged nor sent again: the other two follow what was inserted.
+# An announcement that stands already is neither logged nor sent again: the log follows what was inserted.
 ANNOUNCE = """
 with given as (
     select * from jsonb_to_recordset(%(rows)s) as r (
@@ -146,23 +145,19 @@ logged as (
     from given
     inner join announced on announced.alert_event_id = given.alert_event_id
     on conflict (dedup_key) do nothing
-),
-
-queued as (
-    insert into app.deliveries (delivery_id, alert_event_id, endpoint_id, user_id, next_attempt_at, created_at)
-    select
-        md5(announced.alert_event_id::text || '|' || endpoints.endpoint_id::text)::uuid,
-        announced.alert_event_id, endpoints.endpoint_id, announced.user_id, %(now)s, %(now)s
-    from announced
-    inner join app.webhook_endpoints as endpoints on endpoints.user_id = announced.user_id and endpoints.is_active
-    on conflict do nothing
-    returning delivery_id
 )
 
 select
     (select count(*) from announced where type = 'triggered') as n_triggered,
-    (select count(*) from announced where type = 'resolved') as n_resolved,
-    (select count(*) from queued) as n_deliveries
+    (select count(*) from announced where type = 'resolved') as n_resolved
+"""
+
+# A trigger on the log has made them.
+DELIVERIES_OF = """
+select count(*)
+from app.deliveries as d
+inner join app.events as e on e.event_id = d.event_id
+where e.dedup_key = any(%(keys)s) and d.created_at = %(now)s
 """
 
 ANNOUNCED_OF = "select dedup_key from app.alert_events where dedup_key = any(%(keys)s)"
@@ -285,12 +280,13 @@ def write_states(connection: psycopg.Connection, states: Sequence[AlertState]) -
 
 
 def announce(connection: psycopg.Connection, announcements: Sequence[Announcement], *, now: dt.datetime) -> Announced:
-    """Write announcements, their events, and deliveries to their users' active endpoints; what stands is left alone."""
+    """Write announcements and their events, which makes deliveries to channels; what stands is left alone."""
     if not announcements:
         return Announced(0, 0, 0)
-    with connection.cursor(row_factory=class_row(Announced)) as cursor:
-        cursor.execute(ANNOUNCE, {"rows": _jsonb(announcements), "now": now})
-        return cursor.fetchone() or Announced(0, 0, 0)
+    n_by_type = connection.execute(ANNOUNCE, {"rows": _jsonb(announcements), "now": now}).fetchone() or (0, 0)
+    keys = [f"alert:{announcement.dedup_key}" for announcement in announcements]
+    [n_deliveries] = connection.execute(DELIVERIES_OF, {"keys": keys, "now": now}).fetchone() or (0,)
+    return Announced(*n_by_type, n_deliveries)
 
 
 def _decoded(body: object) -> LevelRule | None:

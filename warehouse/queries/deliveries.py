@@ -1,4 +1,7 @@
-"""The outbox: endpoints, and deliveries claimed by lease, finished, retried and given up."""
+"""The outbox: deliveries claimed by lease, settled, tried again, given up, listed and replayed.
+
+A trigger on app.events makes them, see `0019_channels.sql`: whoever writes an event need not know of channels.
+"""
 
 import datetime as dt
 import uuid
@@ -6,92 +9,138 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
-from warehouse.queries.events import write_event
-from warehouse.records.webhook_endpoints import check_endpoint_url
-from warehouse.secrets import KeyRing, Sealed, new_webhook_secret
+from warehouse.queries.channels import BREAKER_FAILURES, CANCEL_OF_CLOSED
+from warehouse.secrets import Sealed
 
-INSERT_ENDPOINT = """
-insert into app.webhook_endpoints (endpoint_id, user_id, url, secret_encrypted, secret_key_id, created_at)
-values (%(endpoint_id)s, %(user_id)s, %(url)s, %(secret_encrypted)s, %(secret_key_id)s, %(now)s)
-"""
+# Each transaction that makes deliveries says so there, once; the table is the truth, this only wakes.
+LISTEN = "listen outbox"
+# Of one channel so many at most are under way at once, over all workers.
+PER_CHANNEL = 8
 
-CANCEL_FOR_CLOSED_ENDPOINTS = """
-update app.deliveries as d
-set state = 'cancelled', finished_at = %(now)s, lease_token = null, lease_until = null
-from app.webhook_endpoints as e
-where
-    e.endpoint_id = d.endpoint_id and not e.is_active
-    and (d.state = 'pending' or (d.state = 'leased' and d.lease_until <= %(now)s))
-"""
-
-# A lease that has run out is a worker that died: its delivery is due again, under the same id.
+# Due is what waits for its time, and what was claimed by a worker that has not come back: a lease that ran out. Users
+# take turns, and so do the channels of a user; a receiver that keeps failing is asked by one delivery at a time.
 CLAIM = """
-with due as (
+with busy as (
+    select channel_id, count(*) as n
+    from app.deliveries
+    where state = 'leased' and next_attempt_at > %(now)s
+    group by channel_id
+),
+
+candidates as (
+    select
+        waiting.delivery_id, waiting.next_attempt_at,
+        row_number() over (partition by c.user_id order by waiting.turn, waiting.next_attempt_at) as turn
+    from app.channels as c
+    left join busy on busy.channel_id = c.channel_id
+    cross join lateral (
+        select d.delivery_id, d.next_attempt_at, row_number() over (order by d.next_attempt_at) as turn
+        from app.deliveries as d
+        where
+            d.channel_id = c.channel_id and d.state in ('pending', 'leased') and d.next_attempt_at <= %(now)s
+            and (
+                c.verified_at is not null
+                or exists (
+                    select from app.events as e where e.event_id = d.event_id and e.type = 'channel.verification'
+                )
+            )
+        order by d.next_attempt_at
+        limit %(per_channel)s
+    ) as waiting
+    where
+        c.is_active and (c.paused_until is null or c.paused_until <= %(now)s)
+        and waiting.turn + coalesce(busy.n, 0)
+            <= case when c.n_failures >= %(breaker_failures)s then 1 else %(per_channel)s end
+),
+
+due as (
     select d.delivery_id
     from app.deliveries as d
-    inner join app.webhook_endpoints as e on e.endpoint_id = d.endpoint_id and e.is_active
-    where
-        (d.state = 'pending' and d.next_attempt_at <= %(now)s)
-        or (d.state = 'leased' and d.lease_until <= %(now)s)
-    order by d.next_attempt_at
+    inner join candidates on candidates.delivery_id = d.delivery_id
+    where d.state in ('pending', 'leased') and d.next_attempt_at <= %(now)s
+    order by candidates.turn, candidates.next_attempt_at
     limit %(limit)s
     for update of d skip locked
 )
 
 update app.deliveries as d
-set state = 'leased', lease_token = %(token)s, lease_until = %(lease_until)s, attempts = d.attempts + 1
-from due, app.webhook_endpoints as e, app.alert_events as a
-where d.delivery_id = due.delivery_id and e.endpoint_id = d.endpoint_id and a.alert_event_id = d.alert_event_id
+set state = 'leased', lease_token = %(token)s, next_attempt_at = %(lease_until)s, attempts = d.attempts + 1
+from due, app.channels as c, app.events as e
+where d.delivery_id = due.delivery_id and c.channel_id = d.channel_id and e.event_id = d.event_id
 returning
-    d.delivery_id, d.endpoint_id, d.user_id, d.lease_token, d.attempts, e.url, e.secret_key_id, e.secret_encrypted,
-    'alert.' || a.type as type, a.created_at,
-    -- The log is kept 30 days only; without its entry the announcement speaks for itself.
-    coalesce(
-        (select v.payload from app.events as v where v.dedup_key = 'alert:' || a.dedup_key),
-        jsonb_build_object('alert_event_id', a.alert_event_id, 'alert_id', a.alert_id, 'message', a.message)
-    )::text as payload
+    d.delivery_id, d.channel_id, d.user_id, d.lease_token, d.attempts, c.kind, c.address, c.secret_key_id,
+    c.secret_encrypted,
+    case when c.previous_secret_until > %(now)s then c.previous_secret_key_id end as previous_secret_key_id,
+    case when c.previous_secret_until > %(now)s then c.previous_secret_encrypted end as previous_secret_encrypted,
+    e.type, e.created_at, e.payload::text as payload
 """
 
-FINISH = """
-update app.deliveries
-set
-    state = %(state)s, last_status = %(status)s, last_error = %(error)s, lease_token = null, lease_until = null,
-    next_attempt_at = coalesce(%(next_attempt_at)s, next_attempt_at),
-    finished_at = case when %(state)s = 'pending' then null else %(now)s::timestamptz end
-where delivery_id = %(delivery_id)s and state = 'leased' and lease_token = %(lease_token)s
+SETTLE = """
+with given as (
+    select * from jsonb_to_recordset(%(rows)s) as r (
+        delivery_id uuid, lease_token uuid, attempts integer, state text, status integer, error text,
+        next_attempt_at timestamptz, tried_at timestamptz, duration_seconds float8
+    )
+),
+
+settled as (
+    update app.deliveries as d
+    set
+        state = given.state, last_status = given.status, last_error = given.error, lease_token = null,
+        next_attempt_at = coalesce(given.next_attempt_at, d.next_attempt_at),
+        finished_at = case when given.state = 'pending' then null else %(now)s::timestamptz end
+    from given
+    where d.delivery_id = given.delivery_id and d.state = 'leased' and d.lease_token = given.lease_token
+    returning d.delivery_id, d.user_id
+),
+
+noted as (
+    insert into app.delivery_attempts (delivery_id, user_id, attempt, tried_at, duration_seconds, status, error)
+    select
+        settled.delivery_id, settled.user_id, given.attempts, given.tried_at, given.duration_seconds, given.status,
+        given.error
+    from settled
+    inner join given on given.delivery_id = settled.delivery_id
+)
+
+select delivery_id from settled
 """
 
-POSTPONE = """
-update app.deliveries
-set next_attempt_at = greatest(next_attempt_at, %(until)s)
-where endpoint_id = %(endpoint_id)s and state = 'pending'
-"""
-
-CLOSE_ENDPOINT = """
-update app.webhook_endpoints
-set is_active = false, disabled_reason = %(reason)s
-where endpoint_id = %(endpoint_id)s and is_active
-"""
-
-# When something is due for the next time: a try, or the end of somebody's lease.
+# When something can be tried for the next time: its own time, or the end of its channel's pause.
 NEXT_DUE_AT = """
-select min(case when d.state = 'pending' then d.next_attempt_at else d.lease_until end)
+select min(greatest(d.next_attempt_at, c.paused_until))
 from app.deliveries as d
-inner join app.webhook_endpoints as e on e.endpoint_id = d.endpoint_id and e.is_active
-where d.state in ('pending', 'leased')
+inner join app.channels as c on c.channel_id = d.channel_id and c.is_active
+inner join app.events as e on e.event_id = d.event_id
+where d.state in ('pending', 'leased') and (c.verified_at is not null or e.type = 'channel.verification')
 """
 
+# A receiver that keeps failing is asked by one delivery at a time: the others wait for it, and are not late.
 OVERDUE = """
 select
-    d.delivery_id, d.state, d.attempts, coalesce(d.lease_until, d.next_attempt_at) as due_at, d.last_error
+    d.delivery_id, d.state, d.attempts, greatest(d.next_attempt_at, c.paused_until) as due_at, d.last_error
 from app.deliveries as d
-inner join app.webhook_endpoints as e on e.endpoint_id = d.endpoint_id and e.is_active
+inner join app.channels as c on c.channel_id = d.channel_id and c.is_active
+inner join app.events as e on e.event_id = d.event_id
 where
-    (d.state = 'pending' and d.next_attempt_at <= %(before)s)
-    or (d.state = 'leased' and d.lease_until <= %(before)s)
+    d.state in ('pending', 'leased') and d.next_attempt_at <= %(before)s
+    and (c.paused_until is null or c.paused_until <= %(before)s)
+    and (c.verified_at is not null or e.type = 'channel.verification')
+    and (
+        c.n_failures < %(breaker_failures)s
+        or d.delivery_id = (
+            select first.delivery_id
+            from app.deliveries as first
+            where first.channel_id = d.channel_id and first.state in ('pending', 'leased')
+            order by first.next_attempt_at
+            limit 1
+        )
+    )
 order by due_at
 limit %(limit)s
 """
@@ -105,42 +154,79 @@ select
 from app.deliveries
 """
 
+DELIVERIES = """
+select
+    d.delivery_id, d.channel_id, c.kind, c.address, e.type, coalesce(e.payload ->> 'message', e.type) as message,
+    d.state, d.attempts, d.next_attempt_at, d.last_status, d.last_error, d.created_at, d.finished_at
+from app.deliveries as d
+inner join app.channels as c on c.channel_id = d.channel_id
+inner join app.events as e on e.event_id = d.event_id
+where
+    (%(user_id)s::uuid is null or d.user_id = %(user_id)s)
+    and (%(channel_id)s::uuid is null or d.channel_id = %(channel_id)s)
+    and (%(state)s::text is null or d.state = %(state)s)
+order by d.created_at desc, d.delivery_id
+limit %(limit)s
+"""
 
-class NewEndpoint(NamedTuple):
-    """A new endpoint and its signing secret, which is shown this once."""
+# From the beginning: a replay has all of its tries, under the id that the receiver may know.
+REPLAY = """
+update app.deliveries as d
+set state = 'pending', attempts = 0, next_attempt_at = %(now)s, finished_at = null
+from app.channels as c
+where
+    c.channel_id = d.channel_id and c.is_active
+    and (%(user_id)s::uuid is null or d.user_id = %(user_id)s)
+    and (%(channel_id)s::uuid is null or d.channel_id = %(channel_id)s)
+    and (%(delivery_id)s::uuid is null or d.delivery_id = %(delivery_id)s)
+    and d.state = any(%(states)s)
+    and d.created_at >= %(since)s and d.created_at <= %(until)s
+"""
+WAKE = "select pg_notify('outbox', '')"
 
-    endpoint_id: UUID
-    secret: str
+BEGINNING, END = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
 class Claimed(NamedTuple):
     """A delivery that the holder of `lease_token` may send until its lease ends; `payload` is JSON text."""
 
     delivery_id: UUID
-    endpoint_id: UUID
+    channel_id: UUID
     user_id: UUID
     lease_token: UUID
     attempts: int
-    url: str
-    secret_key_id: str
-    secret_encrypted: bytes
+    kind: str
+    address: str
+    secret_key_id: str | None
+    secret_encrypted: bytes | None
+    previous_secret_key_id: str | None
+    previous_secret_encrypted: bytes | None
     type: str
     created_at: dt.datetime
     payload: str
 
     @property
-    def sealed_secret(self) -> Sealed:
-        """The signing secret as it is stored."""
-        return Sealed(self.secret_key_id, self.secret_encrypted)
+    def sealed_secrets(self) -> list[Sealed]:
+        """The secrets of the channel as they are stored, the newest first; none for mail."""
+        pairs = (
+            (self.secret_key_id, self.secret_encrypted),
+            (self.previous_secret_key_id, self.previous_secret_encrypted),
+        )
+        return [Sealed(key_id, content) for key_id, content in pairs if key_id is not None and content is not None]
 
 
-class Finish(NamedTuple):
+class Settlement(msgspec.Struct, frozen=True):
     """What became of a try: the state to leave, what the receiver said, and when the next try is due (None = never)."""
 
+    delivery_id: UUID
+    lease_token: UUID
+    attempts: int
     state: str
     status: int | None
     error: str | None
     next_attempt_at: dt.datetime | None
+    tried_at: dt.datetime
+    duration_seconds: float
 
 
 class Overdue(NamedTuple):
@@ -162,56 +248,38 @@ class Counts(NamedTuple):
     n_cancelled: int
 
 
-def create_endpoint(
+class Delivery(NamedTuple):
+    """A delivery as its owner sees it."""
+
+    delivery_id: UUID
+    channel_id: UUID
+    kind: str
+    address: str
+    type: str
+    message: str
+    state: str
+    attempts: int
+    next_attempt_at: dt.datetime
+    last_status: int | None
+    last_error: str | None
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+
+
+def claim(
     connection: psycopg.Connection,
-    url: str,
     *,
-    user_id: UUID | str,
-    keys: KeyRing,
     now: dt.datetime,
-    allow: Sequence[str] = (),
-) -> NewEndpoint:
-    """Store an endpoint with a fresh signing secret.
-
-    Parameters
-    ----------
-    connection
-        As the pipelines or as the API connect.
-    url
-        Where messages go.
-    user_id, now
-        Whose it is, and when it was made.
-    keys
-        Encrypt the secret.
-    allow
-        `host:port` entries of FACTORLOOM_WEBHOOK_ALLOW.
-
-    Raises
-    ------
-    EndpointRefused
-        If nothing would ever be sent to the address.
-    """
-    check_endpoint_url(url, allow=allow)
-    endpoint_id, secret = uuid.uuid4(), new_webhook_secret()
-    sealed = keys.seal(secret, bound_to=str(endpoint_id))
-    row = {
-        "endpoint_id": endpoint_id,
-        "user_id": user_id,
-        "url": url,
-        "secret_encrypted": sealed.content,
-        "secret_key_id": sealed.key_id,
-        "now": now,
-    }
-    connection.execute(INSERT_ENDPOINT, row)
-    return NewEndpoint(endpoint_id, secret)
-
-
-def claim(connection: psycopg.Connection, *, now: dt.datetime, lease_seconds: float, limit: int) -> list[Claimed]:
+    lease_seconds: float,
+    limit: int,
+    per_channel: int = PER_CHANNEL,
+) -> list[Claimed]:
     """Take deliveries that are due; nobody else gets them until the lease ends. Commit before sending."""
-    connection.execute(CANCEL_FOR_CLOSED_ENDPOINTS, {"now": now})
     parameters = {
         "now": now,
         "limit": limit,
+        "per_channel": per_channel,
+        "breaker_failures": BREAKER_FAILURES,
         "token": uuid.uuid4(),
         "lease_until": now + dt.timedelta(seconds=lease_seconds),
     }
@@ -219,37 +287,15 @@ def claim(connection: psycopg.Connection, *, now: dt.datetime, lease_seconds: fl
         return cursor.execute(CLAIM, parameters).fetchall()
 
 
-def finish(connection: psycopg.Connection, claimed: Claimed, result: Finish, *, now: dt.datetime) -> bool:
-    """Write what became of a try, unless the lease has gone to somebody else; returns whether it was written."""
-    row = {
-        **result._asdict(),
-        "delivery_id": claimed.delivery_id,
-        "lease_token": claimed.lease_token,
-        "now": now,
-    }
-    return connection.execute(FINISH, row).rowcount == 1
+def settle(connection: psycopg.Connection, settlements: Sequence[Settlement], *, now: dt.datetime) -> set[UUID]:
+    """Write what became of tries; returns those whose lease had not gone to somebody else meanwhile."""
+    rows = Jsonb(settlements, dumps=msgspec.json.encode)
+    return {delivery_id for (delivery_id,) in connection.execute(SETTLE, {"rows": rows, "now": now})}
 
 
-def postpone(connection: psycopg.Connection, endpoint_id: UUID, *, until: dt.datetime) -> None:
-    """Let everything that waits for an endpoint wait at least until then."""
-    connection.execute(POSTPONE, {"endpoint_id": endpoint_id, "until": until})
-
-
-def close_endpoint(connection: psycopg.Connection, claimed: Claimed, *, reason: str, now: dt.datetime) -> None:
-    """Switch an endpoint off, drop what waits for it, and tell its owner in the log."""
-    parameters = {"endpoint_id": claimed.endpoint_id, "reason": reason}
-    if connection.execute(CLOSE_ENDPOINT, parameters).rowcount == 0:
-        return
-    connection.execute(CANCEL_FOR_CLOSED_ENDPOINTS, {"now": now})
-    write_event(
-        connection,
-        "webhook.disabled",
-        {"endpoint_id": str(claimed.endpoint_id), "reason": reason},
-        dedup_key=f"webhook.disabled:{claimed.endpoint_id}:{claimed.delivery_id}",
-        now=now,
-        user_id=claimed.user_id,
-        subject=str(claimed.endpoint_id),
-    )
+def cancel_of_closed_channels(connection: psycopg.Connection, *, now: dt.datetime) -> int:
+    """Drop what waits for channels that are switched off; returns how many deliveries that were."""
+    return connection.execute(CANCEL_OF_CLOSED, {"now": now}).rowcount
 
 
 def next_due_at(connection: psycopg.Connection) -> dt.datetime | None:
@@ -260,11 +306,67 @@ def next_due_at(connection: psycopg.Connection) -> dt.datetime | None:
 
 def read_overdue(connection: psycopg.Connection, *, before: dt.datetime, limit: int) -> list[Overdue]:
     """Return the deliveries that were due before an instant and have not been tried, oldest first."""
+    parameters = {"before": before, "limit": limit, "breaker_failures": BREAKER_FAILURES}
     with connection.cursor(row_factory=class_row(Overdue)) as cursor:
-        return cursor.execute(OVERDUE, {"before": before, "limit": limit}).fetchall()
+        return cursor.execute(OVERDUE, parameters).fetchall()
 
 
 def read_counts(connection: psycopg.Connection) -> Counts:
     """Return how many deliveries wait, are done, dead or cancelled."""
     with connection.cursor(row_factory=class_row(Counts)) as cursor:
         return cursor.execute(COUNTS).fetchone() or Counts(0, 0, 0, 0)
+
+
+def read_deliveries(
+    connection: psycopg.Connection,
+    *,
+    user_id: UUID | str | None = None,
+    channel_id: UUID | str | None = None,
+    state: str | None = None,
+    limit: int = 100,
+) -> list[Delivery]:
+    """Return deliveries, the newest first; None leaves a condition out."""
+    parameters = {"user_id": user_id, "channel_id": channel_id, "state": state, "limit": limit}
+    with connection.cursor(row_factory=class_row(Delivery)) as cursor:
+        return cursor.execute(DELIVERIES, parameters).fetchall()
+
+
+def replay(
+    connection: psycopg.Connection,
+    *,
+    now: dt.datetime,
+    user_id: UUID | str | None = None,
+    channel_id: UUID | str | None = None,
+    delivery_id: UUID | str | None = None,
+    since: dt.datetime = BEGINNING,
+    until: dt.datetime = END,
+    states: Sequence[str] = ("dead",),
+) -> int:
+    """Let deliveries that have ended begin anew, under their ids; returns how many.
+
+    Parameters
+    ----------
+    connection
+        As the pipelines or as the API connect.
+    now
+        When they are due.
+    user_id, channel_id, delivery_id
+        Only that user's, that channel's, or that one; None leaves the condition out.
+    since, until
+        Only those made between the two, both included.
+    states
+        Only those that have ended so: dead, cancelled or done.
+    """
+    parameters = {
+        "now": now,
+        "user_id": user_id,
+        "channel_id": channel_id,
+        "delivery_id": delivery_id,
+        "since": since,
+        "until": until,
+        "states": [state for state in states if state in ("dead", "cancelled", "done")],
+    }
+    n_replayed = connection.execute(REPLAY, parameters).rowcount
+    if n_replayed:
+        connection.execute(WAKE)
+    return n_replayed

@@ -5,6 +5,7 @@
     RecordRefused
     ├── RuleRefused         the body of an alert rule does not hold
     ├── EndpointRefused     nothing may be sent to this address
+    ├── ChannelRefused      a channel is not described as it must be
     └── JobRefused          the parameters of a job do not hold
 """
 
@@ -37,3 +38,10 @@ class JobRefused(RecordRefused):
             f"job: kind and parameters must be as /openapi.json says; {problem}. Correct them and ask again."
         )
         self.problem = problem
+
+
+class ChannelRefused(RecordRefused):
+    """A channel is not described as it must be."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"channel: {problem}. Correct it and send it again.")

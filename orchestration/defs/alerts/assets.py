@@ -3,17 +3,15 @@
 To materialize one of these by hand is a way to have it done now; it is never needed.
 """
 
-from functools import lru_cache
-
 import dagster as dg
 import psycopg
 
 from orchestration.alerting import Evaluated, evaluate
-from orchestration.delivery.webhooks import WebhookSender
 from orchestration.installation import Installation
 from orchestration.metadata import OWNER
 from orchestration.outbox import Delivered, deliver_due
 from orchestration.resources import MarketData, Warehouse
+from orchestration.senders import senders_of
 from warehouse.queries import alerts as alert_queries
 from warehouse.queries import deliveries as delivery_queries
 from warehouse.secrets import webhook_keys
@@ -45,9 +43,10 @@ def alert_events(warehouse: Warehouse, market_data: MarketData) -> dg.Materializ
     key=DELIVERIES, deps=[ALERT_EVENTS], group_name="alerts", kinds={"python", "postgres"}, owners=[OWNER],
 )  # fmt: skip
 def deliveries(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
-    """One row per announcement and webhook endpoint: the outbox.
+    """One row per event and channel that it goes to: the outbox.
 
-    Sent by the sensor alert_delivery, at least once and always under the same webhook-id; ten tries within 76 hours.
+    Channels are webhooks, mailboxes and Slack channels. Sent by the sensor alert_delivery or by `factorloom deliver`,
+    at least once and always under the same id; ten tries within 76 hours.
     """
     with warehouse.connection() as connection:
         delivered = send_due(connection, market_data.installation)
@@ -70,7 +69,7 @@ def send_due(connection: psycopg.Connection, installation: Installation) -> Deli
     settings = installation.settings
     return deliver_due(
         connection,
-        _sender(settings.webhook_allow),
+        senders_of(settings),
         webhook_keys(settings),
         clock=installation.clock,
         budget_seconds=DELIVERY_SECONDS,
@@ -99,9 +98,3 @@ def delivery_counts(connection: psycopg.Connection, delivered: Delivered) -> dic
         "dagster/row_count": sum(counts.values()),
         "dagster/table_name": "app.deliveries",
     }
-
-
-@lru_cache(maxsize=4)
-def _sender(allow: tuple[str, ...]) -> WebhookSender:
-    # Reading the certificates of all authorities takes longer than most ticks.
-    return WebhookSender(allow=allow)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from orchestration.delivery.messages import Outcome
 from orchestration.delivery.retries import WAIT_SECONDS, Verdict, judge
-from orchestration.delivery.webhooks import Outcome
 
 FAILED = Outcome(500, "http_500")
 
@@ -31,11 +31,22 @@ def test_the_jitter_of_a_try_is_always_the_same() -> None:
 
 
 def test_the_tenth_failure_is_the_last() -> None:
-    assert judge(FAILED, attempts=10, delivery_id="a") == Verdict("dead")
+    assert judge(FAILED, attempts=10, delivery_id="a") == Verdict("dead", has_channel_failed=True)
 
 
-def test_gone_ends_the_endpoint_too() -> None:
-    assert judge(Outcome(410, "http_410"), attempts=1, delivery_id="a") == Verdict("dead", endpoint_is_gone=True)
+def test_gone_ends_the_channel_too() -> None:
+    gone = Outcome(410, "http_410", is_gone=True)
+    assert judge(gone, attempts=1, delivery_id="a") == Verdict("dead", is_channel_gone=True)
+
+
+def test_what_trying_again_does_not_mend_is_given_up() -> None:
+    assert judge(Outcome(None, "body_too_large"), attempts=1, delivery_id="a") == Verdict("dead")
+
+
+@pytest.mark.parametrize("error", ["secret_unreadable", "mail_not_configured", "mail_server_refuses_us"])
+def test_what_is_our_own_fault_is_tried_again_and_no_mark_against_the_channel(error: str) -> None:
+    verdict = judge(Outcome(None, error), attempts=1, delivery_id="a")
+    assert (verdict.state, verdict.has_channel_failed) == ("pending", False)
 
 
 @pytest.mark.parametrize("error", ["timeout", "connection_failed", "address_refused", "tls_failed"])
@@ -53,6 +64,6 @@ def test_retry_after_is_honoured_up_to_a_day() -> None:
 @pytest.mark.parametrize("status", [429, 502, 504])
 def test_an_overloaded_receiver_is_left_alone_altogether(status: int) -> None:
     verdict = judge(Outcome(status, f"http_{status}"), attempts=1, delivery_id="a")
-    assert (verdict.state, verdict.wait_seconds, verdict.endpoint_wait_seconds) == ("pending", 60.0, 60.0)
+    assert (verdict.state, verdict.wait_seconds, verdict.pause_seconds) == ("pending", 60.0, 60.0)
     asked = judge(Outcome(status, f"http_{status}", 600.0), attempts=1, delivery_id="a")
-    assert (asked.wait_seconds, asked.endpoint_wait_seconds) == (600.0, 600.0)
+    assert (asked.wait_seconds, asked.pause_seconds) == (600.0, 600.0)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from warehouse.queries.alert_evaluation import read_marks, tables_are_built
 from warehouse.queries.alerts import create_alert, read_counts, resolve_instruments
-from warehouse.queries.deliveries import create_endpoint
+from warehouse.queries.channels import NewChannel, create_channel
 from warehouse.queries.events import write_event
 from warehouse.records.alert_rules_1 import LevelRule
 from warehouse.records.errors import EndpointRefused, RuleRefused
@@ -23,6 +23,10 @@ NOW = dt.datetime(2024, 6, 27, 21, tzinfo=dt.UTC)
 OTHER_ID = "00000000-0000-7000-8000-000000000002"
 RULE = LevelRule(metric="price", operator="at_or_above", level=100, instruments=("AAA",))
 KEYS = KeyRing({"k1": bytes(32)})
+TABLES_OF_USERS = (
+    "alerts", "alert_states", "alert_events", "deliveries", "delivery_attempts", "channels", "webhook_endpoints",
+    "events",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -38,6 +42,14 @@ def connection(database: Any) -> Iterator[psycopg.Connection]:
             "insert into app.users (user_id, display_name, role) values (%s, 'Another', 'user')", [OTHER_ID]
         )
         yield connection
+
+
+def add_webhook(
+    connection: psycopg.Connection, url: str, *, user_id: str = LOCAL_OWNER_ID, allow: Sequence[str] = ()
+) -> NewChannel:
+    return create_channel(
+        connection, "webhook", url, user_id=user_id, keys=KEYS, now=NOW, allow=allow, is_verified=True
+    )
 
 
 def as_api(database: Any, user_id: str | None) -> psycopg.Connection:
@@ -76,11 +88,11 @@ def test_a_second_rule_of_the_same_name_is_refused_and_the_transaction_goes_on(d
 
 
 def test_the_secret_of_an_endpoint_is_stored_encrypted_for_its_row(connection: psycopg.Connection) -> None:
-    made = create_endpoint(connection, "https://example.com/", user_id=LOCAL_OWNER_ID, keys=KEYS, now=NOW)
+    made = add_webhook(connection, "https://example.com/")
     [(endpoint_id, key_id, content)] = connection.execute(
         "select endpoint_id, secret_key_id, secret_encrypted from app.webhook_endpoints"
     ).fetchall()
-    assert endpoint_id == made.endpoint_id
+    assert endpoint_id == made.channel_id
     assert KEYS.open(Sealed(key_id, content), bound_to=str(endpoint_id)) == made.secret
     assert made.secret.encode() not in content
 
@@ -88,8 +100,8 @@ def test_the_secret_of_an_endpoint_is_stored_encrypted_for_its_row(connection: p
 def test_an_endpoint_inside_is_refused_unless_it_is_listed(connection: psycopg.Connection) -> None:
     url = "http://127.0.0.1:9000/"
     with pytest.raises(EndpointRefused):
-        create_endpoint(connection, url, user_id=LOCAL_OWNER_ID, keys=KEYS, now=NOW)
-    create_endpoint(connection, url, user_id=LOCAL_OWNER_ID, keys=KEYS, now=NOW, allow=["127.0.0.1:9000"])
+        add_webhook(connection, url)
+    add_webhook(connection, url, allow=["127.0.0.1:9000"])
 
 
 def test_a_user_makes_rules_and_endpoints_through_the_api_and_nobody_else_sees_them(
@@ -97,8 +109,8 @@ def test_a_user_makes_rules_and_endpoints_through_the_api_and_nobody_else_sees_t
 ) -> None:
     with as_api(database, OTHER_ID) as api:
         alert_id = create_alert(api, RULE, user_id=OTHER_ID, name="r", now=NOW)
-        create_endpoint(api, "https://example.com/", user_id=OTHER_ID, keys=KEYS, now=NOW)
-    event_id, endpoint_id = uuid.uuid4(), connection.execute("select endpoint_id from app.webhook_endpoints").fetchone()
+        add_webhook(api, "https://example.com/", user_id=OTHER_ID)
+    event_id = uuid.uuid4()
     connection.execute(
         "insert into app.alert_events (alert_event_id, alert_id, user_id, instrument_id, type, episode, dedup_key,"
         " observed_at, message) values (%s, %s, %s, 'new', 'triggered', 1, 'd', now(), 'm')",
@@ -107,14 +119,14 @@ def test_a_user_makes_rules_and_endpoints_through_the_api_and_nobody_else_sees_t
     connection.execute(
         "insert into app.alert_states values (%s, 'new', %s, 1, 'firing', 1, 101, now())", [alert_id, OTHER_ID]
     )
-    connection.execute(
-        "insert into app.deliveries (delivery_id, alert_event_id, endpoint_id, user_id) values (%s, %s, %s, %s)",
-        [uuid.uuid4(), event_id, *(endpoint_id or ()), OTHER_ID],
-    )
     write_event(connection, "alert.triggered", {}, dedup_key="x", now=NOW, user_id=OTHER_ID)
+    connection.execute(
+        "insert into app.delivery_attempts (delivery_id, user_id, attempt, tried_at, duration_seconds)"
+        " select delivery_id, user_id, 1, now(), 0.1 from app.deliveries",
+    )
     for user_id, n_seen in ((OTHER_ID, 1), (LOCAL_OWNER_ID, 0), (None, 0)):
         with as_api(database, user_id) as api:
-            for table in ("alerts", "alert_states", "alert_events", "deliveries", "webhook_endpoints", "events"):
+            for table in TABLES_OF_USERS:
                 assert api.execute(f"select count(*) from app.{table}").fetchone() == (n_seen,), (table, user_id)
 
 

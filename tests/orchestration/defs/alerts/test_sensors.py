@@ -16,7 +16,7 @@ from orchestration.installation import Installation
 from orchestration.resources import MarketData, Warehouse
 from orchestration.sources.protocols import Source
 from warehouse.queries.alerts import create_alert
-from warehouse.queries.deliveries import create_endpoint
+from warehouse.queries.channels import create_channel
 from warehouse.records.alerts import decode_rule
 from warehouse.secrets import LOCAL_OWNER_ID, webhook_keys
 from warehouse.settings import Settings
@@ -107,7 +107,10 @@ def add_endpoint(market: Any, daemon: Daemon, receiver: Any) -> str:
     keys = webhook_keys(daemon.market_data().installation.settings)
     now = dt.datetime.now(dt.UTC)
     allow = [receiver.address]
-    made = create_endpoint(market.connection, receiver.url, user_id=LOCAL_OWNER_ID, keys=keys, now=now, allow=allow)
+    made = create_channel(
+        market.connection, "webhook", receiver.url, user_id=LOCAL_OWNER_ID, keys=keys, now=now, allow=allow,
+        is_verified=True,
+    )  # fmt: skip
     return made.secret
 
 

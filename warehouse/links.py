@@ -1,0 +1,77 @@
+"""Links in mails that confirm a mailbox or want no more: whoever holds one has read that mailbox."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+from warehouse.owner_files import not_as_written, read_or_write_once
+from warehouse.settings import Settings
+
+Purpose = Literal["confirm", "unsubscribe"]
+LINK_KEY_FILE = "link_key"
+_KEY_BYTES = 32
+_SEAL_BYTES = 16
+
+
+class Links:
+    """Makes and reads links; a token names its channel and is good for one purpose.
+
+    Parameters
+    ----------
+    key
+        32 bytes that only this installation knows.
+    public_url
+        Address under which people reach the API.
+    """
+
+    def __init__(self, key: bytes, public_url: str) -> None:
+        self._key = key
+        self._public_url = public_url.rstrip("/")
+
+    def url(self, channel_id: UUID, purpose: Purpose) -> str:
+        """Return the page for a purpose."""
+        return f"{self._public_url}/mail/{purpose}/{self.token(channel_id, purpose)}"
+
+    def token(self, channel_id: UUID, purpose: Purpose) -> str:
+        """Return what proves that its holder has read the channel's mail."""
+        content = channel_id.bytes + self._seal(channel_id, purpose)
+        return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+    def channel_of(self, token: str, purpose: Purpose) -> UUID | None:
+        """Return the channel that a token is good for, None for one that we have not made for this purpose."""
+        try:
+            content = base64.b64decode(f"{token}==", altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        if len(content) != 16 + _SEAL_BYTES:
+            return None
+        channel_id = UUID(bytes=content[:16])
+        is_ours = hmac.compare_digest(content[16:], self._seal(channel_id, purpose))
+        return channel_id if is_ours else None
+
+    def _seal(self, channel_id: UUID, purpose: Purpose) -> bytes:
+        return hmac.digest(self._key, f"{purpose}:{channel_id}".encode(), hashlib.sha256)[:_SEAL_BYTES]
+
+
+def links_of(settings: Settings) -> Links:
+    """Return the links of an installation; the first call makes its key.
+
+    Raises
+    ------
+    SecretError
+        If the file is open to others or not as it was written.
+    """
+    path = Path(settings.home) / "keys" / LINK_KEY_FILE
+    text = read_or_write_once(path, lambda: secrets.token_hex(_KEY_BYTES))
+    try:
+        key = bytes.fromhex(text)
+    except ValueError as error:
+        raise not_as_written(path) from error
+    if len(key) != _KEY_BYTES:
+        raise not_as_written(path)
+    return Links(key, settings.public_address)
