@@ -8,6 +8,7 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from contextlib import closing
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -86,7 +87,10 @@ class MailSender:
         """
         if self._server is None:
             return Outcome(None, "mail_not_configured")
-        mail = mail_of(message, self._server.sender, self._links, sent_at=sent_at)
+        try:
+            mail = mail_of(message, self._server.sender, self._links, sent_at=sent_at)
+        except (HeaderParseError, ValueError, IndexError):
+            return Outcome(None, "address_refused", is_gone=True)
         try:
             with closing(self._connected(self._server)) as session:
                 session.send_message(mail, self._server.sender.addr_spec, [message.address])
@@ -148,7 +152,8 @@ def mail_server(url: str, sender: str) -> MailServer:
 def mail_of(message: Message, sender: Address, links: Links, *, sent_at: dt.datetime) -> EmailMessage:
     """Return the mail; only its Date differs from one try to the next.
 
-    Headers cannot be injected: the library refuses a line break in any of them, and the subject has none left.
+    Headers cannot be injected: the library refuses a line break in any of them, and the subject has none, nor anything
+    that is read as one.
     """
     is_confirmation = message.type == CONFIRMATION
     unsubscribe = links(message.channel_id, "unsubscribe")
@@ -178,6 +183,8 @@ def mail_of(message: Message, sender: Address, links: Links, *, sent_at: dt.date
 def subject_of(message: Message) -> str:
     """Return the event's sentence as a subject: printable, on one line, not longer than a list of mails shows."""
     text = "".join(character for character in message.sentence if character.isprintable())
+    # Some versions of Python write what an encoded word holds without encoding it again, line breaks and all.
+    text = text.replace("=?", "= ?")
     return text if len(text) <= MAX_SUBJECT else f"{text[: MAX_SUBJECT - 3]}..."
 
 
