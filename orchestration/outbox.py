@@ -201,6 +201,14 @@ def delivered(ends: Mapping[str, int]) -> Delivered:
     return Delivered(*(ends.get(end, 0) for end in ("done", "pending", "dead", "lost")))
 
 
+def sentence_of(delivered: Delivered) -> str:
+    """Say what became of deliveries."""
+    return (
+        f"tried {delivered.n_tried}: {delivered.n_done} received, {delivered.n_retried} to be tried again,"
+        f" {delivered.n_dead} given up, {delivered.n_lost} finished by somebody else"
+    )
+
+
 def message_of(claimed: Claimed, keys: KeyRing) -> Message:
     """Return what is to be sent, with its secrets decrypted.
 

@@ -283,10 +283,13 @@ def announce(connection: psycopg.Connection, announcements: Sequence[Announcemen
     """Write announcements and their events, which makes deliveries to channels; what stands is left alone."""
     if not announcements:
         return Announced(0, 0, 0)
-    n_by_type = connection.execute(ANNOUNCE, {"rows": _jsonb(announcements), "now": now}).fetchone() or (0, 0)
+    n_triggered, n_resolved = connection.execute(ANNOUNCE, {"rows": _jsonb(announcements), "now": now}).fetchone() or (
+        0,
+        0,
+    )
     keys = [f"alert:{announcement.dedup_key}" for announcement in announcements]
     [n_deliveries] = connection.execute(DELIVERIES_OF, {"keys": keys, "now": now}).fetchone() or (0,)
-    return Announced(*n_by_type, n_deliveries)
+    return Announced(n_triggered, n_resolved, n_deliveries)
 
 
 def _decoded(body: object) -> LevelRule | None:

@@ -14,7 +14,7 @@ from orchestration.defs.alerts.assets import (
     send_due,
 )
 from orchestration.defs.alerts.checks import OVERDUE_CHECK, overdue_result
-from orchestration.outbox import Delivered
+from orchestration.outbox import sentence_of
 from orchestration.resources import MarketData, Warehouse
 from warehouse.queries import deliveries
 from warehouse.queries.alert_evaluation import read_marks, tables_are_built
@@ -55,8 +55,8 @@ def alert_evaluation(
 
 @dg.sensor(
     minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends what waits in the outbox as signed webhooks, and tries again what failed by a schedule of ten "
-    "tries within 76 hours.",
+    description="Sends what waits in the outbox, as signed webhooks, mail and Slack messages, and tries again what "
+    "failed by a schedule of ten tries within 76 hours.",
 )  # fmt: skip
 def alert_delivery(
     context: dg.SensorEvaluationContext, warehouse: Warehouse, market_data: MarketData
@@ -80,14 +80,6 @@ def alert_delivery(
     if verdict != context.cursor:
         events.append(_evaluation_of(check))
     return dg.SensorResult(skip_reason=reason, cursor=verdict, asset_events=events)
-
-
-def sentence_of(delivered: Delivered) -> str:
-    """Say what became of the deliveries of a tick."""
-    return (
-        f"tried {delivered.n_tried}: {delivered.n_done} received, {delivered.n_retried} to be tried again,"
-        f" {delivered.n_dead} given up, {delivered.n_lost} finished by somebody else"
-    )
 
 
 def _is_worth_a_look(cursor: str | None, marks: str, now: dt.datetime) -> bool:
