@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import psycopg
 from psycopg.types.json import Jsonb
 
@@ -71,7 +72,7 @@ class Receiver:
 def main() -> None:
     """Measure and print."""
     before = os.getloadavg()[0]
-    with warehouse() as url, running(url) as (connection, receiver):
+    with warehouse() as url, running(url) as (connection, receiver, worker):
         write(connection, range(-20, 0))
         wait(receiver, 20)
         delays = sorted(single_delays(connection, receiver))
@@ -79,16 +80,23 @@ def main() -> None:
             f"commit to receiver, {N_SINGLE} one after the other: p50 {1000 * statistics.median(delays):.1f} ms,"
             f" p95 {1000 * delays[int(0.95 * N_SINGLE)]:.1f} ms, p99 {1000 * delays[int(0.99 * N_SINGLE)]:.1f} ms"
         )
+        processes = (worker, server_of(connection))
+        cpu_before = [cpu_seconds(process) for process in processes]
         rates = [burst_rate(connection, receiver, start=10_000 * (n + 1)) for n in range(TIMES)]
         print(
             f"burst of {N_BURST:,} in one commit, one worker, one receiver: {statistics.median(rates):,.0f} deliveries"
             f" a second (median of {TIMES}: {', '.join(f'{rate:,.0f}' for rate in rates)})"
         )
+        ours, server = (
+            1000 * (cpu_seconds(process) - cpu) / (TIMES * N_BURST)
+            for process, cpu in zip(processes, cpu_before, strict=True)
+        )
+        print(f"processor time per delivery: worker {ours:.2f} ms, PostgreSQL {server:.2f} ms")
     print(f"load average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}")
 
 
 @contextmanager
-def running(url: str) -> Iterator[tuple[psycopg.Connection, Receiver]]:
+def running(url: str) -> Iterator[tuple[psycopg.Connection, Receiver, psutil.Process]]:
     """Run a worker and a receiver that its only channel leads to."""
     receiver = Receiver()
     with psycopg.connect(url, autocommit=True) as connection:
@@ -100,11 +108,25 @@ def running(url: str) -> Iterator[tuple[psycopg.Connection, Receiver]]:
         try:
             assert worker.stdout is not None
             worker.stdout.readline()
-            yield connection, receiver
+            yield connection, receiver, psutil.Process(worker.pid)
         finally:
             worker.kill()
             worker.wait()
             receiver.close()
+
+
+def server_of(connection: psycopg.Connection) -> psutil.Process:
+    """Return the parent of all processes of the database server."""
+    parent = psutil.Process(connection.info.backend_pid).parent()
+    assert parent is not None
+    return parent
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the processor time of a process and its children so far, ended or alive."""
+    own = process.cpu_times()
+    alive = [child.cpu_times() for child in process.children(recursive=True)]
+    return own.user + own.system + own.children_user + own.children_system + sum(t.user + t.system for t in alive)
 
 
 def write(connection: psycopg.Connection, numbers: range) -> float:

@@ -28,7 +28,7 @@ from warehouse.secrets import KeyRing
 # Longer than a look-up that hangs and an exchange that takes all of its time, one after the other.
 LEASE_SECONDS = 60.0
 # Under way at once. Several channels' worth of it: a receiver that hangs holds up no more than its own share.
-AT_ONCE = 16
+AT_ONCE = 32
 
 # A first message that is taken shows that messages are wanted; a mailbox says so by the link in its mail.
 CONFIRMED_BY_TAKING = ("webhook", "slack")

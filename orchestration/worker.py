@@ -22,6 +22,8 @@ from warehouse.secrets import KeyRing
 LONGEST_WAIT_SECONDS = 5.0
 # Something is due, but its channel has all it may have under way: no reason to ask without a pause.
 SHORTEST_WAIT_SECONDS = 0.2
+# What comes back about the same time is written down together: a commit for several.
+GATHER_SECONDS = 0.002
 # How long a listener sits in one call, which is how late it can hear that it is to stop.
 LISTEN_SECONDS = 0.5
 RECONNECT_SECONDS = 1.0
@@ -80,6 +82,8 @@ def _keep_sending(
                 continue
             # Each that comes back is news; what falls due meanwhile is looked for once a second.
             courier.news.wait(1.0 if courier.n_under_way else _seconds_to_wait(connection, clock()))
+            if courier.n_under_way:
+                stop.wait(GATHER_SECONDS)
     finally:
         is_over.set()
         listener.join()

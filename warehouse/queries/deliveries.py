@@ -20,7 +20,7 @@ from warehouse.secrets import Sealed
 # Each transaction that makes deliveries says so there, once; the table is the truth, this only wakes.
 LISTEN = "listen outbox"
 # Of one channel so many at most are under way at once, over all workers.
-PER_CHANNEL = 8
+PER_CHANNEL = 16
 
 # Due is what waits for its time, and what was claimed by a worker that has not come back: a lease that ran out. Users
 # take turns, and so do the channels of a user; a receiver that keeps failing is asked by one delivery at a time.
