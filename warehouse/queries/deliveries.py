@@ -1,6 +1,6 @@
 """The outbox: deliveries claimed by lease, settled, tried again, given up, listed and replayed.
 
-A trigger on app.events makes them, see `0019_channels.sql`: whoever writes an event need not know of channels.
+A trigger on app.events makes them, see `0020_channels.sql`: whoever writes an event need not know of channels.
 """
 
 import datetime as dt
