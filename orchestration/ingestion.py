@@ -36,6 +36,13 @@ class Entity(msgspec.Struct, frozen=True):
     check: Check
     # Turns accepted records into rows of the table, where the table wants more than the record has.
     complete: Complete = lambda records: records
+    # True where a vendor tells the state of a day: asked for once a day, as a window of the past is.
+    is_of_a_day: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the table without its schema, and of the capability that brings it."""
+        return self.table.removeprefix("raw.")
 
 
 class Ingested(msgspec.Struct, frozen=True):
@@ -196,7 +203,7 @@ class _Door:
     def _progress(self, turn: Turn, *, is_asked: bool) -> dict[str, Any]:
         return {
             "source": self._answering,
-            "entity": self._entity.table.removeprefix("raw."),
+            "entity": self._entity.name,
             "source_symbol": turn.symbol,
             "reached_date": turn.last_date,
             "is_asked": is_asked,
@@ -232,7 +239,7 @@ class _Door:
             key = "|".join(str(payload.get(part)) for part in self._entity.key)
             self._refuse(
                 Refused(
-                    entity=self._entity.table.removeprefix("raw."),
+                    entity=self._entity.name,
                     record_key=key,
                     rule=row["rule"],
                     detail=row["detail"],

@@ -121,6 +121,30 @@ def check_splits(splits: pd.DataFrame, *, sessions: Days | None = None) -> Check
     return separate(splits, rules, key=key)
 
 
+def check_company_ratios(ratios: pd.DataFrame) -> Checked:
+    """Separate companies' ratios that may be stored from those that go to quarantine.
+
+    Parameters
+    ----------
+    ratios : DataFrame of shape (n_companies, n_columns)
+        Columns source_symbol, as_of_date, market_cap (currency), dividend_yield (fraction), and other ratios.
+
+    Notes
+    -----
+    Rules: missing_key, non_positive_market_cap, dividend_yield_range, conflicting_duplicate.
+    """
+    key = ("source_symbol", "as_of_date")
+    market_cap, dividend_yield = as_numbers(ratios["market_cap"]), as_numbers(ratios["dividend_yield"])
+    # A yield above one is one in per cent.
+    out_of_range = (dividend_yield < 0) | (dividend_yield > 1)
+    rules = [
+        missing_key_rule(ratios, key),
+        Rule("non_positive_market_cap", market_cap <= 0, "market_cap is above 0 where it is given", ("market_cap",)),
+        Rule("dividend_yield_range", out_of_range, "dividend_yield lies between 0 and 1", ("dividend_yield",)),
+    ]
+    return separate(ratios, rules, key=key)
+
+
 def check_quotes(quotes: pd.DataFrame) -> Checked:
     """Separate quotes that may be stored from those that go to quarantine.
 

@@ -91,6 +91,7 @@ class Settings(BaseModel):
     threads: int = Field(default=2, ge=1, le=256)
     intraday_minutes: int = Field(default=5, ge=1, le=60)
     quote_ttl_seconds: int = Field(default=20, ge=15, le=30)
+    history_ttl_hours: int = Field(default=24, ge=0, le=168)
 
     ui_port: int = Field(default=3000, ge=1, le=65_535)
     api_host: str = "127.0.0.1"

@@ -5,11 +5,11 @@ Sorting every factor's rows by day would sort the table once per factor. Here th
 factor; the bounds are read off it, its 1 % and 99 % by rank, and a rank is a search in it. The values are sorted with their sign
 turned: `width_bucket` counts the entries that are not above a value, which then are the values not below it, and what is left are
 those below: SQL's percent_rank. There is no z with fewer than five values, nor where all within the bounds are equal: such a group
-tells nobody apart.
+tells nobody apart. `factor_values` is a table, or a subquery that `beginning`, the begin of a `with`, names.
 #}
-{% macro exposures(factor_values, group_columns, infix) %}
+{% macro exposures(factor_values, group_columns, infix, beginning='') %}
 -- `offset 0` keeps a subquery as it is: merged into the query around it, its arrays would be made again for every row.
-with sorted as (
+with {{ beginning }}sorted as (
     select
         {{ group_columns | join(', ') }},
         {%- for factor in factor_names() %}

@@ -89,7 +89,7 @@ class FakeEodhd:
                 "code": f"{name}.US",
                 **dict.fromkeys(("timestamp", "open", "high", "low", "close", "volume"), "NA"),
             }
-        today = self._market.calendar.last_closed_session(dt.datetime.now(dt.UTC))
+        today = self._market.today
         bar = self._market.bar(name, today)
         at = int(self._market.calendar.close_at(today).timestamp())
         return {"code": f"{name}.US", "timestamp": at, **bar._asdict(), "previousClose": bar.close}
@@ -109,7 +109,21 @@ class FakeEodhd:
             figures = {"totalAssets": f"{s.total_assets}.00", "totalStockholderEquity": f"{s.total_equity}.00"}
             quarters[str(s.period_end)] = filed | figures
         sheet = {"currency_symbol": "USD", "quarterly": quarters, "yearly": []}
-        return {"General": {"Code": name}, "Financials": {"Balance_Sheet": sheet}}
+        return {
+            "General": {"Code": name, "CurrencyCode": "USD"}, **self._ratios(name),
+            "Financials": {"Balance_Sheet": sheet},
+        }  # fmt: skip
+
+    def _ratios(self, name: str) -> dict[str, Any]:
+        ratios = self._market.ratios(name)
+        return {
+            "Highlights": {
+                "MarketCapitalization": ratios.market_cap,
+                "PERatio": ratios.price_to_earnings,
+                "EBITDA": None,
+            },
+            "Valuation": {"PriceBookMRQ": ratios.price_to_book, "EnterpriseValueEbitda": 0},
+        }
 
     def _bar(self, name: str, day: dt.date) -> dict[str, Any]:
         bar = self._market.bar(name, day)

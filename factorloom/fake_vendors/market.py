@@ -34,6 +34,14 @@ class Statement(NamedTuple):
     shares: int
 
 
+class Ratios(NamedTuple):
+    """What the market makes of a company: market value (currency) and ratios."""
+
+    market_cap: float
+    price_to_earnings: float
+    price_to_book: float
+
+
 class FakeMarket:
     """Companies F000, F001, ... at the home exchange; F001 pays a dividend each June, and splits 4-for-1 in June 2023.
 
@@ -96,6 +104,22 @@ class FakeMarket:
         )
         filed = [(end, end + dt.timedelta(days=40)) for end in quarters]
         return [self._statement(number, end, day) for end, day in filed if first <= day <= last]
+
+    @property
+    def today(self) -> dt.date:
+        """Last session that is over."""
+        return self.calendar.last_closed_session(dt.datetime.now(dt.UTC))
+
+    def ratios(self, symbol: str) -> Ratios:
+        """Return what the last close makes of a company's newest statement, its quarter taken for a year."""
+        today = self.today
+        newest = self.statements(symbol, today - dt.timedelta(days=200), today)[-1]
+        market_cap = self.bar(symbol, today).close * newest.shares
+        return Ratios(
+            market_cap=market_cap,
+            price_to_earnings=market_cap / newest.net_income,
+            price_to_book=market_cap / newest.total_equity,
+        )
 
     def rate(self, pair: str, date: dt.date) -> float:
         """Return a day's last rate: so many units of the second currency for one of the first."""

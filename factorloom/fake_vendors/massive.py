@@ -49,6 +49,8 @@ class FakeMassive:
             return self._events(asked, "ex_dividend_date", self._market.dividends, content)
         if asked.path == "/v2/snapshot/locale/us/markets/stocks/tickers":
             return self._snapshots(asked)
+        if asked.path == "/stocks/financials/v1/ratios":
+            return self._ratios()
         if asked.path.startswith("/stocks/financials/v1/"):
             return self._statements(asked)
         if found := _RATES.fullmatch(asked.path):
@@ -105,6 +107,15 @@ class FakeMassive:
         ]  # fmt: skip
         return as_json({"status": "OK", "results": rows} if rows else {"status": "OK"})
 
+    def _ratios(self) -> Reply:
+        rows = [
+            {"ticker": name, "cik": "320193", "date": str(self._market.today), "market_cap": ratios.market_cap,
+             "price_to_earnings": ratios.price_to_earnings, "price_to_book": ratios.price_to_book}
+            for name in self._market.symbols
+            for ratios in [self._market.ratios(name)]
+        ]  # fmt: skip
+        return as_json({"status": "OK", "results": rows})
+
     def _rates(self, day: dt.date) -> Reply:
         at = int(dt.datetime.combine(day, dt.time(23, 59, 59, 999_000), dt.UTC).timestamp() * 1000)
         rows = [{"T": f"C:{pair}", "t": at, "c": self._market.rate(pair, day)} for pair in CURRENCIES]
@@ -113,7 +124,7 @@ class FakeMassive:
     def _snapshots(self, asked: Asked) -> Reply:
         wanted = asked.parameters.get("tickers")
         names = self._market.symbols if wanted is None else [n for n in wanted.split(",") if self._market.knows(n)]
-        today = self._market.calendar.last_closed_session(dt.datetime.now(dt.UTC))
+        today = self._market.today
         rows = []
         for name in names:
             bar = self._bar(name, today, 16)

@@ -39,6 +39,8 @@ class FakeTwelveData:
             return answers[asked.path](asked, symbol)
         if asked.path in ("/income_statement", "/balance_sheet", "/cash_flow"):
             return self._statements(asked, symbol)
+        if asked.path == "/statistics":
+            return self._statistics(symbol)
         if asked.path == "/press_releases":
             return as_json({"press_releases": []})
         return _error(404, "page not found")
@@ -87,10 +89,16 @@ class FakeTwelveData:
         rows = [{"fiscal_date": str(s.period_end), **_FIGURES[part](s)} for s in found]
         return as_json({"meta": {"symbol": symbol, "currency": "USD"}, part: rows})
 
+    def _statistics(self, symbol: str) -> Reply:
+        ratios = self._market.ratios(symbol)
+        metrics = {
+            "market_capitalization": ratios.market_cap, "trailing_pe": ratios.price_to_earnings,
+            "price_to_book_mrq": ratios.price_to_book,
+        }  # fmt: skip
+        return as_json({"meta": {"symbol": symbol, "currency": "USD"}, "statistics": {"valuations_metrics": metrics}})
+
     def _quotes(self, names: list[str]) -> Reply:
-        now = dt.datetime.now(dt.UTC)
-        today = self._market.calendar.last_closed_session(now)
-        rows = {name: self._quote(name, today) for name in names}
+        rows = {name: self._quote(name, self._market.today) for name in names}
         return as_json(rows[names[0]] if len(names) == 1 else rows)
 
     def _quote(self, name: str, today: dt.date) -> dict[str, Any]:

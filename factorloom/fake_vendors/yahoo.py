@@ -68,12 +68,13 @@ class FakeYahoo:
         }
 
     def _quote(self, name: str) -> dict[str, Any]:
-        today = self._market.calendar.last_closed_session(dt.datetime.now(dt.UTC))
+        today, ratios = self._market.today, self._market.ratios(name)
         bar = self._market.bar(name, today)
         return {
             "symbol": name, "currency": "USD", "regularMarketPrice": bar.close, "regularMarketVolume": bar.volume,
             "regularMarketPreviousClose": bar.open,
             "regularMarketTime": int(self._market.calendar.close_at(today).timestamp()),
+            "marketCap": ratios.market_cap, "trailingPE": ratios.price_to_earnings, "priceToBook": ratios.price_to_book,
         }  # fmt: skip
 
     def _statements(self, asked: Asked, name: str) -> Reply:

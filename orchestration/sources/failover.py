@@ -18,7 +18,7 @@ from orchestration.sources.wire import LEFT_OUT
 # What may come from another source than the first.
 REPLACEABLE = (
     "ticker_events", "instruments", "daily_bars", "benchmark_bars", "dividends", "splits", "fundamentals", "quotes",
-    "news_articles", "fx_rates", "market_holidays",
+    "company_ratios",     "news_articles", "fx_rates", "market_holidays",
 )  # fmt: skip
 # Asks a source for an entity.
 Ask = Callable[[Source], Iterator[Batch]]
@@ -51,6 +51,7 @@ class FailoverSource:
         self.name = first.name
         self.label = first.label
         self.is_simulated = first.is_simulated
+        self.is_metered = getattr(first, "is_metered", False)
 
     def close(self) -> None:
         """Close the connections of all."""
@@ -115,6 +116,10 @@ class FailoverSource:
     def fundamentals(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Statements of the first source that answers."""
         yield from self._window("fundamentals", first_date, last_date)
+
+    def company_ratios(self) -> Iterator[Batch]:
+        """Ratios of the first source that answers."""
+        yield from self._ask("company_ratios", lambda source: source.company_ratios())  # type: ignore[attr-defined]
 
     def news_articles(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Articles of the first source that answers."""

@@ -1,12 +1,12 @@
 """Records that the rows of several vendors become in the same way."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from orchestration.sources.records import Adjustment, BenchmarkBar, DailyBar, FxRate, Quote
+from orchestration.sources.records import Adjustment, BenchmarkBar, CompanyRatios, DailyBar, FxRate, Quote
 from orchestration.sources.wire import NotBelieved, Number, count, currency, number, symbol, text
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -70,6 +70,27 @@ def daily_bar(
         adjustment=adjustment,
         vendor_close_adj=scaled(close_adj, units),
     )
+
+
+def ratios_of(
+    figures: Mapping[str, object], fields: Mapping[str, str], name: str, date: dt.date, *, code: str | None
+) -> CompanyRatios | None:
+    """Return a company's ratios; None where the vendor has none of them.
+
+    Parameters
+    ----------
+    figures
+        The vendor's figures by its names.
+    fields
+        Our ratio, and the vendor's name for it.
+    name, date
+        What they are about.
+    code
+        Currency of the money among them.
+    """
+    given = {ours: number(figures.get(theirs)) for ours, theirs in fields.items()}
+    known: dict[str, Any] = {ours: value for ours, value in given.items() if value is not None}
+    return CompanyRatios(source_symbol=symbol(name), as_of_date=date, currency_code=code, **known) if known else None
 
 
 def benchmark_of(bar: DailyBar | None) -> BenchmarkBar | None:

@@ -100,6 +100,15 @@ class HasFundamentals(Protocol):
 
 
 @runtime_checkable
+class HasCompanyRatios(Protocol):
+    """Knows what companies are worth by its own reckoning."""
+
+    def company_ratios(self) -> Iterator[Batch]:
+        """Batches of `records.CompanyRatios`, as of now."""
+        ...
+
+
+@runtime_checkable
 class HasQuotes(Protocol):
     """Knows prices during the session."""
 
@@ -160,6 +169,7 @@ _CAPABILITIES: dict[str, type] = {
     "dividends": HasDividends,
     "splits": HasSplits,
     "fundamentals": HasFundamentals,
+    "company_ratios": HasCompanyRatios,
     "quotes": HasQuotes,
     "ticker_bars": HasTickerBars,
     "news_articles": HasNews,

@@ -111,6 +111,33 @@ class Fundamental(msgspec.Struct, frozen=True, kw_only=True):
     interest_expense: float | None = None
 
 
+class CompanyRatios(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source reckons a company to be worth and to earn, over the last twelve months as of a day.
+
+    Money in currency, everything else a ratio or a fraction (0.05 is five per cent). The source's own reckoning, of
+    definitions of its own: to look at and to compare with; value and quality factors are computed from statements.
+    """
+
+    source_symbol: str
+    as_of_date: dt.date
+    currency_code: str | None = None
+    market_cap: float | None = None
+    enterprise_value: float | None = None
+    price_to_earnings: float | None = None
+    price_to_book: float | None = None
+    price_to_sales: float | None = None
+    price_to_cash_flow: float | None = None
+    price_to_free_cash_flow: float | None = None
+    enterprise_value_to_sales: float | None = None
+    enterprise_value_to_ebitda: float | None = None
+    dividend_yield: float | None = None
+    return_on_equity: float | None = None
+    return_on_assets: float | None = None
+    profit_margin: float | None = None
+    debt_to_equity: float | None = None
+    current_ratio: float | None = None
+
+
 class BenchmarkBar(msgspec.Struct, frozen=True, kw_only=True):
     """A day of the market index (index points); volume of the members (shares) where known."""
 

@@ -103,6 +103,8 @@ class VendorSource(ABC):
     # The first plan is the smallest: with an unknown key we stay below every limit.
     needs_key: ClassVar[bool] = True
     is_simulated = False
+    # Each question costs some of a budget: what was answered whole is not asked again for a while.
+    is_metered = True
     last_session: dt.date | None = None
 
     def __init__(

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from warehouse.queries.agreement import DIVIDENDS_WITHOUT_RATE
+
 RELATIVE = 1e-10
 
 
@@ -306,3 +308,34 @@ def test_winsorising_clips_at_the_hundredth_by_rank(new_store):
     np.testing.assert_allclose(got["z"], (clipped - clipped.mean()) / clipped.std(ddof=1), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(got["sector_z"], got["z"])
     np.testing.assert_allclose(got["rank"], np.arange(201) / 200, rtol=1e-6)
+
+
+def test_a_dividend_in_another_currency_counts_by_the_rate_of_its_ex_date(new_store):
+    """2 euros at 1.25 dollars are 2.50 of a close of 10; of 90 yen nobody knows the rate, and no price is adjusted."""
+    store = new_store("paid")
+    days = pd.to_datetime(["2024-01-02", "2024-01-03", "2024-01-04"]).date
+    named = {"source": "s", "source_symbol": "A"}
+    store.insert("raw.instruments", pd.DataFrame([
+        {**named, "ticker": "A", "instrument_id": "a", "currency_code": "USD", "is_active": True},
+    ]))  # fmt: skip
+    store.insert("raw.instrument_aliases", pd.DataFrame([
+        {**named, "ticker": "A", "instrument_id": "a", "valid_from_date": days[0]},
+    ]))  # fmt: skip
+    store.insert("raw.daily_bars", pd.DataFrame([
+        {**named, "trade_date": day, "open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0, "volume": 100,
+         "currency_code": "USD", "adjustment": "none"} for day in days
+    ]))  # fmt: skip
+    store.insert("raw.dividends", pd.DataFrame([
+        {**named, "ex_date": days[1], "amount": 2.0, "currency_code": "EUR"},
+        {**named, "ex_date": days[2], "amount": 90.0, "currency_code": "JPY"},
+    ]))  # fmt: skip
+    store.insert("raw.fx_rates", pd.DataFrame([
+        {"source": "s", "base_currency_code": "EUR", "quote_currency_code": "USD", "rate_date": day, "rate": rate}
+        for day, rate in zip(days, [1.2, 1.25, 1.5], strict=True)
+    ]))  # fmt: skip
+    store.dbt.run("run", "--select", "+fct_daily_prices")
+    got = store.read("select trade_date, dividend_amount, adjustment_factor from marts.fct_daily_prices order by 1")
+    assert got["dividend_amount"].tolist()[1:] == [2.5, 0.0]
+    np.testing.assert_allclose(got["adjustment_factor"], [1, 1 / (1 - 0.25), 1 / (1 - 0.25)])
+    (unpaid,) = store.read(DIVIDENDS_WITHOUT_RATE).itertuples()
+    assert (unpaid.amount, unpaid.currency_code, unpaid.quoted_in) == (90.0, "JPY", "USD")

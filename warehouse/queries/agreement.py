@@ -132,3 +132,29 @@ where abs((1 + our_return) / (1 + their_return) - 1) > $1
 order by abs((1 + our_return) / (1 + their_return) - 1) desc, ticker, trade_date
 limit 10
 """
+
+DIVIDENDS_WITHOUT_RATE = """
+select
+    dividend.source,
+    dividend.source_symbol,
+    dividend.ex_date,
+    dividend.amount,
+    dividend.currency_code,
+    instrument.currency_code as quoted_in
+from raw.dividends as dividend
+inner join raw.instruments as instrument using (source, source_symbol)
+where
+    dividend.currency_code <> instrument.currency_code
+    and exists (
+        select 1
+        from unnest(array[dividend.currency_code, instrument.currency_code]) as needed (currency_code)
+        where not exists (
+            select 1
+            from marts.fct_exchange_rates as rate
+            where
+                rate.currency_code = needed.currency_code
+                and rate.as_of_date between dividend.ex_date - 7 and dividend.ex_date
+        )
+    )
+order by dividend.ex_date desc, dividend.source_symbol
+"""

@@ -26,6 +26,7 @@ dividends as (
     select distinct on (aliases.instrument_id, dividends.ex_date)
         aliases.instrument_id,
         dividends.ex_date,
+        dividends.currency_code,
         dividends.dividend_amount
     from {{ ref('stg_dividends') }} as dividends
     inner join aliases
@@ -47,7 +48,8 @@ chosen as (
         instrument_id,
         ex_date,
         coalesce(splits.split_ratio, 1) as split_ratio,
-        coalesce(dividends.dividend_amount, 0) as dividend_amount
+        coalesce(dividends.dividend_amount, 0) as dividend_amount,
+        dividends.currency_code as dividend_currency_code
     from splits
     full join dividends using (instrument_id, ex_date)
 )

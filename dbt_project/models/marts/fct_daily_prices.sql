@@ -11,9 +11,47 @@ with bars as (
     {% if windowed %}where {{ within_window('trade_date') }}{% endif %}
 ),
 
+quoted as (
+    select distinct on (instrument_id)
+        instrument_id,
+        currency_code
+    from {{ ref('stg_instruments') }}
+    where currency_code is not null
+    order by
+        instrument_id,
+        {{ source_rank() }},
+        source,
+        source_symbol
+),
+
+-- Dividends in the currency that the share is quoted in, by the last rates of the ex-date; nothing where none is known.
 actions as (
-    select * from {{ ref('int_corporate_actions_chosen') }}
-    {% if windowed %}where ex_date <= {{ window_last() }}{% endif %}
+    select
+        chosen.instrument_id,
+        chosen.ex_date,
+        chosen.split_ratio,
+        case
+            when chosen.dividend_currency_code <> quoted.currency_code
+                then coalesce(chosen.dividend_amount * paid_in.exchange_rate / quoted_in.exchange_rate, 0)
+            else chosen.dividend_amount
+        end as dividend_amount
+    from {{ ref('int_corporate_actions_chosen') }} as chosen
+    left join quoted on chosen.instrument_id = quoted.instrument_id
+    {% for rate, currency_code in (
+        ('paid_in', 'chosen.dividend_currency_code'), ('quoted_in', 'quoted.currency_code')
+    ) %}
+        left join lateral (
+            select rates.exchange_rate
+            from {{ ref('fct_exchange_rates') }} as rates
+            where
+                chosen.dividend_currency_code <> quoted.currency_code
+                and rates.currency_code = {{ currency_code }}
+                and rates.as_of_date between chosen.ex_date - 7 and chosen.ex_date
+            order by rates.as_of_date desc
+            limit 1
+        ) as {{ rate }} on true
+    {% endfor %}
+    {% if windowed %}where chosen.ex_date <= {{ window_last() }}{% endif %}
 ),
 
 -- A source that has named no dividend yet does not say that there was none.

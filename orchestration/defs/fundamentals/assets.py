@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pandas as pd
 
-from orchestration.defs.market_data.assets import ingest_window, instruments, raw_table, received
+from orchestration.defs.market_data.assets import ingest_window, instruments, raw_table
 from orchestration.ingestion import Entity
 from orchestration.installation import Installation
 from orchestration.metadata import Checked
 from orchestration.partitions import window_of
 from orchestration.resources import MarketData, Warehouse
-from orchestration.sources.records import Fundamental
-from transforms.record_rules import check_fundamentals
+from orchestration.sources.records import CompanyRatios, Fundamental
+from transforms.record_rules import check_company_ratios, check_fundamentals
 from warehouse.queries import fundamentals as queries
 
 # Where a source tells neither publication nor filing, a statement counts from this many days after its period's end.
@@ -26,7 +26,27 @@ def fundamentals(context: dg.AssetExecutionContext, warehouse: Warehouse, market
     """One row per source, symbol, statement, period end and publication; a restated statement is a new row."""
     installation, window = market_data.installation, window_of(context)
     entity = fundamentals_entity(warehouse, installation)
-    return ingest_window(warehouse, installation, entity, received(installation, "fundamentals", *window))
+    return ingest_window(warehouse, installation, entity, *window)
+
+
+@raw_table("company_ratios", deps=[instruments], group="fundamentals")
+def company_ratios(warehouse: Warehouse, market_data: MarketData) -> Checked:
+    """One row per source, symbol and day: what the source reckons a company to be worth and to earn.
+
+    To look at and to compare with: no factor reads them, since their definitions are the source's own.
+    """
+    return ingest_window(warehouse, market_data.installation, company_ratios_entity())
+
+
+def company_ratios_entity() -> Entity:
+    """Ratios, of which a day's are enough."""
+    return Entity(
+        table="raw.company_ratios",
+        record=CompanyRatios,
+        key=("source_symbol", "as_of_date"),
+        check=check_company_ratios,
+        is_of_a_day=True,
+    )
 
 
 def fundamentals_entity(warehouse: Warehouse, installation: Installation) -> Entity:

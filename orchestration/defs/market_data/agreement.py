@@ -1,4 +1,4 @@
-"""Checks that two who know the same fact say the same: the winner is chosen by priority, and never silently."""
+"""Checks on facts that meet: two who know the same say the same, and what is paid can be set beside what is quoted."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -62,3 +62,18 @@ def compare(warehouse: Warehouse, agreement: Agreement) -> dg.AssetCheckResult:
 sources_agree_on_closes, sources_agree_on_statements, sources_agree_on_rates, adjusted_closes_agree = (
     _check(agreement) for agreement in AGREEMENTS
 )
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["marts", "fct_exchange_rates"]),
+    description="A dividend in another currency than its share's has a rate; shows the others.",
+)
+def dividends_in_other_currencies_have_rates(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Look for dividends that no rate of their ex-date turns into the currency of the quotation."""
+    found = warehouse.read_frame(queries.DIVIDENDS_WITHOUT_RATE)
+    return dg.AssetCheckResult(
+        passed=found.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"dividends": len(found), **sample(found.head(10))},
+        description=f"{len(found)} dividends have no rate, and prices are not adjusted for them",
+    )

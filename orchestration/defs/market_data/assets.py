@@ -1,6 +1,7 @@
 """Market data as the source said it, in schema raw."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +42,8 @@ KINDS = {"python", "postgres"}
 RETRIES = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 ACCOUNTING = "every_record_is_accounted_for"
 BEGINNING = dt.date(1900, 1, 1)
+# Tag of a run that asks a vendor although its last answer is still fresh: for what it has corrected since.
+ASK_AGAIN = "factorloom/ask_again"
 # How far back the picture of the coverage reaches.
 DAYS_SHOWN = 730
 
@@ -80,16 +83,57 @@ def ingest_window(
     warehouse: Warehouse,
     installation: Installation,
     entity: Entity,
-    batches: Iterator[Batch],
-    *,
+    *window: dt.date,
     more: Callable[[], Mapping[str, Any]] = dict,
 ) -> dg.MaterializeResult[None]:
-    """Ingest and report: the body of every asset that takes records in. `more` is asked when all of them are stored."""
-    ingested = ingest(warehouse, installation.source.name, entity, batches)
-    described = {"source": installation.source.name, **table_metadata(warehouse, entity.table)}
+    """Ask the source for an entity, store the answer and report: the body of every asset that takes records in.
+
+    A vendor that has answered the whole of the same question within the time to live of history is not asked again,
+    but by a run with the tag ASK_AGAIN. `more` is asked when all records are stored.
+    """
+    source, question = installation.source, _question(installation, entity, window)
+    is_due = not _is_answered(warehouse, installation, question)
+    batches = received(installation, entity.name, *window) if is_due else iter(())
+    ingested = ingest(warehouse, source.name, entity, batches)
+    if is_due and not ingested.left_out:
+        _note_answer(warehouse, installation, question)
+    asked = {} if is_due else {"not_asked": f"answered within {installation.settings.history_ttl_hours} hours"}
+    described = {"source": source.name, **asked, **table_metadata(warehouse, entity.table)}
     return dg.MaterializeResult(
         metadata={**ingested.metadata(), **described, **more()}, check_results=[ingested.accounting_check()]
     )
+
+
+def _question(installation: Installation, entity: Entity, window: Sequence[dt.date]) -> str | None:
+    """Return what a vendor is asked, as a key; None where the answer is never kept from being asked for again.
+
+    What is the case today (instruments, holidays) is asked for each time, and what a source on this machine has too.
+    """
+    is_kept = bool(window) or entity.is_of_a_day
+    if not is_kept or not getattr(installation.source, "is_metered", False):
+        return None
+    settings = installation.settings
+    asked = "|".join([*settings.live_symbols, *settings.live_fallbacks, settings.live_benchmark])
+    digest = hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()
+    return " ".join([entity.name, *map(str, window), digest])
+
+
+def _is_answered(warehouse: Warehouse, installation: Installation, question: str | None) -> bool:
+    if question is None or ASK_AGAIN in dg.AssetExecutionContext.get().run.tags:
+        return False
+    seconds, now = installation.settings.history_ttl_hours * 3600, installation.clock()
+    with warehouse.connection() as connection:
+        return refreshes.is_answered(
+            connection, source=installation.source.name, entity=question, now=now, seconds=seconds
+        )
+
+
+def _note_answer(warehouse: Warehouse, installation: Installation, question: str | None) -> None:
+    if question is not None:
+        with warehouse.connection() as connection:
+            refreshes.note_answer(
+                connection, source=installation.source.name, entity=question, now=installation.clock()
+            )
 
 
 def _coverage(warehouse: Warehouse, installation: Installation, last: dt.date) -> dict[str, Any]:
@@ -111,7 +155,7 @@ def received(installation: Installation, entity: str, *window: dt.date) -> Itera
 def ticker_events(warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and day of change: what an instrument was called before."""
     installation = market_data.installation
-    return ingest_window(warehouse, installation, ticker_events_entity(), received(installation, "ticker_events"))
+    return ingest_window(warehouse, installation, ticker_events_entity())
 
 
 @raw_table("instruments", deps=[ticker_events])
@@ -122,7 +166,7 @@ def instruments(warehouse: Warehouse, market_data: MarketData) -> Checked:
     names = ",".join(installation.source_names)
     known = warehouse.read_frame(queries.KNOWN_INSTRUMENTS, [names])
     entity = instruments_entity(installation, known, warehouse.read_frame(queries.TICKER_EVENTS, [names]))
-    return ingest_window(warehouse, installation, entity, received(installation, "instruments"))
+    return ingest_window(warehouse, installation, entity)
 
 
 @dg.asset(
@@ -152,9 +196,8 @@ def daily_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, market_d
     """One row per source, symbol and session; a re-run changes only what the source changed."""
     installation, (first, last) = market_data.installation, window_of(context)
     entity = daily_bars_entity(installation, first, last)
-    batches = received(installation, "daily_bars", first, last)
     return ingest_window(
-        warehouse, installation, entity, batches, more=lambda: _coverage(warehouse, installation, last)
+        warehouse, installation, entity, first, last, more=lambda: _coverage(warehouse, installation, last)
     )
 
 
@@ -163,21 +206,21 @@ def benchmark_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, mark
     """One row per source, index symbol and session: the market index that returns are compared with."""
     installation, (first, last) = market_data.installation, window_of(context)
     entity = benchmark_bars_entity(installation, first, last)
-    return ingest_window(warehouse, installation, entity, received(installation, "benchmark_bars", first, last))
+    return ingest_window(warehouse, installation, entity, first, last)
 
 
 @raw_table("dividends", deps=[instruments], by_session=True)
 def dividends(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and ex-date: cash dividends as declared."""
     installation, window = market_data.installation, window_of(context)
-    return ingest_window(warehouse, installation, dividends_entity(), received(installation, "dividends", *window))
+    return ingest_window(warehouse, installation, dividends_entity(), *window)
 
 
 @raw_table("splits", deps=[instruments], by_session=True)
 def splits(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and ex-date: share splits."""
     installation, window = market_data.installation, window_of(context)
-    return ingest_window(warehouse, installation, splits_entity(), received(installation, "splits", *window))
+    return ingest_window(warehouse, installation, splits_entity(), *window)
 
 
 @dg.asset(

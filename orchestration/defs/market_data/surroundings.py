@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from orchestration.calendars import HomeCalendar
-from orchestration.defs.market_data.assets import ingest_window, raw_table, received
+from orchestration.defs.market_data.assets import ingest_window, raw_table
 from orchestration.defs.market_data.entities import EXCHANGES_OF_CALENDAR, fx_rates_entity, market_holidays_entity
 from orchestration.metadata import Checked, sample
 from orchestration.partitions import window_of
@@ -18,14 +18,14 @@ from warehouse.queries import market_data as queries
 def fx_rates(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, pair of currencies and day: the day's last exchange rate."""
     installation, window = market_data.installation, window_of(context)
-    return ingest_window(warehouse, installation, fx_rates_entity(), received(installation, "fx_rates", *window))
+    return ingest_window(warehouse, installation, fx_rates_entity(), *window)
 
 
 @raw_table("market_holidays")
 def market_holidays(warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, exchange and day: when exchanges are closed, or close early, as the source knows it now."""
     installation = market_data.installation
-    return ingest_window(warehouse, installation, market_holidays_entity(), received(installation, "market_holidays"))
+    return ingest_window(warehouse, installation, market_holidays_entity())
 
 
 @dg.asset_check(

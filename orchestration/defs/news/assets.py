@@ -14,7 +14,6 @@ from orchestration.defs.market_data.assets import (
     ingest_window,
     instruments,
     raw_table,
-    received,
 )
 from orchestration.defs.market_data.entities import news_articles_entity
 from orchestration.metadata import OWNER, Checked, merge_metadata, sample, table_metadata
@@ -38,7 +37,7 @@ def news_articles(context: dg.AssetExecutionContext, warehouse: Warehouse, marke
     """One row per source and article: what was written about companies."""
     installation, window = market_data.installation, window_of(context)
     entity = news_articles_entity(installation)
-    return ingest_window(warehouse, installation, entity, received(installation, "news_articles", *window))
+    return ingest_window(warehouse, installation, entity, *window)
 
 
 @dg.asset(

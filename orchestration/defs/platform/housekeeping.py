@@ -16,7 +16,10 @@ from orchestration.installation import current_installation
 from orchestration.resources import MarketData, Warehouse
 from orchestration.retention import delete_compute_logs, delete_runs, runs_to_delete
 from warehouse.queries import platform as queries
+from warehouse.queries import refreshes
 
+# Beyond it no vendor's answer counts as fresh: see FACTORLOOM_HISTORY_TTL_HOURS.
+LONGEST_FRESH = dt.timedelta(hours=168)
 ZONE = current_installation().calendar.timezone.key
 
 
@@ -57,6 +60,7 @@ def delete_old(
             counts["intraday_rankings"] = connection.execute(
                 queries.DELETE_OLD_INTRADAY_RANKINGS, {"before": quotes_before.date()}
             ).rowcount
+            connection.execute(refreshes.DELETE_OLD, {"before": now - LONGEST_FRESH})
             events_before = now - dt.timedelta(days=config.keep_events_days)
             counts["events"] = connection.execute(queries.DELETE_OLD_EVENTS, {"before": events_before}).rowcount
     context.add_output_metadata(counts)

@@ -1,7 +1,7 @@
 """Instruments and the statements of companies.
 
 An old statement's filing date is its period's end and no filing; figures are text; what a bank has not stands as zero
-among the ratios, none of which is read: value and quality are computed from statements and prices of our own.
+among the ratios, which are kept as the vendor's: value and quality are computed from statements and prices of our own.
 """
 
 import datetime as dt
@@ -10,9 +10,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from orchestration.sources.makers import known_as_json, spent
-from orchestration.sources.records import Fundamental, Instrument
-from orchestration.sources.wire import Gathering, NotBelieved, currency, day, maybe_day, number, symbol, text
+from orchestration.sources.makers import known_as_json, ratios_of, spent
+from orchestration.sources.records import CompanyRatios, Fundamental, Instrument
+from orchestration.sources.wire import (
+    Gathering,
+    NotBelieved,
+    currency,
+    day,
+    maybe_day,
+    number,
+    symbol,
+    text,
+)
 
 # Where a filing follows its period in no more than this, the date is the period's and no filing.
 _SHORTEST_FILING_DAYS = 1
@@ -32,15 +41,18 @@ class Listed(msgspec.Struct):
 
 
 class Company(msgspec.Struct):
-    """Who a company is."""
+    """Who a company is, and the currency of its shares."""
 
     Code: str | None = None
+    CurrencyCode: str | None = None
 
 
 class Fundamentals(msgspec.Struct):
     """What is known of a company; parts are absent where there is nothing."""
 
     General: Company | None = None
+    Highlights: dict[str, Any] | list[Any] | None = None
+    Valuation: dict[str, Any] | list[Any] | None = None
     Financials: dict[str, msgspec.Raw] | list[msgspec.Raw] | None = None
 
 
@@ -70,6 +82,20 @@ _FIGURES: Mapping[str, Mapping[str, str]] = {
         "capex": "capitalExpenditures",
         "depreciation": "depreciation",
     },
+}
+
+_RATIOS: Mapping[str, str] = {
+    "market_cap": "MarketCapitalization",
+    "price_to_earnings": "PERatio",
+    "dividend_yield": "DividendYield",
+    "profit_margin": "ProfitMargin",
+    "return_on_assets": "ReturnOnAssetsTTM",
+    "return_on_equity": "ReturnOnEquityTTM",
+    "price_to_sales": "PriceSalesTTM",
+    "price_to_book": "PriceBookMRQ",
+    "enterprise_value": "EnterpriseValue",
+    "enterprise_value_to_sales": "EnterpriseValueRevenue",
+    "enterprise_value_to_ebitda": "EnterpriseValueEbitda",
 }
 
 
@@ -105,6 +131,20 @@ def take_company(answer: Fundamentals, name: str, days: tuple[dt.date, dt.date],
         published = made.filed_date or made.period_end_date + dt.timedelta(days=90)
         if days[0] <= published <= days[1]:
             gathering.add(made, lambda record: record, about=name)
+
+
+def company_ratios_of(answer: Fundamentals, name: str, date: dt.date) -> CompanyRatios | None:
+    """Return a company's ratios; what a bank has not stands as zero, and is missing here."""
+    code = currency(answer.General.CurrencyCode)[0] if answer.General and answer.General.CurrencyCode else None
+    figures = _part(answer.Highlights) | _part(answer.Valuation)
+    has_ebitda = bool(figures.get("EBITDA"))
+    fields = {ours: theirs for ours, theirs in _RATIOS.items() if has_ebitda or theirs != "EnterpriseValueEbitda"}
+    return ratios_of(figures, fields, name, date, code=code)
+
+
+def _part(given: dict[str, Any] | list[Any] | None) -> dict[str, Any]:
+    """Return a part of an answer; without anything in it, it is an empty list or absent."""
+    return given if isinstance(given, dict) else {}
 
 
 def _rows_of(kept: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar, TypeVar
 
 from orchestration.sources.credentials import Credential
-from orchestration.sources.eodhd.companies import Fundamentals, Listed, instrument_of, take_company
+from orchestration.sources.eodhd.companies import Fundamentals, Listed, company_ratios_of, instrument_of, take_company
 from orchestration.sources.eodhd.envelope import judge, list_of, remaining
 from orchestration.sources.eodhd.events import (
     Article,
@@ -29,6 +29,7 @@ from orchestration.sources.ledger import Plan
 from orchestration.sources.makers import PAIRS, daily_bar, day_after, in_groups
 from orchestration.sources.records import (
     Batch,
+    CompanyRatios,
     DailyBar,
     Dividend,
     Fundamental,
@@ -172,6 +173,28 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
         calls = ((turn, Call(path, decode, _JSON, cost=_FUNDAMENTALS_COST)) for turn, path in paths)
         yield from self._by_symbol(gathering, calls, take)
 
+    def company_ratios(self) -> Iterator[Batch]:
+        """Ratios of the last session, of the whole exchange or of the tickers in the settings."""
+        session = self._calendar.last_closed_session(self._now())
+        gathering = Gathering(CompanyRatios, "company_ratios")
+        if not self._options.symbols:
+            for rows in self._companies_of_exchange():
+                for row in rows:
+                    gathering.add(
+                        row, lambda wire: company_ratios_of(wire, _code_of(wire), session), about=self._exchange
+                    )
+                yield gathering.batch()
+            return
+
+        def take(turn: Turn, answer: Fundamentals) -> None:
+            gathering.add(answer, lambda wire: company_ratios_of(wire, turn.symbol, session), about=turn.symbol)
+
+        parts = {**_JSON, "filter": "General,Highlights,Valuation"}
+        turns = self._turns("company_ratios", session, session)
+        paths = ((turn, f"fundamentals/{self._of_exchange(turn.symbol)}") for turn in turns)
+        calls = ((turn, Call(path, json_of(Fundamentals), parts, cost=_FUNDAMENTALS_COST)) for turn, path in paths)
+        yield from self._by_symbol(gathering, calls, take)
+
     def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, some symbols in each request; a call for each symbol."""
         names = self._options.symbols if symbols is None else symbols
@@ -286,12 +309,17 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
             got = f"a split that cannot be read: {reason.detail}"
             raise VendorUnavailable(self.name, call.path, got=got, can_retry=False) from None
 
-    def _fundamentals_of_exchange(self, gathering: Gathering, days: tuple[dt.date, dt.date]) -> Iterator[Batch]:
+    def _companies_of_exchange(self) -> Iterator[list[Fundamentals | bytes]]:
         offset, n_rows = 0, _COMPANIES_PER_PAGE
         while n_rows == _COMPANIES_PER_PAGE:
             page = {**_JSON, "offset": str(offset), "limit": str(_COMPANIES_PER_PAGE)}
             call = Call(f"bulk-fundamentals/{self._exchange}", list_of(Fundamentals), page, cost=_BULK_COST)
             rows = self.transport.fetch(call) or []
+            yield rows
+            offset, n_rows = offset + len(rows), len(rows)
+
+    def _fundamentals_of_exchange(self, gathering: Gathering, days: tuple[dt.date, dt.date]) -> Iterator[Batch]:
+        for rows in self._companies_of_exchange():
             for row in rows:
                 name = row.General.Code if isinstance(row, Fundamentals) and row.General else None
                 if isinstance(row, Fundamentals) and name:
@@ -299,7 +327,6 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
                 else:
                     gathering.add(row, _nameless, about=self._exchange)
             yield gathering.batch()
-            offset, n_rows = offset + len(rows), len(rows)
 
     def _instrument(self, wire: Listed, is_active: bool) -> Instrument | None:
         name = symbol(wire.Code)
@@ -327,6 +354,12 @@ def _turn_of(row: object, session: dt.date) -> Turn:
 
 def _range(turn: Turn) -> dict[str, str]:
     return {"from": str(turn.first_date), "to": str(turn.last_date)}
+
+
+def _code_of(row: Fundamentals) -> str:
+    if row.General is None or not row.General.Code:
+        _nameless(row)
+    return symbol(row.General.Code if row.General else None)
 
 
 def _nameless(row: Fundamentals) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from orchestration.sources.makers import known_as_json
+from orchestration.sources.makers import known_as_json, ratios_of
 from orchestration.sources.massive.envelope import CURRENCY
-from orchestration.sources.records import Fundamental, Instrument
+from orchestration.sources.records import CompanyRatios, Fundamental, Instrument
 from orchestration.sources.wire import Number, currency, day, maybe_day, number, symbol, text, within
 
 # Common shares and the receipts of foreign ones; funds, warrants, units and rights are no companies.
@@ -86,6 +86,48 @@ _FIGURES: Mapping[str, str] = {
     "capex": "purchase_of_property_plant_and_equipment",
     "depreciation": "depreciation_depletion_and_amortization",
 }
+
+
+# Our ratio, and the vendor's; fractions at both.
+_RATIOS: Mapping[str, str] = {
+    **{
+        name: name
+        for name in (
+            "market_cap", "enterprise_value", "price_to_earnings", "price_to_book", "price_to_sales",
+            "price_to_cash_flow", "price_to_free_cash_flow", "dividend_yield", "return_on_equity",
+            "return_on_assets", "debt_to_equity",
+        )
+    },
+    "enterprise_value_to_sales": "ev_to_sales",
+    "enterprise_value_to_ebitda": "ev_to_ebitda",
+    "current_ratio": "current",
+}  # fmt: skip
+
+
+class RatiosRow(msgspec.Struct):
+    """A company's ratios over the last twelve months; what there is not is absent."""
+
+    ticker: str
+    date: str
+    market_cap: Number = None
+    enterprise_value: Number = None
+    price_to_earnings: Number = None
+    price_to_book: Number = None
+    price_to_sales: Number = None
+    price_to_cash_flow: Number = None
+    price_to_free_cash_flow: Number = None
+    ev_to_sales: Number = None
+    ev_to_ebitda: Number = None
+    dividend_yield: Number = None
+    return_on_equity: Number = None
+    return_on_assets: Number = None
+    debt_to_equity: Number = None
+    current: Number = None
+
+
+def company_ratios_of(wire: RatiosRow) -> CompanyRatios | None:
+    """Return a company's ratios, of the vendor's own day."""
+    return ratios_of(msgspec.structs.asdict(wire), _RATIOS, wire.ticker, day(wire.date), code=CURRENCY)
 
 
 def ticker_of(name: str) -> str:

@@ -17,8 +17,10 @@ from orchestration.sources.massive.companies import (
     STATEMENTS,
     TYPES,
     Period,
+    RatiosRow,
     StatementRow,
     Ticker,
+    company_ratios_of,
     instrument_of,
     statements_of,
     take_statement,
@@ -41,6 +43,7 @@ from orchestration.sources.massive.events import (
 from orchestration.sources.massive.prices import Bar, bar_of, bars, quote_of, rate_of, session_of, snapshots
 from orchestration.sources.records import (
     Batch,
+    CompanyRatios,
     DailyBar,
     Dividend,
     Fundamental,
@@ -176,6 +179,13 @@ class MassiveSource(SeriesSource[BarPage]):
         for made in statements_of(found):
             gathering.add(made, lambda record: record, about=made.source_symbol)
         yield gathering.batch()
+
+    def company_ratios(self) -> Iterator[Batch]:
+        """Ratios of all companies, from page to page."""
+        call = Call("/stocks/financials/v1/ratios", paged(RatiosRow), {"sort": "ticker.asc", "limit": "50000"})
+        for _, rows in self._pages(call, next_of):
+            wanted = [row for row in rows if not isinstance(row, RatiosRow) or self._wanted(row.ticker)]
+            yield gather(CompanyRatios, "company_ratios", wanted, company_ratios_of, about="ratios")
 
     def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, of all tickers in one answer, or of some in groups."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from orchestration.sources.makers import known_as_json, spent
-from orchestration.sources.records import Fundamental, Instrument
+from orchestration.sources.records import CompanyRatios, Fundamental, Instrument
 from orchestration.sources.twelve_data.envelope import Meta, enveloped
 from orchestration.sources.wire import NOTHING, NotBelieved, currency, day, number, symbol, text
 
@@ -42,6 +42,13 @@ class Statements(msgspec.Struct):
     cash_flow: msgspec.Raw = NOTHING
 
 
+class Statistics(msgspec.Struct):
+    """What the vendor reckons of a company."""
+
+    meta: Meta
+    statistics: dict[str, Any]
+
+
 # Our figure, and where it stands in the vendor's nested rows.
 _FIGURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "income_statement": {
@@ -69,6 +76,21 @@ _FIGURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "depreciation": ("operating_activities", "depreciation"),
         "capex": ("investing_activities", "capital_expenditures"),
     },
+}
+_RATIOS: Mapping[str, tuple[str, ...]] = {
+    "market_cap": ("valuations_metrics", "market_capitalization"),
+    "enterprise_value": ("valuations_metrics", "enterprise_value"),
+    "price_to_earnings": ("valuations_metrics", "trailing_pe"),
+    "price_to_book": ("valuations_metrics", "price_to_book_mrq"),
+    "price_to_sales": ("valuations_metrics", "price_to_sales_ttm"),
+    "enterprise_value_to_sales": ("valuations_metrics", "enterprise_to_revenue"),
+    "enterprise_value_to_ebitda": ("valuations_metrics", "enterprise_to_ebitda"),
+    "dividend_yield": ("dividends_and_splits", "trailing_annual_dividend_yield"),
+    "return_on_equity": ("financials", "return_on_equity_ttm"),
+    "return_on_assets": ("financials", "return_on_assets_ttm"),
+    "profit_margin": ("financials", "profit_margin"),
+    "debt_to_equity": ("financials", "balance_sheet", "total_debt_to_equity_mrq"),
+    "current_ratio": ("financials", "balance_sheet", "current_ratio_mrq"),
 }
 PARTS = tuple(_FIGURES)
 listed = enveloped(_ListAnswer, "data", Listed)
@@ -121,6 +143,16 @@ def statements_of(name: str, period: Period, found: dict[dt.date, dict[str, Any]
     """Return what was put together; the vendor's `year` is a label of its own and left alone."""
     for period_end, figures in sorted(found.items()):
         yield Fundamental(source_symbol=name, statement=period, period_end_date=period_end, **figures)
+
+
+def company_ratios_of(wire: Statistics, name: str, date: dt.date) -> CompanyRatios | None:
+    """Return a company's ratios, money in the currency of its listing; debt to equity comes in per cent."""
+    given = {ours: number(_at(wire.statistics, path)) for ours, path in _RATIOS.items()}
+    known: dict[str, Any] = {ours: value for ours, value in given.items() if value is not None}
+    if "debt_to_equity" in known:
+        known["debt_to_equity"] /= 100
+    code = currency(wire.meta.currency)[0] if wire.meta.currency else None
+    return CompanyRatios(source_symbol=symbol(name), as_of_date=date, currency_code=code, **known) if known else None
 
 
 def _at(row: Mapping[str, Any], path: tuple[str, ...]) -> object:

@@ -33,6 +33,7 @@ CREDITS: Mapping[str, int] = {
     "/balance_sheet": 100,
     "/cash_flow": 100,
     "/press_releases": 50,
+    "/statistics": 50,
 }
 _NO_DATA = re.compile(r"no data is available", re.IGNORECASE)
 _TODAY = re.compile(r"for the day|daily", re.IGNORECASE)

@@ -13,6 +13,7 @@ from orchestration.sources.ledger import Plan
 from orchestration.sources.makers import PAIRS, daily_bar, day_after, in_groups
 from orchestration.sources.records import (
     Batch,
+    CompanyRatios,
     DailyBar,
     Dividend,
     Fundamental,
@@ -31,6 +32,8 @@ from orchestration.sources.twelve_data.companies import (
     Listed,
     Period,
     Statements,
+    Statistics,
+    company_ratios_of,
     instrument_of,
     listed,
     statements,
@@ -52,7 +55,7 @@ from orchestration.sources.twelve_data.events import (
 )
 from orchestration.sources.twelve_data.prices import Series, Value, date_in, keyed, quote_of, rate_of, series
 from orchestration.sources.vendor import VendorOptions
-from orchestration.sources.wire import Gathering, currency, gather, symbol
+from orchestration.sources.wire import Gathering, currency, gather, json_of, symbol
 
 T = TypeVar("T")
 SeriesAnswer = tuple[Series, list[Value | bytes]]
@@ -138,6 +141,25 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
 
         turns = self._turns_of_days("fundamentals", first_date, last_date)
         calls = ((turn, self._statement(turn, PERIODS[0], PARTS[0])) for turn in turns)
+        yield from self._by_symbol(gathering, calls, take)
+
+    def company_ratios(self) -> Iterator[Batch]:
+        """Ratios of the last session."""
+        session = self._calendar.last_closed_session(self._now())
+        gathering = Gathering(CompanyRatios, "company_ratios")
+
+        def take(turn: Turn, answer: Statistics) -> None:
+            doubt = self._doubt(turn.symbol, answer.meta, interval=None)
+            if doubt is not None:
+                gathering.refuse(turn.symbol, *doubt, {"symbol": answer.meta.symbol})
+                return
+            gathering.add(answer, lambda wire: company_ratios_of(wire, turn.symbol, session), about=turn.symbol)
+
+        cost = CREDITS["/statistics"]
+        turns = self._turns("company_ratios", session, session)
+        calls = (
+            (turn, Call("/statistics", json_of(Statistics), self._about(turn.symbol), cost=cost)) for turn in turns
+        )
         yield from self._by_symbol(gathering, calls, take)
 
     def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
@@ -227,13 +249,13 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
             return []
         return sorted(rows, key=lambda row: "" if isinstance(row, bytes) else row.datetime)
 
-    def _doubt(self, asked: str, meta: Meta) -> tuple[str, str] | None:
+    def _doubt(self, asked: str, meta: Meta, *, interval: str | None = "1day") -> tuple[str, str] | None:
         """Return the rule and the reason for which an answer is one to another question."""
         if meta.symbol != asked:
             return "another_symbol", f"the answer must be about {asked!r}, as asked; it is about {meta.symbol!r}."
         if meta.mic_code not in (*self._home_venues, None):
             return "another_exchange", f"the venue must be one of the home exchange's; it is {meta.mic_code!r}."
-        if meta.interval != "1day":
+        if meta.interval != interval:
             return "another_interval", f"bars must be of a day, as asked; they are of {meta.interval!r}."
         return None
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from orchestration.sources.makers import quote, scaled, spent
-from orchestration.sources.records import Fundamental, Quote, Turn
+from orchestration.sources.makers import quote, ratios_of, scaled, spent
+from orchestration.sources.records import CompanyRatios, Fundamental, Quote, Turn
 from orchestration.sources.wire import (
     NOTHING,
     Gathering,
@@ -45,6 +45,12 @@ _FIGURES: Mapping[str, str] = {
     "capex": "CapitalExpenditure",
     "depreciation": "ReconciledDepreciation",
 }
+_RATIOS: Mapping[str, str] = {
+    "market_cap": "market_cap",
+    "price_to_earnings": "trailing_p_e",
+    "price_to_book": "price_to_book",
+    "dividend_yield": "trailing_annual_dividend_yield",
+}
 _OURS = {f"{period}{theirs}": (period, ours) for period in _PERIODS for ours, theirs in _FIGURES.items()}
 # What is asked for.
 TYPES = ",".join(_OURS)
@@ -66,6 +72,10 @@ class QuoteRow(msgspec.Struct, rename="camel"):
     regular_market_day_low: Number = None
     regular_market_volume: Number = None
     regular_market_previous_close: Number = None
+    market_cap: Number = None
+    trailing_p_e: Number = msgspec.field(default=None, name="trailingPE")
+    price_to_book: Number = None
+    trailing_annual_dividend_yield: Number = None
 
 
 class _Quotes(msgspec.Struct):
@@ -124,6 +134,13 @@ def quote_of(row: QuoteRow, asked: Mapping[str, str]) -> Quote | None:
     price = scaled(row.regular_market_price, money[1])
     before = row.regular_market_previous_close
     return quote(_Session(row), asked[row.symbol], price, instant(at), money, before=before)
+
+
+def company_ratios_of(row: QuoteRow, asked: Mapping[str, str], date: dt.date) -> CompanyRatios | None:
+    """Return a company's ratios; `dividendYield`, in per cent here and a fraction there, is not read."""
+    if row.symbol not in asked:
+        return None
+    return ratios_of(msgspec.structs.asdict(row), _RATIOS, asked[row.symbol], date, code=currency(row.currency)[0])
 
 
 def take_figures(rows: list[Figure], turn: Turn, gathering: Gathering) -> None:

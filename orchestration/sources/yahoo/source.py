@@ -12,6 +12,7 @@ from orchestration.sources.ledger import Plan
 from orchestration.sources.makers import PAIRS, daily_bar, in_groups
 from orchestration.sources.records import (
     Batch,
+    CompanyRatios,
     DailyBar,
     Dividend,
     Fundamental,
@@ -37,7 +38,16 @@ from orchestration.sources.yahoo.chart import (
     split_of,
     zone_of,
 )
-from orchestration.sources.yahoo.companies import TYPES, Figure, figures, quote_of, quotes, take_figures
+from orchestration.sources.yahoo.companies import (
+    TYPES,
+    Figure,
+    QuoteRow,
+    company_ratios_of,
+    figures,
+    quote_of,
+    quotes,
+    take_figures,
+)
 from orchestration.sources.yahoo.envelope import crumb, judge
 
 T = TypeVar("T")
@@ -103,15 +113,25 @@ class YahooSource(SeriesSource[Result]):
         calls = ((turn, self._statements(turn)) for turn in turns)
         yield from self._by_symbol(gathering, calls, lambda turn, rows: take_figures(rows, turn, gathering))
 
+    def company_ratios(self) -> Iterator[Batch]:
+        """Ratios of the last session of the tickers in the settings, which come with the prices."""
+        session = self._calendar.last_closed_session(self._now())
+        for asked, rows in self._quoted(self._options.symbols):
+            make = partial(company_ratios_of, asked=asked, date=session)
+            yield gather(CompanyRatios, "company_ratios", rows, make, about=next(iter(asked.values())))
+
     def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, some symbols in each request."""
-        for group in in_groups(self._options.symbols if symbols is None else symbols, _QUOTES_PER_REQUEST):
+        for asked, rows in self._quoted(self._options.symbols if symbols is None else symbols):
+            yield gather(Quote, "quotes", rows, partial(quote_of, asked=asked), about=next(iter(asked.values())))
+
+    def _quoted(self, symbols: Sequence[str]) -> Iterator[tuple[dict[str, str], list[QuoteRow | bytes]]]:
+        for group in in_groups(symbols, _QUOTES_PER_REQUEST):
             asked = {self._spelt(name): name for name in group}
-            call = self._with_crumb("/v7/finance/quote", quotes, {"symbols": ",".join(asked)})
-            ((_, answer),) = self._each([call])
+            ((_, answer),) = self._each([self._with_crumb("/v7/finance/quote", quotes, {"symbols": ",".join(asked)})])
             if isinstance(answer, VendorError):
                 raise answer
-            yield gather(Quote, "quotes", answer or [], partial(quote_of, asked=asked), about=group[0])
+            yield asked, answer or []
 
     def fx_rates(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Last rates of the euro, the pound and the krona against the dollar."""

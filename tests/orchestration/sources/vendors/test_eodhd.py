@@ -394,3 +394,23 @@ def test_renamings_come_in_one_list_for_the_united_states_alone(ask, rows_of, re
     assert [tuple(row.values()) for row in rows_of(batches)] == [("META", dt.date(2022, 6, 9), "FB")]
     assert [record.rule for record in refused_of(batches)] == ["not_a_day"]
     assert list(ask(EodhdSource, calendar="XASX").source.ticker_events()) == []
+
+
+def test_ratios_are_the_last_sessions_and_what_a_bank_has_not_is_missing(ask, rows_of):
+    eodhd = ask(EodhdSource, symbols=("CBA",), plan="paid")
+    general = {"Code": "CBA", "CurrencyCode": "USD"}
+    highlights = {"MarketCapitalization": 2e11, "PERatio": 20.5, "DividendYield": 0.04, "EBITDA": None}
+    valuation = {"PriceBookMRQ": "2.5", "EnterpriseValueEbitda": 0}
+    eodhd.on("/api/fundamentals/CBA.US", {"General": general, "Highlights": highlights, "Valuation": valuation})
+    (found,) = rows_of(eodhd.source.company_ratios())
+    assert {name: value for name, value in found.items() if value is not None} == {
+        "source_symbol": "CBA", "as_of_date": dt.date(2024, 6, 5), "currency_code": "USD", "market_cap": 2e11,
+        "price_to_earnings": 20.5, "dividend_yield": 0.04, "price_to_book": 2.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", [{}, {"Highlights": [], "Valuation": None}])
+def test_a_company_without_ratios_has_no_row(ask, rows_of, parts):
+    eodhd = ask(EodhdSource, symbols=("AAPL",), plan="paid")
+    eodhd.on("/api/fundamentals/AAPL.US", {"General": {"Code": "AAPL"}, **parts})
+    assert rows_of(eodhd.source.company_ratios()) == []

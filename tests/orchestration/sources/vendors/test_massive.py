@@ -554,3 +554,22 @@ def test_a_redirect_is_not_followed(ask):
     with pytest.raises(VendorRefused, match="bad_request"):
         list(massive.source.splits(MONDAY, MONDAY))
     assert len(massive.script.requests) == 1
+
+
+def test_ratios_are_fractions_of_the_vendors_day_and_come_in_pages(ask, rows_of):
+    massive = ask(MassiveSource, symbols=("AAPL", "MSFT"))
+    path = "/stocks/financials/v1/ratios"
+    apple = {"ticker": "AAPL", "cik": "320193", "date": "2024-05-31", "dividend_yield": 0.0044, "ev_to_ebitda": 24.1}
+    massive.on(
+        path,
+        {"results": [apple], "next_url": f"https://api.polygon.io{path}?cursor=2"},
+        {"results": [{"ticker": "MSFT", "date": "2024-06-03", "return_on_equity": 1.5284, "current": 1.2},
+                     {"ticker": "OTHER", "date": "2024-06-03", "current": 1.0}]},
+    )  # fmt: skip
+    found = [{k: v for k, v in row.items() if v is not None} for row in rows_of(massive.source.company_ratios())]
+    assert found == [
+        {"source_symbol": "AAPL", "as_of_date": dt.date(2024, 5, 31), "currency_code": "USD",
+         "dividend_yield": 0.0044, "enterprise_value_to_ebitda": 24.1},
+        {"source_symbol": "MSFT", "as_of_date": dt.date(2024, 6, 3), "currency_code": "USD",
+         "return_on_equity": 1.5284, "current_ratio": 1.2},
+    ]  # fmt: skip

@@ -40,7 +40,7 @@ SPOILED = (
     {"raw": 5, "fmt": "5"}, [1, 2], {"$": None}, 1e300, -1e30, 2**63, 2**70, -1, 0,
 )  # fmt: skip
 SOURCES = {"eodhd": EodhdSource, "massive": MassiveSource, "twelve_data": TwelveDataSource, "yahoo": YahooSource}
-WITHOUT_DAYS = ("instruments", "market_holidays", "ticker_events")
+WITHOUT_DAYS = ("instruments", "market_holidays", "ticker_events", "company_ratios")
 # What the made-up market does not have.
 BODIES: dict[str, Any] = {
     "/v2/reference/news": {"results": [

@@ -356,3 +356,26 @@ def test_an_add_on_in_place_of_an_isin_is_no_isin(twelve, rows_of):
 def test_the_day_after_tomorrow_is_not_asked_for(twelve, rows_of):
     assert bars(twelve, rows_of, WEDNESDAY + dt.timedelta(1), WEDNESDAY + dt.timedelta(2)) == []
     assert twelve.script.requests == []
+
+
+def test_ratios_are_nested_and_debt_to_equity_comes_in_per_cent(twelve, rows_of):
+    balance = {"total_debt_to_equity_mrq": 219.83, "current_ratio_mrq": 1.06}
+    statistics = {
+        "valuations_metrics": {"market_capitalization": 2_546_807_865_344, "trailing_pe": 30.1},
+        "financials": {"profit_margin": 0.25, "balance_sheet": balance},
+        "dividends_and_splits": None,
+    }
+    meta = {name: value for name, value in META.items() if name != "interval"}
+    twelve.on("/statistics", {"meta": meta, "statistics": statistics})
+    (found,) = rows_of(twelve.source.company_ratios())
+    assert {name: value for name, value in found.items() if value is not None} == {
+        "source_symbol": "AAPL", "as_of_date": dt.date(2024, 6, 5), "currency_code": "USD",
+        "market_cap": 2546807865344.0, "price_to_earnings": 30.1, "profit_margin": 0.25,
+        "debt_to_equity": pytest.approx(2.1983), "current_ratio": 1.06,
+    }  # fmt: skip
+
+
+def test_ratios_of_another_company_are_refused(twelve, rows_of, refused_of):
+    twelve.on("/statistics", {"meta": META | {"symbol": "OTHER", "interval": None}, "statistics": {}})
+    batches = list(twelve.source.company_ratios())
+    assert (rows_of(batches), [r.rule for r in refused_of(batches)]) == ([], ["another_symbol"])

@@ -257,3 +257,14 @@ def test_too_many_requests_is_an_hour_of_silence(yahoo, refused_of):
 def test_a_page_in_place_of_an_answer_is_asked_again(yahoo, rows_of):
     yahoo.on(PATH + "AAPL", "<html>Will be right back...</html>", chart([opened("2024-06-03")]))
     assert len(rows_of(bars(yahoo))) == 1
+
+
+def test_ratios_come_with_the_prices_and_yields_as_fractions(yahoo, rows_of):
+    with_crumb(yahoo, "cRuMb.1")
+    row = quote("AAPL", marketCap=3e12, trailingPE=30.5, dividendYield=0.44, trailingAnnualDividendYield=0.0044)
+    yahoo.on(CRUMBED, {"quoteResponse": {"result": [row, quote("OTHER", marketCap=1e9)], "error": None}})
+    (found,) = rows_of(yahoo.source.company_ratios())
+    assert {name: value for name, value in found.items() if value is not None} == {
+        "source_symbol": "AAPL", "as_of_date": dt.date(2024, 6, 5), "currency_code": "USD", "market_cap": 3e12,
+        "price_to_earnings": 30.5, "dividend_yield": 0.0044,
+    }  # fmt: skip
