@@ -37,6 +37,7 @@ from api.routes import (
     indicators,
     indices,
     instruments,
+    jobs,
     news,
     quotes,
     rankings,
@@ -68,6 +69,13 @@ VERSIONED = [
     indices.list_index_levels,
     indices.list_risk_metrics,
     blackscholes.value_options,
+    jobs.create_job,
+    jobs.list_jobs,
+    jobs.get_job,
+    jobs.cancel_job,
+    jobs.recompute_rankings,
+    jobs.refresh,
+    jobs.test_refresh,
 ]
 UNVERSIONED = [
     root.welcome,

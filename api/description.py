@@ -28,11 +28,13 @@ MEANINGS = {
     404: "There is no such thing, or not on that day.",
     405: "The address does not take this method.",
     408: "The body arrived too slowly.",
+    409: "It does not go with how things stand; the answer says with what.",
     410: "The data has changed since the cursor was handed out.",
+    412: "It has changed since the version that If-Match names.",
     413: "The body is larger than it may be.",
     415: "The body is in a format that is not read here.",
     422: "Each part can be read, but together they ask for nothing.",
-    429: "The client asks more often than it may; Retry-After says when to ask again.",
+    429: "The client asks for more, or more often, than it may; Retry-After says when to ask again.",
     500: "Something broke on our side.",
     503: "It cannot be answered now; Retry-After says when to try again.",
 }
@@ -84,6 +86,10 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
             Tag(name="Market data", description="What the market did, and what companies reported."),
             Tag(name="Research", description="What was computed from it."),
             Tag(name="Calculations", description="Closed formulas, answered at once; nothing is kept."),
+            Tag(name="Jobs", description="Work that is asked for here and done by the pipelines."),
+            Tag(name="Portfolios", description="What somebody holds, and what is said of it."),
+            Tag(name="Alerts", description="What somebody waits for, and where it is told."),
+            Tag(name="Events", description="The one log of what happened."),
             Tag(name="Service", description="The service itself."),
         ],
     )
@@ -118,6 +124,10 @@ def _complete(operation: Json, handler: HTTPRouteHandler) -> None:
     ok = operation["responses"][status]
     ok["description"] = operation["summary"]
     ok["headers"] = {name: _header(text) for name, text in HEADERS.items()}
+    if handler.status_code in (201, 202):
+        ok["headers"]["Location"] = _header("Address of what was made.")
+    if handler.status_code == 202:
+        ok["headers"]["Retry-After"] = _header("Seconds after which it is worth while to look.")
     if handler.opt["example"] is not None:
         ok["content"]["application/json"]["example"] = handler.opt["example"]
     responses = {status: ok}

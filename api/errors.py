@@ -24,12 +24,13 @@ from typing import Any, ClassVar
 import msgspec
 
 
-class ParameterError(msgspec.Struct, frozen=True):
-    """One parameter and what is wrong with it."""
+class ParameterError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One parameter, or one place in the body (a JSON pointer), and what is wrong with it."""
 
-    parameter: str
-    code: str
-    message: str
+    parameter: str | None = None
+    code: str = ""
+    message: str = ""
+    pointer: str | None = None
 
 
 class ApiProblem(Exception):

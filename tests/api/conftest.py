@@ -18,6 +18,8 @@ from warehouse.secrets import OWNER_SCOPES, hash_of
 from warehouse.settings import Settings
 
 SEED = Path(__file__).parent / "seed.sql"
+# What Alice has; the ids are those of the examples in the documentation.
+BELONGINGS = Path(__file__).parent / "belongings.sql"
 NOW = dt.datetime(2024, 6, 27, 12, tzinfo=dt.UTC)
 
 
@@ -61,6 +63,7 @@ def fill(owner_url: str) -> None:
                 "now": NOW,
             }
             connection.execute(INSERT_API_KEY, row)
+        connection.execute(BELONGINGS.read_text())
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +96,39 @@ def own(database, tmp_path: Path) -> Iterator[tuple[TestClient, psycopg.Connecti
         connect(database.url, autocommit=True) as connection,
     ):
         yield client, connection
+
+
+class Site(NamedTuple):
+    """A client over a filled warehouse that the tests of one module write to, and the pipelines' connection to it."""
+
+    client: TestClient
+    connection: psycopg.Connection
+    owner_url: str
+
+    def ask(self, method: str, path: str, person: Person | None = ALICE, **rest):
+        """Send a request as somebody."""
+        headers = {**(person.headers if person else {}), **rest.pop("headers", {})}
+        return self.client.request(method, path, headers=headers, **rest)
+
+    def rows(self, sql: str, *parameters):
+        """Return the rows of a query, as the pipelines see them."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+
+@pytest.fixture(scope="module")
+def site(server: EmbeddedServer, template: str, tmp_path_factory, request) -> Iterator[Site]:
+    """A warehouse of the module's own."""
+    name = f"site_{abs(hash(request.module.__name__)) % 10**8}"
+    with connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template}")
+        connection.execute(f"grant create, temporary on database {name} to factorloom_writer")
+    url = server.url(name)
+    fill(url)
+    settings = settings_for(with_role(url, API), tmp_path_factory.mktemp("home"))
+    with (
+        TestClient(create_app(settings)) as client,
+        connect(with_role(url, WRITER), autocommit=True) as connection,
+    ):
+        yield Site(client, connection, url)
+    with connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")

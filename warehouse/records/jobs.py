@@ -6,7 +6,7 @@ Another kind joins by one entry of `KINDS`, and one of `orchestration.job_kinds.
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, Union
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,8 @@ LIFE = dt.timedelta(hours=24)
 MAX_ATTEMPTS = 3
 # What one job may be estimated to cost. Unit seconds of one core.
 MAX_COST_SECONDS = 4 * 3600.0
+# What the jobs of one user within 24 hours may be estimated to cost together. Unit seconds of one core.
+BUDGET_SECONDS = 6 * 3600.0
 # Of one user at once; more wait.
 RUNNING_PER_USER = 2
 WAITING_PER_USER = 20
@@ -161,10 +163,34 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+class AnyAsked(msgspec.Struct, frozen=True):
+    """A request for a job of some kind, as its sender writes it."""
+
+    parameters: Parameters
+
+
+if TYPE_CHECKING:
+    Asked: TypeAlias = AnyAsked
+else:
+    # One shape per kind, told apart by `kind`: what is documented and what is taken follow from KINDS alone.
+    Asked = Union[  # noqa: UP007 # made of a list that grows
+        tuple(
+            msgspec.defstruct(
+                f"{name.title().replace('_', '')}Asked",
+                [("parameters", Annotated[kind.parameters, Meta(description=f"What is asked. {kind.description}")])],
+                namespace={"__doc__": kind.description},
+                tag_field="kind",
+                tag=name,
+                frozen=True,
+                forbid_unknown_fields=True,
+            )
+            for name, kind in KINDS.items()
+        )
+    ]
+
+
 class Job(msgspec.Struct, frozen=True):
     """One requested piece of work."""
-
-    JSON_COLUMNS: ClassVar[tuple[str, ...]] = ("parameters", "result")
 
     job_id: Annotated[UUID, Meta(description="Id of the job.")]
     kind: Annotated[str, Meta(description="Kind of work.")]
@@ -191,6 +217,11 @@ class Artifact(msgspec.Struct, frozen=True):
     name: Annotated[str, Meta(description="What it is, for example backtest/balanced.")]
     uri: Annotated[str, Meta(description="Where it lies: an address of this API, a table, or a place in the store.")]
     media_type: Annotated[str, Meta(description="Media type of what lies there.")] = "application/json"
+
+
+def kind_of(asked: AnyAsked) -> str:
+    """Return the kind that a request is for."""
+    return str(asked.__struct_config__.tag)
 
 
 def decode_parameters(kind: str, body: bytes | Mapping[str, Any]) -> Parameters:
@@ -231,7 +262,7 @@ def require_affordable(kind: str, asked: Parameters) -> float:
 
 def canonical(asked: Parameters) -> dict[str, Any]:
     """Return parameters as JSON knows them, every default filled in."""
-    plain: dict[str, Any] = msgspec.to_builtins(asked)
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(asked))
     return plain
 
 

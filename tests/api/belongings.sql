@@ -1,0 +1,13 @@
+insert into app.jobs (
+    job_id, user_id, kind, parameters, parameters_hash, cost_seconds, correlation_id, requested_at, expires_at
+) values (
+    '018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c4d', '00000000-0000-7000-8000-00000000a11c', 'backtest', '{}', 'h', 8.2, 'r',
+    '2024-06-27T11:00:00Z', '2024-06-28T11:00:00Z'
+);
+insert into app.portfolios (portfolio_id, user_id, name, currency_code) values (
+    '018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c4e', '00000000-0000-7000-8000-00000000a11c', 'Pension', 'USD'
+);
+insert into app.holdings (portfolio_id, instrument_id, user_id, quantity_shares, cost_price)
+select '018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c4e', instrument_id, '00000000-0000-7000-8000-00000000a11c', 10, 12.5
+from marts.dim_instruments
+where ticker = 'ACME';
