@@ -13,7 +13,6 @@ BACKTEST = {"kind": "backtest", "parameters": {"quantile": 0.2}}
 
 @pytest.fixture(autouse=True)
 def nothing_waits(site):
-    yield
     site.connection.execute("delete from app.jobs")
 
 

@@ -83,7 +83,7 @@ class Spent(msgspec.Struct, frozen=True):
 class JobDetail(msgspec.Struct, frozen=True):
     """One job and what it has made."""
 
-    job: Annotated[Job, Meta(description="The job.")]
+    job: Job
     artifacts: Annotated[list[Artifact], Meta(description="What it has made, and where that lies.")]
 
 
