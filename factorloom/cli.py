@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from factorloom.alert_commands import alerts
+
 if TYPE_CHECKING:
     from warehouse.settings import Settings
 
@@ -29,6 +31,7 @@ imports = typer.Typer(
     no_args_is_help=True,
 )
 commands.add_typer(imports, name="import")
+commands.add_typer(alerts, name="alerts")
 
 ImportedFile = Annotated[Path, typer.Argument(help="File to read, .csv, .csv.gz or .parquet.")]
 MappingFile = Annotated[Path | None, typer.Option("--mapping", help="Mapping that says what its columns are called.")]
@@ -96,6 +99,14 @@ def api() -> None:
     if settings.is_embedded:
         prepare(settings)
     run(settings)
+
+
+@commands.command()
+def deliver() -> None:
+    """Send what falls due in the outbox at once, beside the sensor that does it every few seconds; until Ctrl-C."""
+    from factorloom.delivering import deliver as run
+
+    run(_settings(), lambda text: print(text, flush=True))
 
 
 @commands.command()

@@ -6,9 +6,12 @@ FrontError
 ├── PreparationFailed    databases, Dagster's storage or the dbt manifest could not be brought up to date
 ├── RefreshFailed        a run of the pipeline failed
 ├── UnknownFakeVendor    no made-up vendor has this name
+├── SinkRefused          nothing may be sent to the receiver on this machine
+├── NothingNamed         a command was not told which of many it is about
 └── InstallationError    a file that belongs to the installation is missing
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -63,6 +66,23 @@ class UnknownFakeVendor(FrontError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"fake-vendor: the name must be one of {known}; got {name!r}. Choose one of them.")
+
+
+class SinkRefused(FrontError):
+    """Nothing may be sent to the receiver on this machine."""
+
+    def __init__(self, address: str, allowed: Sequence[str]) -> None:
+        super().__init__(
+            f"alerts sink: {address} must be listed in FACTORLOOM_WEBHOOK_ALLOW; it holds {list(allowed)}. "
+            f"Write FACTORLOOM_WEBHOOK_ALLOW={address} into .env and start `factorloom up` again."
+        )
+
+
+class NothingNamed(FrontError):
+    """A command was not told which of many it is about."""
+
+    def __init__(self, where: str, *, must: str) -> None:
+        super().__init__(f"{where}: {must}; got nothing. `factorloom {where} --help` shows how.")
 
 
 class InstallationError(FrontError):

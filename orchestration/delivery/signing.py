@@ -8,11 +8,12 @@ import binascii
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestration.delivery.errors import SecretMalformed
 
 PREFIX = "whsec_"
+TOLERANCE = dt.timedelta(minutes=5)
 
 
 def signed_headers(body: bytes, *, message_id: str, sent_at: dt.datetime, secrets: Sequence[str]) -> dict[str, str]:
@@ -41,6 +42,30 @@ def signed_headers(body: bytes, *, message_id: str, sent_at: dt.datetime, secret
         "webhook-timestamp": timestamp,
         "webhook-signature": " ".join(_signature(signed, secret) for secret in secrets),
     }
+
+
+def is_signed(headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: dt.datetime) -> bool:
+    """Tell whether a message was signed with one of the secrets, lately; what a receiver does.
+
+    Parameters
+    ----------
+    headers
+        As they came, names in lower case.
+    body
+        Exactly the bytes that came.
+    secrets
+        As shown to the owner of the endpoint.
+    now
+        A message that was signed more than five minutes away from it may have been recorded and sent again.
+    """
+    try:
+        sent_at = dt.datetime.fromtimestamp(int(headers["webhook-timestamp"]), dt.UTC)
+        message_id, given = headers["webhook-id"], headers["webhook-signature"].split()
+    except (KeyError, ValueError, OverflowError, OSError):
+        return False
+    wanted = signed_headers(body, message_id=message_id, sent_at=sent_at, secrets=secrets)["webhook-signature"].split()
+    is_ours = any(hmac.compare_digest(one.encode(), other.encode()) for one in given for other in wanted)
+    return is_ours and abs(now - sent_at) <= TOLERANCE
 
 
 def _signature(signed: bytes, secret: str) -> str:

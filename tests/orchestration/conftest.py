@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
+from tests.orchestration.outboxes import Outbox
+
 MARTS = Path(__file__).parents[1] / "marts.sql"
 
 
@@ -83,6 +85,13 @@ def receiver() -> Iterator[Receiver]:
     """A running receiver."""
     with running_receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def outbox(database: Any, receiver: Receiver) -> Iterator[Outbox]:
+    """An outbox with a channel at a running receiver."""
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        yield Outbox(connection, receiver)
 
 
 class Market:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -18,87 +17,13 @@ from standardwebhooks import Webhook
 from orchestration.delivery.posting import Poster
 from orchestration.delivery.webhooks import WebhookSender
 from orchestration.outbox import Delivered, deliver_due, message_of
-from warehouse.queries.alert_evaluation import Announcement, announce
-from warehouse.queries.channels import create_channel
+from tests.orchestration.outboxes import KEYS, Outbox
 from warehouse.queries.deliveries import PER_CHANNEL, claim
 from warehouse.secrets import LOCAL_OWNER_ID, KeyRing
 
-KEYS = KeyRing({"k": bytes(range(32))})
 DONE = Delivered(1, 0, 0, 0)
 RETRIED = Delivered(0, 1, 0, 0)
 DEAD = Delivered(0, 0, 1, 0)
-
-
-class Time:
-    """A clock that stands until it is moved; it begins now, since receivers refuse old signatures."""
-
-    def __init__(self) -> None:
-        self.now = dt.datetime.now(dt.UTC)
-
-    def __call__(self) -> dt.datetime:
-        return self.now
-
-    def pass_(self, **duration: float) -> None:
-        self.now += dt.timedelta(**duration)
-
-
-class Outbox:
-    """A warehouse with an endpoint at a receiver, and one rule whose announcements are made by hand."""
-
-    def __init__(self, connection: psycopg.Connection, receiver: Any) -> None:
-        self.connection = connection
-        self.receiver = receiver
-        self.clock = Time()
-        self.sender = WebhookSender(Poster(allow=[receiver.address], timeout_seconds=5))
-        self.alert_id = uuid.uuid4()
-        connection.execute(
-            "insert into app.alerts (alert_id, user_id, name, rule) values (%s, %s, 'r', '{}')",
-            [self.alert_id, LOCAL_OWNER_ID],
-        )
-        self.secret = self.add_endpoint(receiver.url)
-
-    def add_endpoint(self, url: str) -> str:
-        made = create_channel(
-            self.connection, "webhook", url, user_id=LOCAL_OWNER_ID, keys=KEYS, now=self.clock(),
-            allow=[self.receiver.address], is_verified=True,
-        )  # fmt: skip
-        assert made.secret is not None
-        return made.secret
-
-    def put(self, n: int = 1) -> None:
-        announcements = [
-            Announcement(
-                alert_event_id=uuid.uuid4(),
-                alert_id=self.alert_id,
-                user_id=uuid.UUID(LOCAL_OWNER_ID),
-                instrument_id="a",
-                type="triggered",
-                episode=1,
-                dedup_key=uuid.uuid4().hex,
-                observed_value=1.5,
-                observed_at=self.clock(),
-                message="A: price 1.5 is at or above 1.",
-                payload={"episode": 1, "level": 1.0},
-            )
-            for _ in range(n)
-        ]
-        announce(self.connection, announcements, now=self.clock())
-
-    def deliver(self, **options: Any) -> Delivered:
-        return deliver_due(self.connection, {"webhook": self.sender}, KEYS, clock=self.clock, **options)
-
-    def rows(self, columns: str) -> list[Any]:
-        return self.connection.execute(f"select {columns} from app.deliveries order by delivery_id").fetchall()
-
-    def row(self, columns: str) -> Any:
-        [row] = self.rows(columns)
-        return row
-
-
-@pytest.fixture
-def outbox(database: Any, receiver: Any) -> Any:
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        yield Outbox(connection, receiver)
 
 
 def test_a_delivery_arrives_signed_under_its_id_and_is_done(outbox: Outbox) -> None:

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from warehouse.queries.events import write_event
 from warehouse.records.channels import DEFAULT_EVENT_TYPES, check_channel, shown_address
-from warehouse.secrets import KeyRing, new_webhook_secret
+from warehouse.secrets import KeyRing, Sealed, new_webhook_secret
 
 # After a rotation both secrets sign, so that receivers can be changed over at leisure.
 ROTATION_HOURS = 24
@@ -38,6 +38,12 @@ select
 from app.channels
 where user_id = %(user_id)s
 order by created_at, channel_id
+"""
+
+SECRETS_OF = """
+select secret_key_id, secret_encrypted, previous_secret_key_id, previous_secret_encrypted
+from app.channels
+where channel_id = %(channel_id)s
 """
 
 # The former secret moves over and goes on signing; one that was still signing from an earlier rotation ends here.
@@ -198,6 +204,19 @@ def read_channels(connection: psycopg.Connection, *, user_id: UUID | str) -> lis
     """Return the channels of a user, oldest first."""
     with connection.cursor(row_factory=class_row(Channel)) as cursor:
         return cursor.execute(CHANNELS_OF, {"user_id": user_id}).fetchall()
+
+
+def read_secrets(connection: psycopg.Connection, channel_id: UUID, *, keys: KeyRing) -> list[str]:
+    """Return the secrets of a channel, decrypted, the newest first; for a receiver of our own.
+
+    Raises
+    ------
+    SecretError
+        If a key is not there, or something was not encrypted with it for this channel.
+    """
+    row = connection.execute(SECRETS_OF, {"channel_id": channel_id}).fetchone() or (None,) * 4
+    pairs = ((row[0], row[1]), (row[2], row[3]))
+    return [keys.open(Sealed(*pair), bound_to=str(channel_id)) for pair in pairs if pair[0] is not None]
 
 
 def ask_receiver(connection: psycopg.Connection, channel_id: UUID, *, user_id: UUID | str, now: dt.datetime) -> None:

@@ -1,0 +1,134 @@
+"""`factorloom alerts ...`: what a person does about alerts. Every command imports what it needs when it runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from warehouse.settings import Settings
+
+alerts = typer.Typer(help="Alerts: where they go, and what became of them.", no_args_is_help=True)
+
+DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+@alerts.command()
+def sink(
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on 127.0.0.1 to listen on.")] = 9000,
+) -> None:
+    """Receive alerts on this machine as a webhook would, verify their signatures, and show them; until Ctrl-C."""
+    from factorloom.sink import run
+
+    with _warehouse() as (settings, connection):
+        run(settings, connection, port=port, console=Console())
+
+
+@alerts.command()
+def channels() -> None:
+    """Show where alerts go, and how well their receivers do."""
+    from factorloom.channel_tables import channels_table
+    from warehouse.queries.channels import read_channels
+    from warehouse.secrets import LOCAL_OWNER_ID
+
+    with _warehouse() as (_, connection):
+        Console().print(channels_table(read_channels(connection, user_id=LOCAL_OWNER_ID)))
+
+
+@alerts.command()
+def connect(
+    kind: Annotated[str, typer.Argument(help="webhook, email or slack.")],
+    address: Annotated[str, typer.Argument(help="URL of the webhook or of Slack's incoming webhook, or mail address.")],
+    events: Annotated[str, typer.Option(help="Types of events, separated by commas.")] = "alert.*,incident.*,channel.*",
+    owners: Annotated[str, typer.Option(help="Incidents of tables of these owners alone, separated by commas.")] = "",
+) -> None:
+    """Add a place that alerts go to; its receiver is asked first whether it wants them."""
+    from warehouse.clock import clock_of
+    from warehouse.queries.channels import create_channel
+    from warehouse.secrets import LOCAL_OWNER_ID, webhook_keys
+
+    with _warehouse() as (settings, connection):
+        made = create_channel(
+            connection, kind, address, user_id=LOCAL_OWNER_ID, keys=webhook_keys(settings), now=clock_of(settings)(),
+            allow=settings.webhook_allow, event_types=_split(events), owners=_split(owners),
+        )  # fmt: skip
+    print(f"Channel {made.channel_id} waits for its receiver to confirm: see `factorloom alerts channels`.")
+    if made.secret is not None:
+        print(f"It signs with {made.secret}\nKeep that in the receiver: it is shown this once.")
+
+
+@alerts.command()
+def disconnect(channel: Annotated[str, typer.Argument(help="Id of the channel.")]) -> None:
+    """Switch a channel off; what waits for it is dropped."""
+    from uuid import UUID
+
+    from warehouse.clock import clock_of
+    from warehouse.queries.channels import close_channel
+
+    with _warehouse() as (settings, connection):
+        was_on = close_channel(connection, UUID(channel), reason="its owner switched it off", now=clock_of(settings)())
+    print("Switched off." if was_on else "No channel that is on has this id.")
+
+
+@alerts.command()
+def deliveries(
+    state: Annotated[str | None, typer.Option(help="pending, leased, done, dead or cancelled.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+) -> None:
+    """Show what was sent, the newest first; `--state dead` shows what was given up."""
+    from factorloom.channel_tables import deliveries_table
+    from warehouse.queries.deliveries import read_deliveries
+
+    with _warehouse() as (_, connection):
+        Console().print(deliveries_table(read_deliveries(connection, state=state, limit=limit)))
+
+
+@alerts.command()
+def replay(
+    delivery: Annotated[str | None, typer.Argument(help="Id of one delivery, however it has ended.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=DAY_FORMATS, help="Those made from then on, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=DAY_FORMATS, help="Those made until then, UTC.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Those of one channel.")] = None,
+    all_states: Annotated[bool, typer.Option("--all", help="Also those that were received or dropped.")] = False,
+) -> None:
+    """Send again what was given up: one delivery by its id, or a range; under the same ids, with all tries anew."""
+    from factorloom.errors import NothingNamed
+    from warehouse.clock import clock_of
+    from warehouse.queries.deliveries import BEGINNING, END, replay
+
+    if delivery is None and since is None and channel is None:
+        raise NothingNamed("alerts replay", must="an id, --since or --channel must say what is sent again")
+    with _warehouse() as (settings, connection):
+        n_replayed = replay(
+            connection,
+            now=clock_of(settings)(),
+            delivery_id=delivery,
+            channel_id=channel,
+            since=since.replace(tzinfo=UTC) if since else BEGINNING,
+            until=until.replace(tzinfo=UTC) if until else END,
+            states=("dead", "cancelled", "done") if all_states or delivery else ("dead",),
+        )
+    print(f"{n_replayed} deliveries go out again.")
+
+
+def _split(given: str) -> list[str]:
+    return [part.strip() for part in given.split(",") if part.strip()]
+
+
+@contextmanager
+def _warehouse() -> "Iterator[tuple[Settings, psycopg.Connection]]":
+    """Open a connection as the pipelines do; commits at the end, unless an error leaves it."""
+    from warehouse.connect import connect, writer_url
+    from warehouse.migrate import prepare
+    from warehouse.settings import current_settings
+
+    settings = current_settings()
+    if settings.is_embedded:
+        prepare(settings)
+    with connect(writer_url(settings)) as connection:
+        yield settings, connection
