@@ -164,6 +164,11 @@ class HomeCalendar:
         """Close of a session, UTC, early closes respected; `NotASession` if it is none."""
         return self._schedule.closes[self._position(session)]
 
+    def is_open_at(self, instant: dt.datetime) -> bool:
+        """Whether the exchange trades at an instant: from the opening, the close left out."""
+        day = instant.astimezone(self.timezone).date()
+        return self.is_session(day) and self.open_at(day) <= instant < self.close_at(day)
+
     def next_session(self, day: dt.date) -> dt.date:
         """First session after a day, which need not be a session itself."""
         self._require_known(day)

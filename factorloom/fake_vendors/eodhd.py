@@ -28,7 +28,7 @@ class FakeEodhd:
         if kind in answers:
             return answers[kind](asked, name.removesuffix(".US"))
         if kind == "exchange-details":
-            return as_json({"Name": "USA", "ExchangeHolidays": {}})
+            return as_json({"Name": "USA", "isOpen": self._market.is_open, "ExchangeHolidays": {}})
         return (
             as_json([])
             if kind in ("news", "symbol-change-history")

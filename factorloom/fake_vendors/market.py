@@ -110,6 +110,11 @@ class FakeMarket:
         """Last session that is over."""
         return self.calendar.last_closed_session(dt.datetime.now(dt.UTC))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the exchange trades now."""
+        return self.calendar.is_open_at(dt.datetime.now(dt.UTC))
+
     def ratios(self, symbol: str) -> Ratios:
         """Return what the last close makes of a company's newest statement, its quarter taken for a year."""
         today = self.today

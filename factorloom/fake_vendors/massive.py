@@ -57,6 +57,8 @@ class FakeMassive:
             return self._rates(dt.date.fromisoformat(found[1]))
         if asked.path.startswith(("/v2/reference/news", "/vX/reference/tickers/")):
             return as_json({"status": "OK"})
+        if asked.path == "/v1/marketstatus/now":
+            return as_json({"market": "open", "exchanges": {"nyse": "open" if self._market.is_open else "closed"}})
         if asked.path == "/v1/marketstatus/upcoming":
             return as_json([])
         return as_json({"status": "NOT_FOUND", "message": "page not found"}, 404)

@@ -29,6 +29,8 @@ class FakeTwelveData:
             return self._stocks(asked.parameters["mic_code"])
         if asked.path == "/quote":
             return self._quotes(asked.parameters["symbol"].split(","))
+        if asked.path == "/market_state":
+            return as_json([{"name": "NYSE", "code": "XNYS", "is_market_open": self._market.is_open}])
         symbol = asked.parameters.get("symbol", "")
         if "/" in symbol:
             return self._rates(asked, symbol)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orchestration.sources.errors import VendorError
-from orchestration.sources.protocols import HasTickerBars, Source, capabilities
+from orchestration.sources.protocols import HasMarketStatus, HasTickerBars, Source, capabilities
 from orchestration.sources.quoting import quote_batches, quotes_in
 from orchestration.sources.records import Batch, Quote
 from orchestration.sources.vendor import VendorSource
@@ -132,6 +132,10 @@ class FailoverSource:
     def market_holidays(self) -> Iterator[Batch]:
         """Holidays of the first source that answers."""
         yield from self._ask("market_holidays", lambda source: source.market_holidays())  # type: ignore[attr-defined]
+
+    def market_status(self) -> bool | None:
+        """What the first source says that can tell; what another says of it is another exchange's."""
+        return self._first.market_status() if isinstance(self._first, HasMarketStatus) else None
 
     def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices at an instant, of the first source that answers."""

@@ -154,6 +154,15 @@ class HasMarketHolidays(Protocol):
 
 
 @runtime_checkable
+class HasMarketStatus(Protocol):
+    """Knows whether exchanges are open."""
+
+    def market_status(self) -> bool | None:
+        """Whether the home exchange trades now; None where the answer does not say."""
+        ...
+
+
+@runtime_checkable
 class HasTickerEvents(Protocol):
     """Knows what instruments were called before."""
 
@@ -176,6 +185,7 @@ _CAPABILITIES: dict[str, type] = {
     "fx_rates": HasFxRates,
     "market_holidays": HasMarketHolidays,
     "ticker_events": HasTickerEvents,
+    "market_status": HasMarketStatus,
 }
 
 

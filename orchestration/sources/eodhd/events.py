@@ -73,6 +73,7 @@ class Article(msgspec.Struct):
 
 
 class _Exchange(msgspec.Struct):
+    isOpen: bool | None = None
     ExchangeHolidays: msgspec.Raw = NOTHING
 
 
@@ -86,6 +87,11 @@ class Holiday(msgspec.Struct):
 def holidays(body: bytes) -> list[Holiday | bytes]:
     """Read the holidays of an exchange: a list, or an object keyed "0", "1", ..."""
     return rows_of(as_list(json_of(_Exchange)(body).ExchangeHolidays), Holiday)
+
+
+def is_open(body: bytes) -> bool | None:
+    """Read whether an exchange trades."""
+    return json_of(_Exchange)(body).isOpen
 
 
 def dividend_of(wire: DividendRow, turn: Turn) -> Dividend:

@@ -19,6 +19,7 @@ from orchestration.sources.eodhd.events import (
     dividend_of,
     holiday_of,
     holidays,
+    is_open,
     listed_dividend_of,
     split_of,
     ticker_event_of,
@@ -238,6 +239,10 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
         path, code = f"exchange-details/{self._exchange}", self._calendar.code
         rows = self.transport.fetch(Call(path, holidays, dict(_JSON), cost=_EXCHANGE_COST)) or []
         yield gather(MarketHoliday, "market_holidays", rows, lambda wire: holiday_of(wire, code), about=self._exchange)
+
+    def market_status(self) -> bool | None:
+        """Whether the home exchange trades now."""
+        return self.transport.fetch(Call(f"exchange-details/{self._exchange}", is_open, _JSON, cost=_EXCHANGE_COST))
 
     @property
     def _exchange(self) -> str:

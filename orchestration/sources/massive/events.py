@@ -106,6 +106,18 @@ class Holiday(msgspec.Struct):
     close: str | None = None
 
 
+class MarketStatus(msgspec.Struct):
+    """How it stands now with each exchange: open, closed or extended-hours."""
+
+    exchanges: dict[str, str | None] = {}
+
+
+def is_open(body: bytes) -> bool | None:
+    """Read whether New York's exchange trades."""
+    told = json_of(MarketStatus)(body).exchanges.get("nyse")
+    return None if told is None else told == "open"
+
+
 def take_dividend(wire: DividendRow, days: tuple[dt.date, dt.date], total: Total) -> None:
     """Add a dividend to those of the same symbol and day: a regular and a special one come as two rows."""
     name, ex_date = symbol(wire.ticker), within(day(wire.ex_dividend_date), *days)

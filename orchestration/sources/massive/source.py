@@ -35,6 +35,7 @@ from orchestration.sources.massive.events import (
     Total,
     article_of,
     holiday_of,
+    is_open,
     renamings,
     split_of,
     take_dividend,
@@ -232,6 +233,10 @@ class MassiveSource(SeriesSource[BarPage]):
         """Holidays that lie ahead, of the exchanges that a calendar code is known for."""
         rows = self.transport.fetch(Call("/v1/marketstatus/upcoming", lambda body: rows_of(body, Holiday))) or []
         yield gather(MarketHoliday, "market_holidays", rows, holiday_of, about="upcoming")
+
+    def market_status(self) -> bool | None:
+        """Whether New York's exchange trades now; hours before and after its session are none of it."""
+        return self.transport.fetch(Call("/v1/marketstatus/now", is_open))
 
     @cached_property
     def _listed(self) -> frozenset[str]:

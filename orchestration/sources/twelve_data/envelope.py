@@ -34,6 +34,7 @@ CREDITS: Mapping[str, int] = {
     "/cash_flow": 100,
     "/press_releases": 50,
     "/statistics": 50,
+    "/market_state": 1,
 }
 _NO_DATA = re.compile(r"no data is available", re.IGNORECASE)
 _TODAY = re.compile(r"for the day|daily", re.IGNORECASE)

@@ -5,7 +5,18 @@ import msgspec
 from orchestration.sources.makers import names_as_json
 from orchestration.sources.records import Dividend, NewsArticle, Split, Turn
 from orchestration.sources.twelve_data.envelope import Meta, enveloped
-from orchestration.sources.wire import NOTHING, NotBelieved, Number, currency, day, moment, number, symbol, text
+from orchestration.sources.wire import (
+    NOTHING,
+    NotBelieved,
+    Number,
+    currency,
+    day,
+    moment,
+    number,
+    rows_of,
+    symbol,
+    text,
+)
 
 
 class DividendRow(msgspec.Struct):
@@ -44,9 +55,22 @@ class _Releases(msgspec.Struct):
     press_releases: msgspec.Raw = NOTHING
 
 
+class MarketState(msgspec.Struct):
+    """How it stands now with an exchange."""
+
+    code: str
+    is_market_open: bool
+
+
 dividends = enveloped(Events, "dividends", DividendRow)
 splits = enveloped(Events, "splits", SplitRow)
 releases = enveloped(_Releases, "press_releases", Release)
+
+
+def is_open(body: bytes, code: str) -> bool | None:
+    """Read whether an exchange trades; the answer is a bare list."""
+    told = {row.code: row.is_market_open for row in rows_of(body, MarketState) if isinstance(row, MarketState)}
+    return told.get(code)
 
 
 def dividend_of(wire: DividendRow, turn: Turn, code: str | None) -> Dividend | None:

@@ -49,6 +49,7 @@ from orchestration.sources.twelve_data.events import (
     article_of,
     dividend_of,
     dividends,
+    is_open,
     releases,
     split_of,
     splits,
@@ -194,6 +195,12 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
         turns = [Turn("/".join(pair), *days) for pair in PAIRS]
         calls = ((turn, self._range(turn, {"symbol": turn.symbol})) for turn in turns)
         yield from self._by_symbol(gathering, calls, take)
+
+    def market_status(self) -> bool | None:
+        """Whether the home exchange trades now."""
+        code = self._calendar.code
+        call = Call("/market_state", partial(is_open, code=code), {"code": code}, cost=CREDITS["/market_state"])
+        return self.transport.fetch(call)
 
     @property
     def _home_venues(self) -> tuple[str, ...]:

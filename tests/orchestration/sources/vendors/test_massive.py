@@ -573,3 +573,9 @@ def test_ratios_are_fractions_of_the_vendors_day_and_come_in_pages(ask, rows_of)
         {"source_symbol": "MSFT", "as_of_date": dt.date(2024, 6, 3), "currency_code": "USD",
          "return_on_equity": 1.5284, "current_ratio": 1.2},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "wanted"), [("open", True), ("extended-hours", False), ("closed", False)])
+def test_the_hours_around_a_session_are_none_of_it(massive, told, wanted):
+    massive.on("/v1/marketstatus/now", {"market": "open", "exchanges": {"nyse": told, "otc": "open"}})
+    assert massive.source.market_status() is wanted

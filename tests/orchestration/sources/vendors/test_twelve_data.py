@@ -379,3 +379,10 @@ def test_ratios_of_another_company_are_refused(twelve, rows_of, refused_of):
     twelve.on("/statistics", {"meta": META | {"symbol": "OTHER", "interval": None}, "statistics": {}})
     batches = list(twelve.source.company_ratios())
     assert (rows_of(batches), [r.rule for r in refused_of(batches)]) == ([], ["another_symbol"])
+
+
+def test_whether_the_exchange_trades_comes_as_a_bare_list(twelve):
+    twelve.on("/market_state", [{"code": "XNAS", "is_market_open": False}, {"code": "XNYS", "is_market_open": True}])
+    assert twelve.source.market_status() is True
+    twelve.on("/market_state", [])
+    assert twelve.source.market_status() is None
