@@ -53,12 +53,14 @@ test: dev ## Everything, offline, with coverage
 test-fast: dev ## The tests that need neither a daemon nor a whole pipeline
 	$(BIN)/python -m pytest -q -m "not slow" -n 2
 
-faults: dev ## Kill the pipeline at 20 random moments and compare what is left
+faults: dev ## Kill pipelines at 20 random moments, and worker, database and receiver of 2,000 alerts at 66
 	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/pipeline/test_killed_runs.py
+	FACTORLOOM_TEST_DELIVERIES=2000 $(BIN)/python -m pytest -q -s tests/orchestration/test_delivery_faults.py
 
 bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.vendors
+	$(BIN)/python -m benchmarks.deliveries
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.quant $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python -m benchmarks.pipeline

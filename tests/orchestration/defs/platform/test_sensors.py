@@ -1,20 +1,25 @@
 """Failed runs are written into the log."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from orchestration.defs.platform.sensors import run_failures
+from orchestration.defs.platform.sensors import run_failures, run_recoveries
 from orchestration.installation import Installation
 from orchestration.resources import MarketData, Warehouse
 from warehouse.clock import clock_of
+from warehouse.queries.incidents import open_incident, resolve_incidents
 from warehouse.secrets import LOCAL_OWNER_ID
 from warehouse.settings import Settings
 
 # Dagster reads the fields of its resources in a way that pydantic has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:The `__fields__` attribute is deprecated")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The `__fields__` attribute is deprecated"),
+    pytest.mark.filterwarnings("ignore:Parameter `repository_def` of function `build_run_status_sensor_context`"),
+]
 
 
 class WarehouseAt(Warehouse):
@@ -71,6 +76,7 @@ def test_a_failed_run_is_written_once_with_its_job_and_the_first_line_of_the_err
         with database.connect() as connection:
             rows = connection.execute(
                 "select type, user_id::text, subject, payload, dedup_key, correlation_id from app.events"
+                " where type = 'run.failed'"
             ).fetchall()
         run_id = context.dagster_run.run_id
         payload = {
@@ -89,7 +95,7 @@ def test_a_run_whose_process_died_is_written_with_what_was_found_out(database: A
         run_failures(failure_context(instance, run, event, database))
         with database.connect() as connection:
             [(error, steps)] = connection.execute(
-                "select payload ->> 'error', payload -> 'failed_steps' from app.events"
+                "select payload ->> 'error', payload -> 'failed_steps' from app.events where type = 'run.failed'"
             )
         assert (error, steps) == ("the process of the run died", [])
 
@@ -97,3 +103,88 @@ def test_a_run_whose_process_died_is_written_with_what_was_found_out(database: A
 def test_the_sensor_runs_from_the_first_start() -> None:
     assert run_failures.default_status == dg.DefaultSensorStatus.RUNNING
     assert run_failures.description
+
+
+@dg.asset(key=["research", "rankings"], owners=["team:quant"])
+def rankings(context: dg.AssetExecutionContext) -> None:
+    if context.run.tags.get("breaks") == "yes":
+        raise ValueError("no forecast")
+
+
+class Runs:
+    """Runs a table's asset, and ticks the sensors on how that ended."""
+
+    def __init__(self, instance: dg.DagsterInstance, database: Any) -> None:
+        self.instance, self.database = instance, database
+        self.definitions = dg.Definitions(assets=[rankings])
+
+    def run(self, *, breaks: bool) -> str:
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        tags = {"breaks": "yes" if breaks else "no"}
+        result = job.execute_in_process(instance=self.instance, raise_on_error=False, tags=tags)
+        event = result.get_run_failure_event() if breaks else result.get_run_success_event()
+        context = dg.build_run_status_sensor_context(
+            sensor_name="any",
+            dagster_instance=self.instance,
+            dagster_run=result.dagster_run,
+            dagster_event=event,
+            resources={"warehouse": WarehouseAt(address=self.database.url), "market_data": InstallationAt()},
+            repository_def=self.definitions.get_repository_def(),
+        )
+        if breaks:
+            for _ in range(2):
+                run_failures(context.for_run_failure())
+            return ""
+        [skip] = [run_recoveries(context)]
+        assert isinstance(skip, dg.SkipReason)
+        return skip.skip_message or ""
+
+    def events(self) -> list[tuple[str, str, str]]:
+        with self.database.connect() as connection:
+            return connection.execute(
+                "select type, user_id::text, payload ->> 'message' from app.events where type like 'incident.%'"
+                " order by event_id"
+            ).fetchall()
+
+
+def test_operators_hear_once_that_a_table_fails_and_once_that_it_works_again(database: Any) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        runs = Runs(instance, database)
+        assert runs.run(breaks=False) == "nothing is known to fail"
+        runs.run(breaks=True)
+        runs.run(breaks=True)
+        message = "research.rankings fails: ValueError: no forecast"
+        assert runs.events() == [("incident.opened", LOCAL_OWNER_ID, message)]
+        assert runs.run(breaks=False) == "works again: research.rankings"
+        assert runs.run(breaks=False) == "nothing is known to fail"
+        _, resolved = runs.events()
+        assert resolved[0] == "incident.resolved"
+        assert resolved[2] == "research.rankings works again, after 1 min and 2 failed runs."
+        runs.run(breaks=True)
+        assert len(runs.events()) == 3
+
+
+def test_an_incident_names_the_owners_of_its_table_and_goes_to_every_operator(database: Any) -> None:
+    second = "00000000-0000-7000-8000-000000000002"
+    with database.connect() as connection:
+        connection.execute(
+            "insert into app.users (user_id, display_name, role) values (%s, 'B', 'admin'),"
+            " (gen_random_uuid(), 'C', 'user')",
+            [second],
+        )
+    with dg.DagsterInstance.ephemeral() as instance:
+        runs = Runs(instance, database)
+        runs.run(breaks=True)
+        assert [user_id for _, user_id, _ in runs.events()] == [LOCAL_OWNER_ID, second]
+    with database.connect() as connection:
+        found = connection.execute("select subject, owners, n_failures from app.incidents").fetchall()
+    assert found == [("research.rankings", ["team:quant"], 1)]
+
+
+def test_a_run_that_began_before_the_failure_does_not_close_it(database: Any) -> None:
+    now = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+    with database.connect() as connection:
+        open_incident(connection, "t", owners=[], error="e", job="j", run_id="r1", now=now)
+        earlier = now - dt.timedelta(seconds=1)
+        assert resolve_incidents(connection, ["t"], run_id="r2", started_at=earlier, now=now) == []
+        assert resolve_incidents(connection, ["t"], run_id="r3", started_at=now, now=now) == ["t"]
