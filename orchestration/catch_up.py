@@ -19,8 +19,11 @@ LAST_OF_PART = {
     "bars": DAILY,
     "market_data": (*DAILY, ["raw", "fundamentals"], ["factors", "fct_factor_exposures"]),
     "fundamentals": (["raw", "fundamentals"],),
-    "rankings": (["research", "forecasts"], ["research", "rankings"], ["research", "index_values"]),
-}
+    "rankings": (
+        ["research", "forecasts"], ["research", "rankings"], ["research", "index_values"],
+        ["research", "strategy_equity"],
+    ),
+}  # fmt: skip
 VERSIONS = dg.AssetKey(["research", "model_versions"])
 EXPOSURES = dg.AssetKey(["factors", "fct_factor_exposures"])
 # Says in the list of runs why a run was asked for.

@@ -3,7 +3,8 @@
 OrchestrationError
 ├── BacktestImpossible    there is nothing to trade
 ├── JobImpossible         a job that somebody asked for has nothing to run on
-└── DbtFailed             a table could not be built, or a test did not pass
+├── DbtFailed             a table could not be built, or a test did not pass
+└── StrategyMisconfigured the settings of a trading strategy do not hold together
 """
 
 import datetime as dt
@@ -39,4 +40,14 @@ class DbtFailed(OrchestrationError):
             f"dbt: every table must be built and every test pass; got {len(problems)} that did not:\n"
             + "\n".join(problems)
             + "\ndbt's log, dbt.log in DBT_LOG_PATH, has the whole story; mend the cause and run it again."
+        )
+
+
+class StrategyMisconfigured(OrchestrationError):
+    """The settings of a trading strategy do not hold together."""
+
+    def __init__(self, strategy_id: str, fault: str) -> None:
+        super().__init__(
+            f"strategy {strategy_id}: {fault}. Correct orchestration/strategies.yaml, or write another version by "
+            "PATCH /v1/strategies/{id}."
         )

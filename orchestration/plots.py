@@ -18,13 +18,14 @@ GREY = "#6b7280"
 WIDTH, HEIGHT = 8.0, 3.0
 
 
-def equity_figure(equity: Mapping[str, pd.DataFrame]) -> "Figure":
+def equity_figure(equity: Mapping[str, pd.DataFrame], *, title: str = "Equity after costs, out of sample") -> "Figure":
     """Draw equity curves beside the benchmark's, and below them how far each lay under its highest level.
 
     Parameters
     ----------
     equity
         Per name a frame with trade_date, equity (multiple of the start) and benchmark_return_1d (fraction).
+    title
     """
     figure, (above, below) = _axes(2, heights=(2, 1))
     some = next(iter(equity.values()))
@@ -36,7 +37,7 @@ def equity_figure(equity: Mapping[str, pd.DataFrame]) -> "Figure":
         label = f"{name} {curve.iloc[-1] / curve.iloc[0] - 1:+.0%}"
         above.plot(curve.index, curve, color=colour, linewidth=1.2, linestyle=style, label=label)
         below.plot(curve.index, (curve / curve.cummax() - 1) * 100, color=colour, linewidth=0.9, linestyle=style)
-    _label(above, "Equity after costs, out of sample", "multiple of the start")
+    _label(above, title, "multiple of the start")
     _label(below, "Drawdown from the highest level", "per cent")
     above.legend(frameon=False, fontsize=9, loc="upper left")
     _dates(above, below)
@@ -63,6 +64,44 @@ def index_figure(values: pd.DataFrame) -> "Figure":
     _label(axes, "Indices, dividends put back, before costs", "index points")
     axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
     _dates(axes)
+    return figure
+
+
+def strategies_figure(equity: pd.DataFrame) -> "Figure":
+    """Draw the accounts of strategies as multiples of their start, beside the benchmark, and below them the drawdowns.
+
+    Parameters
+    ----------
+    equity
+        strategy_id, trade_date, equity (currency), benchmark_return_1d (fraction).
+    """
+    curves = {}
+    for name, own in equity.groupby("strategy_id"):
+        multiple = own["equity"] / own["equity"].iloc[0]
+        curves[str(name)] = own[["trade_date", "benchmark_return_1d"]].assign(equity=multiple).reset_index(drop=True)
+    longest = sorted(curves, key=lambda name: -len(curves[name]))
+    return equity_figure({name: curves[name] for name in longest}, title="Equity on paper, after costs")
+
+
+def trades_figure(trades: pd.DataFrame) -> "Figure":
+    """Draw the gain of each closed trade on its last day, one row per strategy.
+
+    Parameters
+    ----------
+    trades
+        strategy_id, exit_date, pnl (currency).
+    """
+    names = sorted(trades["strategy_id"].unique())
+    figure, axes = _axes(len(names), heights=(1,) * len(names))
+    for one, name in zip(axes, names, strict=True):
+        own = trades[trades["strategy_id"] == name]
+        gained = own["pnl"] > 0
+        for part, colour in ((own[gained], COLOURS[1]), (own[~gained], COLOURS[2])):
+            one.scatter(pd.to_datetime(part["exit_date"]), part["pnl"], s=6, color=colour, alpha=0.6, linewidths=0)
+        one.axhline(0, color=GREY, linewidth=0.8)
+        title = f"{name}: {len(own)} trades, {gained.mean():.0%} gained, {own['pnl'].sum():+,.0f} in all"
+        _label(one, title, "gain, currency")
+    _dates(*axes)
     return figure
 
 

@@ -7,7 +7,7 @@ RAW = (dg.AssetSelection.groups("market_data", "fundamentals") | NEWS) - dg.Asse
 FACTORS = dg.AssetSelection.groups(
     "staging", "intermediate", "marts", "factors", "indicators"
 ) | dg.AssetSelection.assets(["research", "news_sentiment"])
-RANKED = dg.AssetSelection.groups("rankings", "index") | dg.AssetSelection.assets(
+RANKED = dg.AssetSelection.groups("rankings", "index", "strategies") | dg.AssetSelection.assets(
     ["research", "forecasts"],
     ["research", "evaluation_days"],
     ["research", "trials"],
@@ -55,5 +55,5 @@ train = dg.define_asset_job(
 rank = dg.define_asset_job(
     "rank",
     selection=RANKED,
-    description="Forecasts, their evaluation, rankings and indices, for a range of sessions.",
+    description="Forecasts, their evaluation, rankings, indices and strategies, for a range of sessions.",
 )

@@ -1,0 +1,1 @@
+"""Strategies and orders of users, on paper."""

@@ -1,0 +1,201 @@
+"""An account through jumps in prices, delistings and partial fills, by hand; and a strategy on real prices."""
+
+import datetime as dt
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from transforms.brokers import PaperBroker
+from transforms.indicators import indicators
+from transforms.paper_account import Account, Mark
+from transforms.paper_broker import Bar, BrokerRules, Order
+from transforms.paper_settlement import place, settle, withdraw
+from transforms.strategies.macd_rsi import MacdRsi
+from transforms.strategies.strategy import Board
+from transforms.strategies.walk import Version, walk
+from transforms.tape import Tape
+
+DAY = dt.date(2024, 1, 2)
+FREE = BrokerRules(fee_bps=0, slippage_bps=0, participation=1.0)
+BROKER = PaperBroker("test", FREE)
+
+
+class Prices:
+    """One session of one instrument, a."""
+
+    def __init__(self, price: float | None, *, segment: int = 0, volume: float = 1000, gone: bool = False) -> None:
+        self._price, self._segment, self._volume, self._gone = price, segment, volume, gone
+
+    def bar(self, name: str) -> Bar | None:
+        price = self._price
+        return None if price is None else Bar(price, price, price, price, self._volume)
+
+    def mark(self, name: str) -> Mark | None:
+        return None if self._price is None else Mark(self._price, self._segment)
+
+    def is_gone(self, name: str) -> bool:
+        return self._gone
+
+
+def order(name: str = "p-entry", quantity: float = 10.0, **more: object) -> Order:
+    return Order(name, "p", "a", quantity, **more)  # type: ignore[arg-type]
+
+
+def ordered(*orders: Order, account: Account | None = None) -> Account:
+    return place(account or Account.opened(1000.0), orders, BROKER, day=DAY, marks={"a": Mark(10.0, 0)}, contexts={})
+
+
+def held() -> Account:
+    """Ten shares bought at 10, with a stop at 8 and a target of 15."""
+    return settle(ordered(order(stop_loss=8.0, take_profit=15.0)), DAY, 1, Prices(10.0), BROKER).account
+
+
+def test_an_entry_brings_its_exits_and_the_broker_names_each_order():
+    account = held()
+    assert account.equity == 1000
+    assert {one.order.reason for one in account.tickets.values()} == {"stop_loss", "take_profit"}
+    ids = {one.broker_order_id for one in account.tickets.values()}
+    assert len(ids) == 2
+    assert all(one.startswith("paper_") for one in ids)
+    again, same = BROKER.submit(account.book, [one.order for one in account.tickets.values()])
+    assert (again, set(same.values())) == (account.book, ids)
+
+
+def test_an_unexplained_jump_leaves_the_worth_and_moves_shares_stops_and_targets():
+    settled = settle(held(), DAY, 2, Prices(5.0, segment=1), BROKER)
+    account = settled.account
+    assert account.equity == pytest.approx(1000)
+    assert account.book.positions["p"].quantity == pytest.approx(20)
+    assert sorted(one.price or 0 for one in account.book.orders) == [4.0, 7.5]
+    assert [one.type for one in settled.events] == ["price_break"]
+    sold = settle(account, DAY, 3, Prices(4.0, segment=1), BROKER)
+    assert sold.trips[0].pnl == pytest.approx(20 * (4 - 5))
+    assert sold.account.equity == pytest.approx(980)
+
+
+def test_a_jump_without_a_bar_is_seen_by_its_close():
+    class CloseOnly(Prices):
+        def bar(self, name: str) -> Bar | None:
+            return None
+
+    assert settle(held(), DAY, 2, CloseOnly(5.0, segment=1), BROKER).account.equity == pytest.approx(1000)
+
+
+def test_a_delisting_closes_at_the_last_close_and_ends_the_orders():
+    account = settle(held(), DAY, 2, Prices(9.0), BROKER).account
+    settled = settle(account, DAY, 3, Prices(None, gone=True), BROKER)
+    assert [(one.exit_reason, one.exit_price, one.pnl) for one in settled.trips] == [("delisting", 9.0, -10.0)]
+    assert settled.account.book.orders == []
+    assert (settled.account.book.cash, settled.account.equity) == (990, 990)
+    assert {one.status for one in settled.closed} == {"cancelled", "filled"}
+    assert {one.type for one in settled.events} == {"delisting", "position_closed"}
+
+
+def test_part_of_an_order_waits_and_what_is_too_late_expires():
+    account = ordered(order(good_till=2))
+    first = settle(account, DAY, 1, Prices(10.0, volume=4), BROKER).account
+    assert (first.tickets["p-entry"].status, first.tickets["p-entry"].filled) == ("partly_filled", 4)
+    second = settle(first, DAY, 2, Prices(10.0, volume=4), BROKER).account
+    third = settle(second, DAY, 3, Prices(10.0), BROKER)
+    assert [(one.status, one.filled, one.closed_date) for one in third.closed] == [("expired", 8, DAY)]
+    assert [one.type for one in third.events] == ["order_expired"]
+    assert third.account.book.positions["p"].quantity == 8
+
+
+def test_a_withdrawn_order_is_cancelled_and_never_filled():
+    account, gone = withdraw(ordered(order()), ["p-entry"], BROKER, day=DAY)
+    assert [(one.status, one.order.order_id) for one in gone] == [("cancelled", "p-entry")]
+    assert settle(account, DAY, 1, Prices(10.0), BROKER).fills == []
+
+
+def test_an_account_goes_through_json_without_loss():
+    account = held()
+    assert msgspec.json.decode(msgspec.json.encode(account), type=Account) == account
+
+
+# -- real prices
+
+
+def test_a_strategy_on_real_prices_trades_as_a_plain_loop_does(real_bars: pd.DataFrame):
+    """One instrument at a time, everything in one place and nothing of the product's walk, books or broker."""
+    total = 0
+    for name in sorted(real_bars["source_symbol"].unique())[:25]:
+        bars = real_bars[real_bars["source_symbol"] == name].reset_index(drop=True)
+        is_whole = bars[["open", "high", "low", "close", "volume"]].gt(0).all(axis=1)
+        bars = bars[is_whole].reset_index(drop=True)
+        frame = bars.rename(
+            columns={"high": "high_adj", "low": "low_adj", "close": "close_adj", "volume": "volume_adj"}
+        )
+        frame = frame.assign(instrument_id=name, price_segment=0)
+        measured = indicators(frame)
+        strategy = MacdRsi(min_rsi=30, max_rsi=70, stop_loss_atr=1.5, take_profit_atr=3.0, max_positions=1)
+        found = walked(name, bars, measured, strategy)
+        expected = plain_loop(bars, measured, strategy)
+        assert [one[:2] for one in found] == [one[:2] for one in expected], name
+        assert [one[3] for one in found] == [one[3] for one in expected], name
+        assert [one[2] for one in found] == pytest.approx([one[2] for one in expected], rel=1e-9), name
+        total += len(found)
+    assert total > 150
+
+
+def walked(name: str, bars: pd.DataFrame, measured: pd.DataFrame, strategy: MacdRsi) -> list[tuple]:
+    def column(values: pd.Series) -> np.ndarray:
+        return values.to_numpy(dtype=float)[:, None]
+
+    measures = {one: column(measured[one]) for one in strategy.inputs if one != "close_adj"}
+    measures["close_adj"] = column(bars["close"])
+    names = np.array([name], dtype=object)
+    prices = {one: column(bars[one]) for one in ("open", "high", "low", "close", "volume")}
+    shape = (len(bars), 1)
+    tape = Tape(names, prices, np.zeros(shape, dtype=np.int64), np.array([len(bars)]))
+    days = bars["trade_date"].to_numpy().astype("datetime64[D]")
+    broker = PaperBroker("test", BrokerRules(fee_bps=10, slippage_bps=5, participation=1.0))
+    version = Version(1, dt.date(1970, 1, 1), True, strategy)
+    board = Board(days, names, measures)
+    done = walk(Account.opened(100_000), board, tape, [version], broker, account_id="test", first_row=1, first_number=1)
+    return [(one.entry_date, one.exit_date, one.pnl, one.exit_reason) for one in done.trips]
+
+
+def plain_loop(bars: pd.DataFrame, measured: pd.DataFrame, strategy: MacdRsi) -> list[tuple]:
+    """Buy and sell one instrument, one position at a time."""
+    slip, fee = 5e-4, 1e-3
+    opened, high, low, close = (bars[name].to_numpy() for name in ("open", "high", "low", "close"))
+    days = [day.date() for day in bars["trade_date"]]
+    hist, rsi, atr, sma = (measured[name].to_numpy() for name in ("macd_histogram", "rsi_14d", "atr_14d", "sma_200d"))
+    cash, shares, wants, leaves = 100_000.0, 0.0, None, False
+    paid = stop = target = 0.0
+    entered, trades = None, []
+    for t in range(1, len(close)):
+        price = reason = None
+        if shares:
+            # A stop counts before anything else, then the target, which waits longer than the exit by a signal.
+            if opened[t] <= stop or low[t] <= stop:
+                reference = min(opened[t], stop)
+                price, reason = max(reference * (1 - slip), min(low[t], reference)), "stop_loss"
+            elif opened[t] >= target or high[t] >= target:
+                price, reason = max(opened[t], target), "take_profit"
+            elif leaves:
+                price, reason = max(opened[t] * (1 - slip), low[t]), "signal"
+        if price is not None:
+            gained = shares * (price - paid) - fee * shares * (price + paid)
+            trades.append((entered, days[t], gained, reason))
+            cash += shares * price * (1 - fee)
+            shares, leaves = 0.0, False
+        elif wants is not None:
+            shares, stop, target = wants
+            paid = min(opened[t] * (1 + slip), high[t])
+            cash -= shares * paid * (1 + fee)
+            entered = days[t]
+        wants = None
+        equity = cash + shares * close[t]
+        is_sale = rsi[t] > strategy.exit_rsi or (hist[t] < 0 <= hist[t - 1])
+        is_turn = hist[t] > 0 >= hist[t - 1]
+        is_entry = is_turn and strategy.min_rsi <= rsi[t] <= strategy.max_rsi and close[t] > sma[t] and not is_sale
+        if shares and is_sale:
+            leaves = True
+        elif not shares and is_entry:
+            size = min(equity * 0.01 / (1.5 * atr[t]), 0.1 * equity / close[t], (cash - 0.01 * equity) / close[t])
+            wants = (size, close[t] - 1.5 * atr[t], close[t] + 3.0 * atr[t])
+    return trades
