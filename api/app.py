@@ -39,6 +39,7 @@ from api.routes import (
     instruments,
     jobs,
     news,
+    portfolios,
     quotes,
     rankings,
     root,
@@ -76,6 +77,13 @@ VERSIONED = [
     jobs.recompute_rankings,
     jobs.refresh,
     jobs.test_refresh,
+    portfolios.create_portfolio,
+    portfolios.list_portfolios,
+    portfolios.get_portfolio,
+    portfolios.change_portfolio,
+    portfolios.delete_portfolio,
+    portfolios.list_holdings,
+    portfolios.import_portfolio,
 ]
 UNVERSIONED = [
     root.welcome,

@@ -96,9 +96,13 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
     app = Litestar(list(routes), openapi_config=config, logging_config=None, dependencies=dict(dependencies))
     schema = _with_plain_names(app.openapi_schema.to_schema())
     handlers = {handler.operation_id: handler for route in app.routes for handler in _handlers(route)}
+    _drop_borrowed_descriptions(schema)
     _add_problem_schema(schema)
     for operation in _operations(schema):
-        _complete(operation, handlers[operation["operationId"]])
+        handler = handlers[operation["operationId"]]
+        _complete(operation, handler)
+        if handler.opt.get("bodies"):
+            operation["requestBody"] = _body(handler.opt["bodies"], schema)
     return schema
 
 
@@ -142,6 +146,20 @@ def _complete(operation: Json, handler: HTTPRouteHandler) -> None:
     operation["responses"] = responses
 
 
+def _body(bodies: Mapping[str, Mapping[str, Any]], schema: Json) -> Json:
+    """Return the request body of a handler that reads it by itself; its shapes join the document's components."""
+    content = {}
+    for media_type, body in bodies.items():
+        described = body.get("schema")
+        if described is None:
+            (described,), components = json.schema_components(
+                [body["shape"]], ref_template="#/components/schemas/{name}"
+            )
+            schema["components"]["schemas"].update(components)
+        content[media_type] = {"schema": described, "example": body["example"]}
+    return {"required": True, "content": content}
+
+
 def _security(handler: HTTPRouteHandler) -> list[Json]:
     """Return what an operation asks for: nothing, or a key or token with a scope; market data come without one too."""
     access = access_of(handler)
@@ -165,6 +183,12 @@ def _problem_response(status: int) -> Json:
     if status in (429, 503):
         response["headers"] = {"Retry-After": _header("Seconds to wait.")}
     return response
+
+
+def _drop_borrowed_descriptions(schema: Json) -> None:
+    """Take from shared shapes what Litestar writes into them: the description of some field that holds one of them."""
+    for component in schema["components"]["schemas"].values():
+        component.pop("description", None)
 
 
 def _add_problem_schema(schema: Json) -> None:

@@ -1,6 +1,6 @@
 """How an operation is declared: id, summary, the tables it reads and an example stand beside its handler."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -103,6 +103,7 @@ def write(
     status_code: int,
     example: object = None,
     media_types: Sequence[str] = (JSON,),
+    bodies: Mapping[str, Mapping[str, Any]] | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     problems: Sequence[int] = (),
 ) -> Callable[[AnyHandler], HTTPRouteHandler]:
@@ -114,6 +115,8 @@ def write(
         Of success: 200, 201, 202, or 204 without an answer and an example.
     media_types
         Of the body; none where there is no body.
+    bodies
+        For handlers that read the body themselves: by media type its `shape` (a struct) or `schema`, and an `example`.
     max_body_bytes
         A larger body is refused.
     """
@@ -128,6 +131,7 @@ def write(
         opt={
             "scope": scope,
             "media_types": tuple(media_types),
+            "bodies": bodies or {},
             "example": msgspec.to_builtins(example),
             "problems": (*((408, 413, 415) if media_types else ()), *problems),
         },

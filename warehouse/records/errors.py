@@ -6,8 +6,12 @@
     ├── RuleRefused         the body of an alert rule does not hold
     ├── EndpointRefused     nothing may be sent to this address
     ├── ChannelRefused      a channel is not described as it must be
-    └── JobRefused          the parameters of a job do not hold
+    ├── JobRefused          the parameters of a job do not hold
+    └── FileRefused         a file cannot be taken over: which rows, and why
 """
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
 class RecordRefused(ValueError):
@@ -45,3 +49,22 @@ class ChannelRefused(RecordRefused):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"channel: {problem}. Correct it and send it again.")
+
+
+class RowProblem(NamedTuple):
+    """What is wrong with a row of a file (the first behind the header is 1; None = the file itself), in which field."""
+
+    row: int | None
+    field: str | None
+    problem: str
+
+
+class FileRefused(RecordRefused):
+    """A file cannot be taken over; nothing of it is."""
+
+    def __init__(self, problems: Sequence[RowProblem]) -> None:
+        where = f"row {problems[0].row}" if problems[0].row else "file"
+        super().__init__(
+            f"{where}: each row must hold; got {len(problems)} that do not: {problems[0].problem}. Correct and resend."
+        )
+        self.problems = list(problems)
