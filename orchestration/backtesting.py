@@ -1,4 +1,4 @@
-"""One backtest from configuration to rows: read, run the engine, describe."""
+"""Backtests from configuration to rows: read, choose weights, run the engine, describe."""
 
 import datetime as dt
 import hashlib
@@ -16,14 +16,32 @@ from orchestration.errors import BacktestImpossible
 from orchestration.installation import Installation
 from orchestration.resources import Warehouse
 from transforms.backtest import Books, backtest
-from transforms.chained_prices import chained_closes
+from transforms.book_analysis import break_even, capacity, exposures, holdings
+from transforms.chained_prices import chained
 from transforms.days import as_days
 from transforms.ledger import Execution
-from transforms.performance import performance
-from transforms.target_weights import quantile_weights, rebalance_rows
+from transforms.metrics import Metric
+from transforms.performance import SESSIONS_PER_YEAR, performance
+from transforms.target_weights import (
+    capped_weights,
+    quantile_weights,
+    rebalance_rows,
+    volatility_scaled,
+)
+from transforms.trading_costs import Liquidity
 from warehouse.queries import trading as queries
 
-MODULES = ("backtest.py", "ledger.py", "target_weights.py", "chained_prices.py", "performance.py")
+MODULES = (
+    "backtest.py", "backtest_inputs.py", "ledger.py", "trading_costs.py", "target_weights.py", "chained_prices.py",
+    "performance.py", "book_analysis.py",
+)  # fmt: skip
+CHARACTERISTICS = {
+    "market": ("ratio", "beta on the benchmark over 252 sessions"),
+    "size": ("standard deviations", "z-score of the logarithm of market value"),
+    "value": ("standard deviations", "z-score of book to price"),
+    "momentum": ("standard deviations", "z-score of 12-1 momentum"),
+}
+LIQUIDITY_SESSIONS = 21
 
 
 class BacktestOptions(msgspec.Struct, frozen=True):
@@ -35,12 +53,54 @@ class BacktestOptions(msgspec.Struct, frozen=True):
     cost_bps: float = 5.0
     slippage_bps: float = 5.0
     long_only: bool = True
+    fill: str = "close"
+    sector_neutral: bool = False
+    max_weight: float | None = None
+    target_volatility: float | None = None
+    max_turnover: float | None = None
+    spread_by_liquidity: bool = False
+    impact_coefficient: float = 0.0
+    capital: float = 1e6
+    cash_rate: float = 0.0
+    delisting_return: float = 0.0
     first_date: dt.date | None = None
     last_date: dt.date | None = None
 
+    def execution(self) -> Execution:
+        """Rules of filling."""
+        return Execution(
+            cost_bps=self.cost_bps,
+            slippage_bps=self.slippage_bps,
+            long_only=self.long_only,
+            delisting_return=self.delisting_return,
+            cash_return_1d=(1.0 + self.cash_rate) ** (1.0 / SESSIONS_PER_YEAR) - 1.0,
+            fill=self.fill,  # type: ignore[arg-type] # the engine checks it
+            max_turnover=self.max_turnover or float("inf"),
+            spread_by_liquidity=self.spread_by_liquidity,
+            impact_coefficient=self.impact_coefficient,
+            capital=self.capital,
+        )
+
+
+class Market(NamedTuple):
+    """What every backtest of a period trades in; frames of shape (n_sessions, n_instruments)."""
+
+    closes: pd.DataFrame
+    opens: pd.DataFrame
+    dollar_volume: pd.DataFrame
+    gone: pd.Series
+    benchmark: pd.Series
+    names: pd.DataFrame
+
+    def liquidity(self) -> Liquidity:
+        """How easily each instrument trades."""
+        returns = self.closes.pct_change(fill_method=None)
+        volatility = returns.rolling(LIQUIDITY_SESSIONS, min_periods=LIQUIDITY_SESSIONS // 2).std()
+        return Liquidity(self.dollar_volume.to_numpy(np.float64), volatility.to_numpy(np.float64))
+
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The rows of one backtest."""
+    """The rows of one backtest, and what its report is made from."""
 
     options: BacktestOptions
     backtest_id: str
@@ -49,6 +109,11 @@ class Outcome(msgspec.Struct, frozen=True):
     trades: pd.DataFrame
     metrics: pd.DataFrame
     n_rebalances: int
+    books: Books
+    market: Market
+    ranks: pd.DataFrame
+    exposures: pd.DataFrame
+    report_uri: str | None = None
 
     @property
     def first_date(self) -> dt.date:
@@ -78,17 +143,10 @@ class Outcome(msgspec.Struct, frozen=True):
                     "last_date": self.last_date,
                     "n_rebalances": self.n_rebalances,
                     "n_trades": len(self.trades),
+                    "report_uri": self.report_uri,
                 }
             ]
         )
-
-
-class Market(NamedTuple):
-    """What every backtest of a period trades in."""
-
-    closes: pd.DataFrame
-    gone: pd.Series
-    benchmark: pd.Series
 
 
 def run_backtests(warehouse: Warehouse, installation: Installation, wanted: Sequence[BacktestOptions]) -> list[Outcome]:
@@ -99,67 +157,138 @@ def run_backtests(warehouse: Warehouse, installation: Installation, wanted: Sequ
     BacktestImpossible
         When a profile has no rankings in the period.
     """
-    market = lru_cache(maxsize=1)(partial(_market, warehouse))
+    market = lru_cache(maxsize=1)(partial(read_market, warehouse))
     return [_run(warehouse, installation, options, market) for options in wanted]
 
 
 def _run(
     warehouse: Warehouse, installation: Installation, options: BacktestOptions, market: Callable[..., Market]
 ) -> Outcome:
-    first = options.first_date or _first_day(warehouse, installation)
-    last = options.last_date or installation.last_session()
-    closes, gone, benchmark = market(first, last)
-    days = as_days(closes.index)
-    signal_days = days[rebalance_rows(days, every=options.rebalance)]  # type: ignore[arg-type] # the engine checks it
-    ranks = warehouse.read_frame(queries.RANKS_ON, [options.profile, ",".join(map(str, signal_days))])
-    if ranks.empty:
-        raise BacktestImpossible(options.profile, first, last)
-    grid = ranks.pivot(index="as_of_date", columns="instrument_id", values="rank").sort_index().sort_index(axis=1)
-    targets = quantile_weights(grid, quantile=options.quantile, long_only=options.long_only)
-    execution = Execution(cost_bps=options.cost_bps, slippage_bps=options.slippage_bps, long_only=options.long_only)
-    books = backtest(closes, targets, last_trade_dates=gone, execution=execution)
-    return _outcome(options, books, benchmark, _digest(closes, targets, benchmark), len(targets))
+    found = market(*period_of(warehouse, installation, options.first_date, options.last_date))
+    ranks = read_ranks(warehouse, found, options.profile, options.rebalance)
+    targets = target_weights(options, ranks, found)
+    execution = options.execution()
+    books = backtest(
+        found.closes, targets, open_adj=found.opens, last_trade_dates=found.gone, execution=execution,
+        liquidity=found.liquidity() if execution.needs_liquidity else None,
+    )  # fmt: skip
+    return _outcome(warehouse, options, books, targets, ranks, found)
 
 
-def _market(warehouse: Warehouse, first: dt.date, last: dt.date) -> Market:
-    closes = chained_closes(warehouse.read_frame(queries.CLOSES_BETWEEN, [first, last]))
+def period_of(
+    warehouse: Warehouse, installation: Installation, first: dt.date | None, last: dt.date | None
+) -> tuple[dt.date, dt.date]:
+    """Return the days of a backtest: by default from the first out-of-sample forecast to the newest session."""
+    row = warehouse.read(queries.FIRST_SIGNAL_DATE).to_pylist()[0]
+    return first or row["as_of_date"] or installation.first_session, last or installation.last_session()
+
+
+def read_market(warehouse: Warehouse, first: dt.date, last: dt.date) -> Market:
+    """Read what is traded between two days."""
+    prices = warehouse.read_frame(queries.PRICES_BETWEEN, [first, last])
+    grids = chained(prices, ("close_adj", "open_adj"))
+    traded = prices.pivot(index="trade_date", columns="instrument_id", values="dollar_volume")
+    usual = traded.reindex_like(grids["close_adj"]).rolling(LIQUIDITY_SESSIONS, min_periods=1).median()
     gone = warehouse.read_frame(queries.DELISTED).set_index("instrument_id")["delisted_date"]
     benchmark = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [first, last]).set_index("trade_date")["return_1d"]
-    return Market(closes, gone[gone <= pd.Timestamp(last)], benchmark)
+    names = warehouse.read_frame(queries.NAMES).set_index("instrument_id")
+    opens = grids["open_adj"].where(grids["open_adj"] > 0)
+    return Market(grids["close_adj"], opens, usual, gone[gone <= pd.Timestamp(last)], benchmark, names)
 
 
-def _outcome(options: BacktestOptions, books: Books, benchmark: pd.Series, digest: str, n_rebalances: int) -> Outcome:
+def read_ranks(warehouse: Warehouse, market: Market, profile: str, rebalance: str) -> pd.DataFrame:
+    """Return places of the days to rebalance, 1 the best; shape (n_rebalances, n_ranked).
+
+    Raises
+    ------
+    BacktestImpossible
+        When there are none.
+    """
+    days = as_days(market.closes.index)
+    signal_days = days[rebalance_rows(days, every=rebalance)]  # type: ignore[arg-type] # the engine checks it
+    ranks = warehouse.read_frame(queries.RANKS_ON, [profile, ",".join(map(str, signal_days))])
+    if ranks.empty:
+        raise BacktestImpossible(profile, days[0].item(), days[-1].item())
+    return ranks.pivot(index="as_of_date", columns="instrument_id", values="rank").sort_index().sort_index(axis=1)
+
+
+def target_weights(options: BacktestOptions, ranks: pd.DataFrame, market: Market) -> pd.DataFrame:
+    """Turn places into weights, within the limits of the options."""
+    weights = quantile_weights(
+        ranks, quantile=options.quantile, long_only=options.long_only,
+        sectors=market.names["sector"] if options.sector_neutral else None,
+    )  # fmt: skip
+    if options.max_weight is not None:
+        weights = capped_weights(weights, max_weight=options.max_weight)
+    if options.target_volatility is not None:
+        most = 1.0 if options.long_only else 2.0
+        weights = volatility_scaled(weights, market.closes, target=options.target_volatility, max_gross=most)
+    return weights
+
+
+def _outcome(
+    warehouse: Warehouse, options: BacktestOptions, books: Books, targets: pd.DataFrame, ranks: pd.DataFrame,
+    market: Market,
+) -> Outcome:  # fmt: skip
+    digest = digest_of(market, targets)
     identity = json.dumps([msgspec.to_builtins(options), digest, code_version()], sort_keys=True)
     backtest_id = f"b{hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()}"
     daily = books.daily
-    matched = benchmark.reindex(pd.DatetimeIndex(daily.index)).to_numpy(dtype=np.float64)
+    matched = market.benchmark.reindex(pd.DatetimeIndex(daily.index)).to_numpy(dtype=np.float64)
     equity = (
         daily.drop(columns="n_unfilled").assign(benchmark_return_1d=matched).rename_axis("trade_date").reset_index()
     )
-    metrics = performance(
-        daily["return_1d"], benchmark=pd.Series(matched, index=daily.index), turnover=daily["turnover"]
-    )
+    benchmark = pd.Series(matched, index=daily.index)
+    metrics = performance(daily["return_1d"], benchmark=benchmark, turnover=daily["turnover"])
+    leant_on = _exposures(warehouse, books, market)
+    more = [break_even(daily, benchmark), capacity(books, market.dollar_volume), *_mean_exposures(leant_on)]
     return Outcome(
         options=options,
         backtest_id=backtest_id,
         data_digest=digest,
         equity=equity.assign(backtest_id=backtest_id),
         trades=books.trades.assign(backtest_id=backtest_id),
-        metrics=metrics.assign(backtest_id=backtest_id),
-        n_rebalances=n_rebalances,
+        metrics=with_metrics(metrics, more).assign(backtest_id=backtest_id),
+        n_rebalances=len(targets),
+        books=books,
+        market=market,
+        ranks=ranks,
+        exposures=leant_on,
     )
 
 
-def _first_day(warehouse: Warehouse, installation: Installation) -> dt.date:
-    """Return the first day of an out-of-sample forecast, or of a ranking where there is none."""
-    row = warehouse.read(queries.FIRST_SIGNAL_DATE).to_pylist()[0]
-    return row["as_of_date"] or installation.first_session
+def with_metrics(metrics: pd.DataFrame, more: Sequence[Metric]) -> pd.DataFrame:
+    """Add figures that the benchmark does not have."""
+    added = pd.DataFrame(more).rename(columns={"name": "metric"})
+    return pd.concat([metrics, added.assign(benchmark_value=np.nan)[metrics.columns]], ignore_index=True)
 
 
-def _digest(closes: pd.DataFrame, targets: pd.DataFrame, benchmark: pd.Series) -> str:
+def _exposures(warehouse: Warehouse, books: Books, market: Market) -> pd.DataFrame:
+    """Exposures at the close of each session with orders."""
+    held = holdings(books, market.closes)
+    orders = books.trades.loc[books.trades["reason"] == "rebalance", "trade_date"]
+    held = held[held.index.isin(orders)]
+    days = ",".join(f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(held.index))
+    found = warehouse.read_frame(queries.CHARACTERISTICS_ON, [days]).set_index(["as_of_date", "instrument_id"])
+    return exposures(held, {name: found[name].unstack() for name in CHARACTERISTICS})
+
+
+def _mean_exposures(leant_on: pd.DataFrame) -> list[Metric]:
+    return [
+        Metric(
+            f"exposure_{name}", float(leant_on[name].mean()), unit,
+            f"Mean over sessions with orders of the sum of weight times {what}; a position without a value counts as "
+            "the average of the others.",
+        )
+        for name, (unit, what) in CHARACTERISTICS.items()
+    ]  # fmt: skip
+
+
+def digest_of(market: Market, targets: pd.DataFrame) -> str:
     """Hash everything that the engine sees."""
     digest = hashlib.blake2b(digest_size=16)
-    for frame in (closes, targets, benchmark.to_frame()):
+    frames = (market.closes, market.opens, market.dollar_volume, targets, market.benchmark.to_frame())
+    for frame in frames:
         digest.update("|".join(map(str, frame.columns)).encode())
         digest.update(np.ascontiguousarray(as_days(frame.index)).view(np.int64).tobytes())
         digest.update(np.ascontiguousarray(frame.to_numpy(dtype=np.float64)).tobytes())

@@ -15,6 +15,8 @@ QUARTER = dt.timedelta(days=92)
 YEARS_LOOKED_AT = 10
 # Written when something happens, which may be never.
 ON_EVENTS = ("alerts",)
+# Tables that only somebody who asks writes.
+ON_REQUEST = {"sweeps", "sweep_results", "parameter_choices"}
 
 
 def freshness_policies(installation: Installation) -> dict[str, dg.FreshnessPolicy]:
@@ -36,7 +38,7 @@ def freshness_policies(installation: Installation) -> dict[str, dg.FreshnessPoli
 
 def rhythm_of(spec: dg.AssetSpec) -> str | None:
     """Say how often a table grows; None for those that are written on events."""
-    if spec.group_name in ON_EVENTS:
+    if spec.group_name in ON_EVENTS or spec.key.path[-1] in ON_REQUEST:
         return None
     if spec.group_name == "backtests":
         return "week"

@@ -131,7 +131,7 @@ def drift_figure(rows: pd.DataFrame) -> "Figure":
     figure, (axes,) = _axes()
     shown = rows[rows["kind"].isin(["feature", "forecast"])].sort_values("population_stability_index").tail(12)
     kinds = [COLOURS[2] if kind == "forecast" else COLOURS[0] for kind in shown["kind"]]
-    names = [f"{row.model_id}: {row.subject.removesuffix('_centred_rank')}" for row in shown.itertuples()]
+    names = shown["model_id"] + ": " + shown["subject"].str.removesuffix("_centred_rank")
     axes.barh(names, shown["population_stability_index"], color=kinds)
     axes.axvline(DRIFTED_INDEX, color=GREY, linewidth=1.2, linestyle="--", label=f"drift from {DRIFTED_INDEX:g} on")
     axes.tick_params(axis="y", labelsize=7)
@@ -152,6 +152,20 @@ def decile_figure(returns: np.ndarray, *, name: str) -> "Figure":
     axes.set_xlabel("tenth of the universe by forecast, 10 the best", fontsize=9)
     _label(axes, f"{name}: mean return over 22 sessions by forecast, out of sample", "per cent")
     axes.legend(frameon=False, fontsize=9, loc="upper left")
+    return figure
+
+
+def sweep_figure(sharpes: np.ndarray) -> "Figure":
+    """Draw how the Sharpe ratios of a sweep are spread, the best marked; `sharpes` has shape (n,), annualised."""
+    figure, (axes,) = _axes()
+    known = sharpes[np.isfinite(sharpes)]
+    axes.hist(known, bins=min(40, max(5, len(known) // 5)), color=COLOURS[0])
+    if len(known):
+        axes.axvline(float(known.max()), color=COLOURS[2], linewidth=1.2, linestyle="--", label="best")
+        axes.axvline(float(np.median(known)), color=GREY, linewidth=1.2, label="middle")
+    _label(axes, "Sharpe ratios after costs of every configuration", "configurations")
+    axes.set_xlabel("Sharpe ratio", fontsize=9)
+    axes.legend(frameon=False, fontsize=9)
     return figure
 
 

@@ -84,6 +84,13 @@ class Artifacts(dg.ConfigurableResource["Artifacts"]):
         """Read a file by its place within the store, or by a whole address."""
         return (self._root / uri if "://" not in uri else UPath(uri)).read_bytes()
 
+    def link(self, uri: str) -> dg.MetadataValue:
+        """Return what the UI shows of a file: its path, or its address where the store has one."""
+        path = self._root / uri
+        return (
+            dg.MetadataValue.url(str(path)) if path.protocol in ("http", "https") else dg.MetadataValue.path(str(path))
+        )
+
     @property
     def _root(self) -> UPath:
         return UPath(current_installation().settings.artifacts_uri)

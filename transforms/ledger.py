@@ -197,7 +197,7 @@ class Ledger:
         """What a position is worth when orders are filled: the fill, or the last close where there is none."""
         fill = self.fills[row][active]
         last_close = self.carried[row if self.rules.fill == "close" else max(row - 1, 0)][active]
-        return np.where(np.isnan(fill), last_close, fill)
+        return np.asarray(np.where(np.isnan(fill), last_close, fill), dtype=np.float64)
 
     def _costs(self, row: int, active: Rows) -> Costs:
         """Rates of a session, from what was known of liquidity when the orders were given."""

@@ -215,7 +215,7 @@ class _Ledgers:
     def _price(self, row: int, active: Rows) -> Array:
         fill = self.market.fills[row][active]
         last_close = self.market.carried[row if self.rules.fill == "close" else max(row - 1, 0)][active]
-        return np.where(np.isnan(fill), last_close, fill)
+        return np.asarray(np.where(np.isnan(fill), last_close, fill), dtype=np.float64)
 
     def _filled(self, value: Array, wanted: Array, equity: Array, blocked: Array) -> Array:
         """As `transforms.ledger._filled`, for what can be traded; shape (n_tradable, n_books)."""

@@ -176,7 +176,7 @@ def volatility_scaled(
             f"{max_gross=}, {lookback_sessions=}. 0.1 is ten per cent a year."
         )
     returns = close_adj[weights.columns].pct_change(fill_method=None).fillna(0.0).to_numpy(dtype=np.float64)
-    rows = close_adj.index.get_indexer(weights.index)
+    rows = close_adj.index.get_indexer(weights.index).tolist()
     values = weights.to_numpy(dtype=np.float64)
     scaled = np.empty_like(values)
     for place, (row, own) in enumerate(zip(rows, values, strict=True)):

@@ -12,6 +12,8 @@ STAMPS = ("ingested_at", "computed_at", "decided_at", "first_seen_at", "changed_
 ARTIFACTS = '[^ ,"()]*/artifacts/'
 SCHEMAS = ("raw", "marts", "factors", "research", "app")
 # A backtest is a trial on the data of its day: an installation that has seen more days has more of them.
+# And these figures say how a trial stands beside all others on record.
+BESIDE_OTHER_TRIALS = ("deflated_sharpe", "overfitting_probability", "n_trials")
 BACKTESTS = ("research.backtests", "research.backtest_equity", "research.backtest_trades", "research.backtest_metrics")
 
 
@@ -94,7 +96,8 @@ def past_digests(installation: Installation, last: str) -> dict[str, str]:
 def trial_digests(installation: Installation) -> dict[str, str]:
     """Digest everything about the newest backtest of each profile, its id included."""
     with installation.connect() as connection:
-        return {table: _of_newest_trials(connection, table) for table in BACKTESTS}
+        conditions = {"research.backtest_metrics": f"metric not in {BESIDE_OTHER_TRIALS}"}
+        return {table: _of_newest_trials(connection, table, conditions.get(table, "true")) for table in BACKTESTS}
 
 
 def _of_newest_trials(

@@ -1,8 +1,8 @@
 """What a backtest reads. Parameters are said beside each query; days are included at both ends."""
 
 # $1 first day, $2 last day
-CLOSES_BETWEEN = """
-select instrument_id, trade_date, close_adj, is_suspect, price_segment
+PRICES_BETWEEN = """
+select instrument_id, trade_date, close_adj, open_adj, dollar_volume, is_suspect, price_segment
 from marts.fct_daily_prices
 where trade_date between $1 and $2
 """
@@ -27,4 +27,33 @@ FIRST_SIGNAL_DATE = """
 select coalesce(
     (select min(as_of_date) from research.forecasts), (select min(as_of_date) from research.rankings)
 ) as as_of_date
+"""
+
+# $1 days parted by commas. What a book may lean on: beta, size, value and momentum of the universe.
+CHARACTERISTICS_ON = """
+select
+    v.as_of_date, v.instrument_id, v.beta_252d as market, e.log_market_cap_z as size, e.book_to_price_z as value,
+    e.momentum_252d_21d_z as momentum
+from factors.fct_factor_values as v
+inner join factors.fct_factor_exposures as e using (as_of_date, instrument_id)
+where v.as_of_date = any (string_to_array($1, ',')::date [])
+"""
+
+# Every trial on record: backtests, and each configuration of a sweep. Sharpe ratios per year.
+TRIALS = """
+select backtest_id as trial_id, value as sharpe from research.backtest_metrics where metric = 'sharpe'
+union all
+select sweep_id || '/' || number, sharpe from research.sweep_results
+"""
+
+# $1 first day, $2 last day: daily returns of the backtests of exactly this period.
+RETURNS_OF_PERIOD = """
+select e.backtest_id, e.trade_date, e.return_1d
+from research.backtest_equity as e
+inner join research.backtests as b using (backtest_id)
+where b.first_date = $1 and b.last_date = $2 and e.return_1d is not null
+"""
+
+NAMES = """
+select instrument_id, ticker, name, sector from marts.dim_instruments
 """

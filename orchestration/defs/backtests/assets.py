@@ -6,16 +6,21 @@ from enum import Enum
 from typing import Any, Self
 
 import dagster as dg
+import msgspec
+import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from orchestration.backtesting import BacktestOptions, Outcome, code_version, run_backtests
+from orchestration.backtest_report.page import name_of, report, verdict
+from orchestration.backtesting import BacktestOptions, Outcome, code_version, run_backtests, with_metrics
 from orchestration.defs.rankings.assets import rankings
 from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
 from orchestration.plots import equity_figure
-from orchestration.resources import MarketData, Warehouse, as_arrow
+from orchestration.resources import Artifacts, MarketData, Warehouse, as_arrow
 from transforms.profiles import PROFILES
+from transforms.trial_honesty import honesty_figures
 from warehouse.merge import MergeResult, Window, merge
+from warehouse.queries import trading as queries
 
 TABLES = ("backtests", "backtest_equity", "backtest_trades", "backtest_metrics")
 
@@ -28,7 +33,43 @@ class Rebalance(Enum):
     quarterly = "quarterly"
 
 
-class BacktestConfig(dg.Config):
+class Fill(Enum):
+    """When an order of the session before is filled."""
+
+    close = "close"
+    open = "open"
+
+
+class Period(dg.Config):
+    """From when to when; configuration of Dagster knows no days."""
+
+    first_date: str | None = Field(
+        default=None, description="First day of a signal, YYYY-MM-DD; the first out-of-sample forecast by default."
+    )
+    last_date: str | None = Field(default=None, description="Last session, YYYY-MM-DD; the newest by default.")
+
+    @property
+    def period(self) -> tuple[dt.date | None, dt.date | None]:
+        """First and last day, where they are given."""
+        first, last = (None if day is None else dt.date.fromisoformat(day) for day in (self.first_date, self.last_date))
+        return first, last
+
+    @field_validator("first_date", "last_date")
+    @classmethod
+    def _day(cls, day: str | None) -> str | None:
+        if day is not None and not _is_day(day):
+            raise ValueError(f"a day must be written as YYYY-MM-DD and exist; got {day!r}. Write it as 2024-06-28")
+        return day
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        first, last = self.period
+        if first and last and first >= last:
+            raise ValueError(f"first_date must be before last_date; got {first} and {last}. Exchange or widen them")
+        return self
+
+
+class BacktestConfig(Period):
     """A backtest: what is held, how often it changes, what it costs."""
 
     # A list of an enum cannot have a default in Dagster 1.13, so the names are checked here.
@@ -47,36 +88,59 @@ class BacktestConfig(dg.Config):
     )
     cost_bps: float = Field(default=5.0, ge=0, le=500, description="Fees, basis points of the traded value.")
     slippage_bps: float = Field(
-        default=5.0, ge=0, le=500, description="Half spread and impact, basis points of the traded value."
+        default=5.0,
+        ge=0,
+        le=500,
+        description="Half spread and impact, basis points of the traded value; 0 where the two rules below are used.",
+    )
+    fill: Fill = Field(
+        default=Fill.close, description="Whether orders are filled at the close or the open of the session after."
+    )
+    sector_neutral: bool = Field(
+        default=False, description="Take the quantile within each sector, weighted as the universe's sectors are."
+    )
+    max_weight: float | None = Field(
+        default=None, gt=0, le=1, description="Most of the book in one instrument (fraction); no limit by default."
+    )
+    target_volatility: float | None = Field(
+        default=None,
+        gt=0,
+        le=2,
+        description="Volatility to scale the weights to (fraction per year), by their last 63 sessions, without "
+        "borrowing in a long-only book and up to a gross 2 in a long-short one; not scaled by default.",
+    )
+    max_turnover: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="Most that a rebalance may buy plus sell (fraction of equity); no limit by default.",
+    )
+    spread_by_liquidity: bool = Field(
+        default=False, description="Also charge half a spread by what an instrument trades, 0.5 to 100 basis points."
+    )
+    impact_coefficient: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Also charge this x daily volatility x root of the order's share of a session's traded value; "
+        "about 1 is usual, 0 charges none.",
+    )
+    capital: float = Field(
+        default=1_000_000.0, gt=0, description="Starting capital (currency); what impact depends on."
+    )
+    cash_rate: float = Field(
+        default=0.0, ge=-0.1, le=1, description="Interest on cash, compounded (fraction per year)."
+    )
+    delisting_return: float = Field(
+        default=0.0,
+        ge=-1,
+        le=1,
+        description="Return between the last price of a delisted instrument and what its owner gets (fraction); "
+        "-0.3 is a usual assumption where a source does not say.",
     )
     long_only: bool = Field(
         default=True, description="True: hold the best quantile. False: also short the worst one with the same weight."
     )
-    first_date: str | None = Field(
-        default=None, description="First day of a signal, YYYY-MM-DD; the first out-of-sample forecast by default."
-    )
-    last_date: str | None = Field(default=None, description="Last session, YYYY-MM-DD; the newest by default.")
-
-    @property
-    def period(self) -> tuple[dt.date | None, dt.date | None]:
-        """First and last day, where they are given."""
-        first, last = (None if day is None else dt.date.fromisoformat(day) for day in (self.first_date, self.last_date))
-        return first, last
-
-    # Dagster's configuration knows no days.
-    @field_validator("first_date", "last_date")
-    @classmethod
-    def _day(cls, day: str | None) -> str | None:
-        if day is not None and not _is_day(day):
-            raise ValueError(f"a day must be written as YYYY-MM-DD and exist; got {day!r}. Write it as 2024-06-28")
-        return day
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        first, last = self.period
-        if first and last and first >= last:
-            raise ValueError(f"first_date must be before last_date; got {first} and {last}. Exchange or widen them")
-        return self
 
     @field_validator("profiles")
     @classmethod
@@ -108,19 +172,59 @@ class BacktestConfig(dg.Config):
     ],
 )  # fmt: skip
 # Dagster takes no other annotation of a generator of several results.
-def backtests(config: BacktestConfig, warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:  # type: ignore[misc, type-arg]
+def backtests(  # type: ignore[misc]
+    config: BacktestConfig, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Backtest the rankings of the risk profiles, out of sample and after costs."""
-    outcomes = run_backtests(warehouse, market_data.installation, list(_options(config)))
+    installation = market_data.installation
+    made = with_honesty(warehouse, run_backtests(warehouse, installation, list(_options(config))))
+    is_simulated = installation.settings.source == "simulated"
+    outcomes = [with_report(artifacts, outcome, is_simulated=is_simulated) for outcome in made]
     written = dict.fromkeys(TABLES, MergeResult())
     for outcome in outcomes:
         for name, result in write_outcome(warehouse, outcome).items():
             written[name] += result
-    shown = _report(outcomes)
+    shown = _report(outcomes, artifacts)
     for name in TABLES:
         metadata = {**merge_metadata(written[name]), **table_metadata(warehouse, f"research.{name}")}
         yield dg.MaterializeResult(
             asset_key=["research", name], metadata={**metadata, **(shown if name == "backtests" else {})}
         )
+
+
+def with_honesty(warehouse: Warehouse, outcomes: list[Outcome]) -> list[Outcome]:
+    """Set each backtest beside every trial on record, those of this run among them."""
+    on_record = warehouse.read_frame(queries.TRIALS).set_index("trial_id")["sharpe"].to_dict()
+    sharpes = on_record | {outcome.backtest_id: outcome.figure("sharpe") for outcome in outcomes}
+    trials = np.array([np.nan if value is None else value for value in sharpes.values()], dtype=np.float64)
+    return [_with_honesty(outcome, trials, _peers(warehouse, outcome, outcomes)) for outcome in outcomes]
+
+
+def _with_honesty(outcome: Outcome, trials: np.ndarray, peers: pd.DataFrame) -> Outcome:
+    own = outcome.books.daily["return_1d"].to_numpy(np.float64)
+    metrics = with_metrics(outcome.metrics.drop(columns="backtest_id"), honesty_figures(own, trials, peers))
+    return msgspec.structs.replace(outcome, metrics=metrics.assign(backtest_id=outcome.backtest_id))
+
+
+def _peers(warehouse: Warehouse, outcome: Outcome, outcomes: list[Outcome]) -> pd.DataFrame:
+    """Daily returns of all backtests of the same period."""
+    period = [outcome.first_date, outcome.last_date]
+    found = warehouse.read_frame(queries.RETURNS_OF_PERIOD, period)
+    returns = found.pivot(index="trade_date", columns="backtest_id", values="return_1d")
+    own = {
+        other.backtest_id: other.books.daily["return_1d"].iloc[1:]
+        for other in outcomes
+        if [other.first_date, other.last_date] == period
+    }
+    days = next(iter(own.values())).index
+    others = [name for name in returns if name not in own]
+    return pd.DataFrame(own | {name: returns[name].reindex(days) for name in others}).sort_index(axis=1)
+
+
+def with_report(artifacts: Artifacts, outcome: Outcome, *, is_simulated: bool) -> Outcome:
+    """Write the page of a backtest into the store."""
+    uri = artifacts.write(name_of(outcome), report(outcome, is_simulated=is_simulated))
+    return msgspec.structs.replace(outcome, report_uri=uri)
 
 
 def write_outcome(warehouse: Warehouse, outcome: Outcome) -> dict[str, MergeResult]:
@@ -146,6 +250,16 @@ def _options(config: BacktestConfig) -> list[BacktestOptions]:
             cost_bps=config.cost_bps,
             slippage_bps=config.slippage_bps,
             long_only=config.long_only,
+            fill=config.fill.value,
+            sector_neutral=config.sector_neutral,
+            max_weight=config.max_weight,
+            target_volatility=config.target_volatility,
+            max_turnover=config.max_turnover,
+            spread_by_liquidity=config.spread_by_liquidity,
+            impact_coefficient=config.impact_coefficient,
+            capital=config.capital,
+            cash_rate=config.cash_rate,
+            delisting_return=config.delisting_return,
             first_date=first,
             last_date=last,
         )
@@ -162,7 +276,7 @@ def _is_day(text: str) -> bool:
     return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None
 
 
-def _report(outcomes: list[Outcome]) -> dict[str, Any]:
+def _report(outcomes: list[Outcome], artifacts: Artifacts) -> dict[str, Any]:
     if not outcomes:
         return {}
     figures = [
@@ -175,4 +289,6 @@ def _report(outcomes: list[Outcome]) -> dict[str, Any]:
         "figures": table(pd.concat(figures)),
         "equity": picture(equity_figure({outcome.options.profile: outcome.equity for outcome in outcomes})),
         **{f"sharpe_{outcome.options.profile}": outcome.figure("sharpe") for outcome in outcomes},
+        **{f"report_of_{outcome.options.profile}": artifacts.link(str(outcome.report_uri)) for outcome in outcomes},
+        **{f"verdict_on_{outcome.options.profile}": verdict(outcome) for outcome in outcomes},
     }
