@@ -47,9 +47,9 @@ def honesty_figures(return_1d: Array, trial_sharpes: Array, peers: pd.DataFrame)
         ),
         Metric(
             "overfitting_probability", overfitting_probability(matrix, n_blocks=N_BLOCKS), "fraction",
-            f"Probability of backtest overfitting (CSCV): share of the ways to halve {N_BLOCKS} blocks of daily returns "
-            f"in which the best of the {matrix.shape[1]} backtests of this period on one half is below the middle on the "
-            "other.",
+            f"Probability of backtest overfitting (CSCV): share of the ways to halve {N_BLOCKS} blocks of daily "
+            f"returns in which the best of the {matrix.shape[1]} backtests of this period on one half is below the "
+            "middle on the other.",
         ),
         Metric(
             "n_trials", float(n_trials), "count",
