@@ -30,6 +30,7 @@ from api.routes import (
     backtests,
     blackscholes,
     datasets,
+    deliveries,
     docs,
     fundamentals,
     health,
@@ -38,6 +39,7 @@ from api.routes import (
     indices,
     instruments,
     jobs,
+    mail,
     news,
     portfolios,
     quotes,
@@ -49,6 +51,8 @@ from api.tickers import provide_instrument
 from api.versions import Versions
 from warehouse.clock import clock_of
 from warehouse.connect import api_url, read_url
+from warehouse.links import links_of
+from warehouse.secrets import webhook_keys
 from warehouse.settings import Settings
 
 # How often the age of tables is looked up for the metrics.
@@ -84,6 +88,10 @@ VERSIONED = [
     portfolios.delete_portfolio,
     portfolios.list_holdings,
     portfolios.import_portfolio,
+    deliveries.list_deliveries,
+    deliveries.replay_deliveries,
+    deliveries.rotate_webhook_secret,
+    deliveries.test_webhook_endpoint,
 ]
 UNVERSIONED = [
     root.welcome,
@@ -95,10 +103,14 @@ UNVERSIONED = [
     docs.docs,
     docs.docs_asset,
     docs.openapi,
+    mail.ask_to_confirm,
+    mail.confirm,
+    mail.ask_to_unsubscribe,
+    mail.unsubscribe,
 ]
 
 # Made once and handed to every handler that asks for it by name.
-SHARED = ("reader", "database", "cursors", "watch", "document", "freshness")
+SHARED = ("reader", "database", "cursors", "watch", "document", "freshness", "secret_keys", "links")
 
 
 def create_app(settings: Settings) -> Outermost:
@@ -153,7 +165,14 @@ def create_app(settings: Settings) -> Outermost:
             limiter,
         ),
         dependencies=dependencies(
-            reader=reader, database=database, cursors=cursors, watch=watch, document=document, freshness=freshness
+            reader=reader,
+            database=database,
+            cursors=cursors,
+            watch=watch,
+            document=document,
+            freshness=freshness,
+            secret_keys=webhook_keys(settings),
+            links=links_of(settings),
         ),
         exception_handlers={
             ApiProblem: problems.on_api_problem,

@@ -129,6 +129,16 @@ class AddressRefused(Unprocessable):
     title = "Nothing may be sent to this address"
 
 
+class LinkUnknown(NotFound):
+    """The link of a mail is none of ours, or its channel is gone."""
+
+    code = "link-unknown"
+    title = "This link leads nowhere"
+
+    def __init__(self) -> None:
+        super().__init__("token: must be as it stands in the mail; this one is not. Open the link from the mail again.")
+
+
 class JobUnknown(NotFound):
     """There is no such job, or it is somebody else's."""
 

@@ -223,6 +223,7 @@ def message_of(claimed: Claimed, keys: KeyRing) -> Message:
     return Message(
         message_id=str(claimed.delivery_id),
         channel_id=claimed.channel_id,
+        user_id=claimed.user_id,
         address=address,
         type=claimed.type,
         created_at=claimed.created_at,

@@ -8,12 +8,13 @@ from orchestration.delivery.messages import Sender
 from orchestration.delivery.posting import Poster
 from orchestration.delivery.slack import SlackSender
 from orchestration.delivery.webhooks import WebhookSender
-from warehouse.links import links_of
+from warehouse.links import Mailbox, links_of
 from warehouse.settings import Settings
 
 
 def senders_of(settings: Settings) -> Mapping[str, Sender]:
     """Return who sends, by kind of channel."""
+    links = links_of(settings)
     poster = _poster(settings.webhook_allow)
     server = None
     if settings.smtp_url is not None and settings.mail_from is not None:
@@ -21,7 +22,7 @@ def senders_of(settings: Settings) -> Mapping[str, Sender]:
     return {
         "webhook": WebhookSender(poster),
         "slack": SlackSender(poster),
-        "email": MailSender(server, links_of(settings).url),
+        "email": MailSender(server, lambda channel, user, purpose: links.url(Mailbox(channel, user), purpose)),
     }
 
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from warehouse.owner_files import not_as_written, read_or_write_once
@@ -18,8 +18,15 @@ _KEY_BYTES = 32
 _SEAL_BYTES = 16
 
 
+class Mailbox(NamedTuple):
+    """A channel that leads to a mailbox, and whose channel it is."""
+
+    channel_id: UUID
+    user_id: UUID
+
+
 class Links:
-    """Makes and reads links; a token names its channel and is good for one purpose.
+    """Makes and reads links; a token names its mailbox and is good for one purpose.
 
     Parameters
     ----------
@@ -33,29 +40,29 @@ class Links:
         self._key = key
         self._public_url = public_url.rstrip("/")
 
-    def url(self, channel_id: UUID, purpose: Purpose) -> str:
+    def url(self, mailbox: Mailbox, purpose: Purpose) -> str:
         """Return the page for a purpose."""
-        return f"{self._public_url}/mail/{purpose}/{self.token(channel_id, purpose)}"
+        return f"{self._public_url}/mail/{purpose}/{self.token(mailbox, purpose)}"
 
-    def token(self, channel_id: UUID, purpose: Purpose) -> str:
+    def token(self, mailbox: Mailbox, purpose: Purpose) -> str:
         """Return what proves that its holder has read the channel's mail."""
-        content = channel_id.bytes + self._seal(channel_id, purpose)
+        content = mailbox.channel_id.bytes + mailbox.user_id.bytes + self._seal(mailbox, purpose)
         return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
-    def channel_of(self, token: str, purpose: Purpose) -> UUID | None:
-        """Return the channel that a token is good for, None for one that we have not made for this purpose."""
+    def mailbox_of(self, token: str, purpose: Purpose) -> Mailbox | None:
+        """Return what a token is good for, None for one that we have not made for this purpose."""
         try:
             content = base64.b64decode(f"{token}==", altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
-        if len(content) != 16 + _SEAL_BYTES:
+        if len(content) != 32 + _SEAL_BYTES:
             return None
-        channel_id = UUID(bytes=content[:16])
-        is_ours = hmac.compare_digest(content[16:], self._seal(channel_id, purpose))
-        return channel_id if is_ours else None
+        mailbox = Mailbox(UUID(bytes=content[:16]), UUID(bytes=content[16:32]))
+        return mailbox if hmac.compare_digest(content[32:], self._seal(mailbox, purpose)) else None
 
-    def _seal(self, channel_id: UUID, purpose: Purpose) -> bytes:
-        return hmac.digest(self._key, f"{purpose}:{channel_id}".encode(), hashlib.sha256)[:_SEAL_BYTES]
+    def _seal(self, mailbox: Mailbox, purpose: Purpose) -> bytes:
+        text = f"{purpose}:{mailbox.channel_id}:{mailbox.user_id}"
+        return hmac.digest(self._key, text.encode(), hashlib.sha256)[:_SEAL_BYTES]
 
 
 def links_of(settings: Settings) -> Links:

@@ -29,7 +29,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 
 Purpose = Literal["confirm", "unsubscribe"]
-Links = Callable[[UUID, Purpose], str]
+# The channel, whose it is, and what for.
+Links = Callable[[UUID, UUID, Purpose], str]
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -156,7 +157,7 @@ def mail_of(message: Message, sender: Address, links: Links, *, sent_at: dt.date
     that is read as one.
     """
     is_confirmation = message.type == CONFIRMATION
-    unsubscribe = links(message.channel_id, "unsubscribe")
+    unsubscribe = links(message.channel_id, message.user_id, "unsubscribe")
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = Address(addr_spec=message.address)
@@ -172,7 +173,7 @@ def mail_of(message: Message, sender: Address, links: Links, *, sent_at: dt.date
         "type": message.type,
         "created_at": f"{message.created_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
         "facts": _shown(message),
-        "confirm": links(message.channel_id, "confirm") if is_confirmation else None,
+        "confirm": links(message.channel_id, message.user_id, "confirm") if is_confirmation else None,
         "unsubscribe": unsubscribe,
     }
     mail.set_content(_TEMPLATES.get_template("message.txt").render(given))

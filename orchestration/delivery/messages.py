@@ -16,6 +16,7 @@ class Message(NamedTuple):
 
     message_id: str
     channel_id: UUID
+    user_id: UUID
     address: str
     type: str
     created_at: dt.datetime

@@ -11,3 +11,11 @@ insert into app.holdings (portfolio_id, instrument_id, user_id, quantity_shares,
 select '018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c4e', instrument_id, '00000000-0000-7000-8000-00000000a11c', 10, 12.5
 from marts.dim_instruments
 where ticker = 'ACME';
+insert into app.channels (channel_id, user_id, address, secret_encrypted, secret_key_id, verified_at, created_at) values (
+    '018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c5f', '00000000-0000-7000-8000-00000000a11c', 'https://example.com/hook', '\x00',
+    'k', '2024-06-27T11:00:00Z', '2024-06-27T11:00:00Z'
+);
+insert into app.events (type, user_id, payload, created_at) values (
+    'alert.triggered', '00000000-0000-7000-8000-00000000a11c', '{"message": "ACME: price 101.5 is at or above 100."}',
+    '2024-06-27T11:00:00Z'
+);

@@ -13,6 +13,9 @@ from warehouse.queries.events import write_event
 from warehouse.records.channels import DEFAULT_EVENT_TYPES, check_channel, shown_address
 from warehouse.secrets import KeyRing, Sealed, new_webhook_secret
 
+# Type and message of what is sent to one channel alone.
+QUESTION = ("channel.verification", "Factorloom asks whether messages are wanted here.")
+TEST = ("channel.test", "This is a test: messages arrive here.")
 # After a rotation both secrets sign, so that receivers can be changed over at leisure.
 ROTATION_HOURS = 24
 # An owner hears of a receiver that has been failing for so long, and of its end.
@@ -38,6 +41,12 @@ select
 from app.channels
 where user_id = %(user_id)s
 order by created_at, channel_id
+"""
+
+STANDING = """
+select verified_at is not null as is_verified
+from app.channels
+where channel_id = %(channel_id)s and user_id = %(user_id)s and kind = 'webhook'
 """
 
 SECRETS_OF = """
@@ -221,21 +230,12 @@ def read_secrets(connection: psycopg.Connection, channel_id: UUID, *, keys: KeyR
 
 def ask_receiver(connection: psycopg.Connection, channel_id: UUID, *, user_id: UUID | str, now: dt.datetime) -> None:
     """Send a first message: a webhook or Slack channel that takes it is confirmed, a mail holds a link for that."""
-    _write_own_event(
-        connection,
-        "channel.verification",
-        channel_id,
-        "Factorloom asks whether messages are wanted here.",
-        user_id=user_id,
-        now=now,
-    )
+    _write_own_event(connection, *QUESTION, channel_id, user_id=user_id, now=now)
 
 
 def send_test(connection: psycopg.Connection, channel_id: UUID, *, user_id: UUID | str, now: dt.datetime) -> None:
     """Send a message that says nothing, so that its owner sees that it arrives."""
-    _write_own_event(
-        connection, "channel.test", channel_id, "This is a test: messages arrive here.", user_id=user_id, now=now
-    )
+    _write_own_event(connection, *TEST, channel_id, user_id=user_id, now=now)
 
 
 def rotate_secret(
@@ -357,8 +357,8 @@ def _tell_of_failing(connection: psycopg.Connection, channel_id: UUID, failing: 
 def _write_own_event(
     connection: psycopg.Connection,
     type: str,
-    channel_id: UUID,
     message: str,
+    channel_id: UUID,
     *,
     user_id: UUID | str,
     now: dt.datetime,

@@ -6,16 +6,20 @@ A trigger on app.events makes them, see `0020_channels.sql`: whoever writes an e
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 import psycopg
+from msgspec import Meta
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from warehouse.queries.channels import BREAKER_FAILURES, CANCEL_OF_CLOSED
+from warehouse.queries.reader import Reader
 from warehouse.secrets import Sealed
+
+State = Literal["pending", "leased", "done", "dead", "cancelled"]
 
 # Each transaction that makes deliveries says so there, once; the table is the truth, this only wakes.
 LISTEN = "listen outbox"
@@ -165,7 +169,8 @@ where
     (%(user_id)s::uuid is null or d.user_id = %(user_id)s)
     and (%(channel_id)s::uuid is null or d.channel_id = %(channel_id)s)
     and (%(state)s::text is null or d.state = %(state)s)
-order by d.created_at desc, d.delivery_id
+    and (%(before_at)s::timestamptz is null or (d.created_at, d.delivery_id) < (%(before_at)s, %(before_id)s::uuid))
+order by d.created_at desc, d.delivery_id desc
 limit %(limit)s
 """
 
@@ -183,7 +188,9 @@ where
     and d.created_at >= %(since)s and d.created_at <= %(until)s
 """
 WAKE = "select pg_notify('outbox', '')"
+NO_CURSOR: dict[str, object] = {"before_at": None, "before_id": None}
 
+ENDED = ("dead", "cancelled", "done")
 BEGINNING, END = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
@@ -248,22 +255,22 @@ class Counts(NamedTuple):
     n_cancelled: int
 
 
-class Delivery(NamedTuple):
+class Delivery(msgspec.Struct, frozen=True):
     """A delivery as its owner sees it."""
 
-    delivery_id: UUID
-    channel_id: UUID
-    kind: str
-    address: str
-    type: str
-    message: str
-    state: str
-    attempts: int
-    next_attempt_at: dt.datetime
-    last_status: int | None
-    last_error: str | None
-    created_at: dt.datetime
-    finished_at: dt.datetime | None
+    delivery_id: Annotated[UUID, Meta(description="Id, sent as webhook-id; the same at each try.")]
+    channel_id: Annotated[UUID, Meta(description="Where to; of a webhook the id of its endpoint.")]
+    kind: Annotated[str, Meta(description="Kind of channel: webhook, email or slack.")]
+    address: Annotated[str, Meta(description="Address of the channel.")]
+    type: Annotated[str, Meta(description="Type of the event, for example alert.triggered.")]
+    message: Annotated[str, Meta(description="The event in a sentence.")]
+    state: Annotated[State, Meta(description="pending, leased, then done, dead or cancelled.")]
+    attempts: Annotated[int, Meta(description="Tries so far. Unit count.")]
+    next_attempt_at: Annotated[dt.datetime, Meta(description="Not tried before this instant.")]
+    last_status: Annotated[int | None, Meta(description="Status that the receiver answered the last try with. Unit none.")]
+    last_error: Annotated[str | None, Meta(description="Class of the last failure.")]
+    created_at: Annotated[dt.datetime, Meta(description="When the event happened.")]
+    finished_at: Annotated[dt.datetime | None, Meta(description="When it was done, given up or dropped.")]
 
 
 def claim(
@@ -326,9 +333,25 @@ def read_deliveries(
     limit: int = 100,
 ) -> list[Delivery]:
     """Return deliveries, the newest first; None leaves a condition out."""
-    parameters = {"user_id": user_id, "channel_id": channel_id, "state": state, "limit": limit}
+    parameters = {"user_id": user_id, "channel_id": channel_id, "state": state, **NO_CURSOR, "limit": limit}
     with connection.cursor(row_factory=class_row(Delivery)) as cursor:
         return cursor.execute(DELIVERIES, parameters).fetchall()
+
+
+async def newest(
+    reader: Reader,
+    user_id: UUID,
+    channel_id: UUID,
+    *,
+    state: str | None,
+    before: tuple[dt.datetime, UUID] | None,
+    limit: int,
+) -> list[Delivery]:
+    """Return the deliveries of one channel of a user, the newest first, those before a place in that order."""
+    parameters = {"user_id": user_id, "channel_id": channel_id, "state": state, **NO_CURSOR, "limit": limit}
+    if before is not None:
+        parameters |= {"before_at": before[0], "before_id": before[1]}
+    return await reader.rows(Delivery, DELIVERIES, parameters)
 
 
 def replay(
@@ -364,7 +387,7 @@ def replay(
         "delivery_id": delivery_id,
         "since": since,
         "until": until,
-        "states": [state for state in states if state in ("dead", "cancelled", "done")],
+        "states": [state for state in states if state in ENDED],
     }
     n_replayed = connection.execute(REPLAY, parameters).rowcount
     if n_replayed:

@@ -81,12 +81,12 @@ def server(mailbox: Mailbox) -> Iterator[MailServer]:
         yield mail_server(f"smtp://127.0.0.1:{port}", "alerts@factorloom.example")
 
 
-def links(channel_id: uuid.UUID, purpose: str) -> str:
-    return f"https://api.example/mail/{purpose}/{channel_id.int}"
+def links(channel_id: uuid.UUID, user_id: uuid.UUID, purpose: str) -> str:
+    return f"https://api.example/mail/{purpose}/{channel_id.int}.{user_id.int}"
 
 
 def message(payload: str = FACTS, *, address: str = "ann@example.com", type: str = "alert.triggered") -> Message:
-    return Message("d1", uuid.UUID(int=7), address, type, CREATED_AT, payload)
+    return Message("d1", uuid.UUID(int=7), uuid.UUID(int=8), address, type, CREATED_AT, payload)
 
 
 def send(server: MailServer | None, given: Message | None = None, **options: Any) -> Outcome:
@@ -113,7 +113,7 @@ def test_a_mail_can_be_got_rid_of_with_one_click_and_says_that_no_person_wrote_i
 ) -> None:
     send(server)
     [received] = mailbox.received
-    assert received["List-Unsubscribe"] == "<https://api.example/mail/unsubscribe/7>"
+    assert received["List-Unsubscribe"] == "<https://api.example/mail/unsubscribe/7.8>"
     assert received["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert received["Auto-Submitted"] == "auto-generated"
 
@@ -129,7 +129,7 @@ def test_the_first_mail_asks_for_a_confirmation_and_says_nothing_else(mailbox: M
     [received] = mailbox.received
     assert received["Subject"] == "Confirm this address for Factorloom"
     for kind in ("plain", "html"):
-        assert "https://api.example/mail/confirm/7" in received.get_body((kind,)).get_content()  # type: ignore[union-attr]
+        assert "https://api.example/mail/confirm/7.8" in received.get_body((kind,)).get_content()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("answer", ["421 busy", "450 mailbox busy", "451 greylisted", "452 too many"])

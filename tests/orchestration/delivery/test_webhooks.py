@@ -11,11 +11,21 @@ from orchestration.delivery.posting import Poster
 from orchestration.delivery.webhooks import MAX_BODY_BYTES, WebhookSender
 
 NEW, OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIz"
+TYPE = "alert.triggered"
 CREATED_AT = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 
 def message(receiver: Any, payload: str = '{"message":"A: price 1.5 is at or above 1."}', *secrets: str) -> Message:
-    return Message("d1", uuid.UUID(int=1), receiver.url, "alert.triggered", CREATED_AT, payload, secrets or (NEW,))
+    return Message(
+        "d1",
+        uuid.UUID(int=1),
+        uuid.UUID(int=2),
+        receiver.url,
+        "alert.triggered",
+        CREATED_AT,
+        payload,
+        secrets or (NEW,),
+    )
 
 
 def send(receiver: Any, message: Message) -> Outcome:
