@@ -112,7 +112,7 @@ def deliver() -> None:
 @commands.command()
 def sources() -> None:
     """Show each source: what it can do, whether its key is there, what is left of its budget, how it answered last."""
-    from factorloom.sources import rows, table_of
+    from factorloom.sources import rows, tables_of
     from warehouse.connect import writer_url
     from warehouse.migrate import prepare
     from warehouse.queries.vendor_budgets import VendorLedger
@@ -121,7 +121,7 @@ def sources() -> None:
     if settings.is_embedded:
         prepare(settings)
     ledger = VendorLedger(lambda: writer_url(settings))
-    Console().print(table_of(rows(settings, ledger)))
+    Console().print(*tables_of(rows(settings, ledger)), sep="\n\n")
     ledger.close()
 
 

@@ -1,6 +1,6 @@
-"""What the sources can do and how they stand, as a table."""
+"""What the sources can do and how they stand, as tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rich.table import Table
@@ -9,7 +9,7 @@ from orchestration.calendars import HomeCalendar
 from orchestration.sources.errors import SourceError
 from orchestration.sources.ledger import Host, Ledger, Standing
 from orchestration.sources.protocols import Source, capabilities
-from orchestration.sources.registry import SOURCES, create_source
+from orchestration.sources.registry import SOURCES, OfVendor, create_source
 from orchestration.sources.transport import Transport
 from warehouse.clock import Clock, machine_clock
 from warehouse.settings import Settings
@@ -19,7 +19,7 @@ class Row(NamedTuple):
     """A source, as the table shows it."""
 
     name: str
-    capabilities: str
+    capabilities: frozenset[str]
     key: str
     budget: str
     last_answer: str
@@ -38,35 +38,47 @@ def rows(settings: Settings, ledger: Ledger, *, now: Clock = machine_clock) -> I
     """
     calendar = HomeCalendar(settings.calendar)
     for name in SOURCES:
-        key = "in use" if name == settings.source else ""
+        use = "in use" if name == settings.source else ""
         try:
             source = create_source(name, settings, calendar, now, ledger)
         except SourceError as error:
-            yield Row(name, "", str(error), "", "", "")
+            yield Row(name, _abilities_of(name), str(error).removeprefix(f"{name}: "), "", "", "")
             continue
-        entities = _entities(source)
         transport = getattr(source, "transport", None)
         if not isinstance(transport, Transport):
-            yield Row(name, entities, key or "none needed", "", "", "")
+            yield Row(name, _abilities(source), use or "none needed", "", "", "")
             continue
         present = "present" if transport.vendor.credential.is_present else "none needed"
-        yield Row(name, entities, ", ".join(filter(None, (present, key))), *_standing(transport, ledger, now))
+        key = ", ".join(filter(None, (present, use)))
+        yield Row(name, _abilities(source), key, *_standing(transport, ledger, now))
         transport.close()
 
 
-def table_of(found: Iterator[Row]) -> Table:
-    """Return the table for a terminal."""
-    table = Table("source", "capabilities", "key", "budget left", "last answer", "breaker", show_lines=True)
-    for row in found:
-        table.add_row(*row)
-    return table
+def tables_of(found: Iterable[Row]) -> Iterator[Table]:
+    """Return what each source can do, and how it stands, for a terminal."""
+    listed = list(found)
+    able = Table("capability", *(row.name for row in listed), title="What each source has")
+    for column in able.columns[1:]:
+        column.justify = "center"
+    for capability in sorted(frozenset().union(*(row.capabilities for row in listed))):
+        able.add_row(capability, *("•" if capability in row.capabilities else "" for row in listed))
+    yield able
+    stands = Table("source", "key", "budget left", "last answer", "breaker", title="How each stands")
+    for row in listed:
+        stands.add_row(row.name, row.key, row.budget, row.last_answer, row.breaker)
+    yield stands
 
 
-def _entities(source: Source) -> str:
+def _abilities(source: Source) -> frozenset[str]:
     try:
-        return ", ".join(sorted(capabilities(source)))
-    except SourceError:
-        return "as its files have"
+        return capabilities(source)
+    except SourceError:  # a folder that is not there has no files to tell by
+        return frozenset()
+
+
+def _abilities_of(name: str) -> frozenset[str]:
+    maker = SOURCES[name]
+    return capabilities(maker.kind) if isinstance(maker, OfVendor) else frozenset()
 
 
 def _standing(transport: Transport, ledger: Ledger, now: Clock) -> tuple[str, str, str]:

@@ -20,7 +20,7 @@ from rich.console import Console
 from factorloom.fake_vendors.commands import FAKES, PLANS
 from factorloom.fake_vendors.market import FakeMarket
 from factorloom.fake_vendors.server import Asked, FakeVendor, Reply
-from factorloom.sources import rows, table_of
+from factorloom.sources import rows, tables_of
 from orchestration.calendars import HomeCalendar
 from orchestration.ingestion import Entity, ingest
 from orchestration.sources.protocols import capabilities
@@ -150,7 +150,7 @@ def test_no_key_is_in_logs_errors_tables_metadata_or_files(database, log, privat
                 except Exception:
                     told.append(traceback.format_exc())
         console = Console(file=io.StringIO(), width=400, record=True)
-        console.print(table_of(rows(settings, ledger)))
+        console.print(*tables_of(rows(settings, ledger)))
         told.append(console.export_text())
     finally:
         source.close()  # type: ignore[attr-defined]

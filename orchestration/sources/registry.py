@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orchestration.calendars import HomeCalendar
 from orchestration.sources.eodhd.source import EodhdSource
@@ -155,13 +155,14 @@ def _files(settings: SourceSettings, given: Surroundings) -> Source:
     return FilesSource(options, calendar=given.calendar, now=given.now)
 
 
-def vendor(source: type[VendorSource]) -> Constructor:
-    """Return what makes a vendor's source of the settings that follow the pattern."""
+class OfVendor(NamedTuple):
+    """Makes a vendor's source from settings; `kind` says what it can do, whether or not its key is there."""
 
-    def make(settings: SourceSettings, given: Surroundings) -> VendorSource:
-        return source(vendor_options(source.name, settings), given)
+    kind: type[VendorSource]
 
-    return make
+    def __call__(self, settings: SourceSettings, given: Surroundings) -> VendorSource:
+        """Return the source."""
+        return self.kind(vendor_options(self.kind.name, settings), given)
 
 
 def vendor_options(name: str, settings: SourceSettings) -> VendorOptions:
@@ -190,11 +191,11 @@ def _text_of(secret: Secret | None) -> str | None:
 SOURCES: Mapping[str, Constructor] = {
     "files": _files,
     "simulated": _simulated,
-    "eodhd": vendor(EodhdSource),
-    "massive": vendor(MassiveSource),
-    "nordnet": vendor(NordnetSource),
-    "twelve_data": vendor(TwelveDataSource),
-    "yahoo": vendor(YahooSource),
+    "eodhd": OfVendor(EodhdSource),
+    "massive": OfVendor(MassiveSource),
+    "nordnet": OfVendor(NordnetSource),
+    "twelve_data": OfVendor(TwelveDataSource),
+    "yahoo": OfVendor(YahooSource),
 }
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from factorloom.errors import UnknownFakeVendor
 from factorloom.fake_vendors.commands import fake_vendor
 from factorloom.fake_vendors.server import Faults
-from factorloom.sources import rows, table_of
+from factorloom.sources import rows, tables_of
 from orchestration.sources.ledger import Account, MemoryLedger
 from orchestration.sources.registry import SOURCES
 from orchestration.sources.twelve_data.source import TwelveDataSource
@@ -34,6 +34,7 @@ def test_every_source_has_a_line_and_says_what_is_missing(settings):
     assert found["simulated"].key == "in use"
     assert "daily_bars" in found["simulated"].capabilities
     assert "FACTORLOOM_MASSIVE_API_KEY must be set" in found["massive"].key
+    assert "company_ratios" in found["massive"].capabilities, "what it could do is told without a key"
 
 
 def test_a_vendor_with_a_key_shows_what_is_left_and_how_it_answered(settings):
@@ -55,7 +56,7 @@ def test_a_vendor_with_a_key_shows_what_is_left_and_how_it_answered(settings):
 
 def test_the_table_shows_no_key(settings):
     console = Console(record=True, width=300)
-    console.print(table_of(rows(settings, MemoryLedger(), now=lambda: NOON)))
+    console.print(*tables_of(rows(settings, MemoryLedger(), now=lambda: NOON)))
     assert KEY not in console.export_text()
 
 

@@ -16,7 +16,7 @@ from orchestration.sources.ledger import MemoryLedger, Plan
 from orchestration.sources.makers import daily_bar
 from orchestration.sources.protocols import capabilities
 from orchestration.sources.records import Batch, DailyBar
-from orchestration.sources.registry import SOURCES, create_source, vendor
+from orchestration.sources.registry import SOURCES, OfVendor, create_source
 from orchestration.sources.transport import Call, Vendor
 from orchestration.sources.vendor import VendorOptions, VendorSource
 from orchestration.sources.wire import Gathering, Number, day, rows_of
@@ -70,7 +70,7 @@ def answering(asked: Asked) -> Reply:
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    monkeypatch.setitem(SOURCES, "toy", vendor(ToySource))  # the line in the registry
+    monkeypatch.setitem(SOURCES, "toy", OfVendor(ToySource))  # the line in the registry
 
     def settings(url: str, symbols: Sequence[str]):
         given = {
@@ -94,4 +94,4 @@ def test_a_sixth_source_has_its_settings_budget_quarantine_and_place_in_the_tabl
     rules = sorted(record.rule for batch in batches for record in batch.refused)
     assert rules == ["another_day", "another_day", "vendor_quota_day"], "two requests a day are not three"
     (shown,) = [row for row in rows(known, ledger) if row.name == "toy"]
-    assert (shown.capabilities, shown.key, shown.budget) == ("daily_bars", "present, in use", "0 today")
+    assert (shown.capabilities, shown.key, shown.budget) == ({"daily_bars"}, "present, in use", "0 today")
