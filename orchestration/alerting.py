@@ -1,59 +1,82 @@
 """Holds alert rules against the newest data: reads, asks the state machine, writes, all in one transaction.
 
-Callable from a sensor and from a worker of its own. A repetition on the same data writes nothing; two at
-once take turns.
+Callable from a sensor and from a worker of its own. A repetition on the same data writes nothing; two at once take
+turns. Sessions that were missed are made up for, oldest first; a session that has been looked at alerts nobody again,
+whoever computes it anew, but what fired and is taken back is announced as corrected.
 """
 
 import datetime as dt
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 import psycopg
 
+from orchestration.alert_messages import Happening, announcement_of
+from orchestration.alert_passes import Look, Pass, corrections_of, looks_of
+from orchestration.calendars import HomeCalendar
 from transforms.alert_rules import (
-    FIRING,
+    CORRECTED,
+    INHIBITED,
     NO_DATA,
-    NORMAL,
     NOTHING,
+    REPEATED,
     RESOLVED,
     TRIGGERED,
-    Levels,
-    Observations,
+    Conditions,
+    Criteria,
+    Looks,
+    Options,
+    Readings,
     States,
-    Step,
-    level_conditions,
-    new_states,
+    judge,
     step,
+    together,
 )
 from warehouse.queries import alert_evaluation as queries
-from warehouse.queries.alert_evaluation import AlertState, Announcement, Observation
-from warehouse.records.alert_rules_1 import LevelRule
+from warehouse.queries.alert_evaluation import Begun, Observation, Reading
+from warehouse.queries.alert_plans import read_new_rules, refresh_pairs
+from warehouse.records.alerts import Rule, decode_rule, modern
 
-# Stands in app.alert_states for "never observed": a later observation, however old its instant, must still count.
-NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# What fired so many sessions ago may still be taken back.
+SESSIONS_CORRECTED = 22
 
 
 class Evaluated(NamedTuple):
-    """What a look at all active rules came to; counts of pairs of rule and instrument, and of what was announced."""
+    """What a look at the active rules came to: sessions, counts of pairs of rule and instrument, and announcements."""
 
+    n_sessions: int
     n_pairs: int
     n_without_data: int
     n_states_changed: int
     n_triggered: int
+    n_repeated: int
     n_resolved: int
+    n_corrected: int
+    n_inhibited: int
     n_deliveries: int
     n_rules_unreadable: int
 
+    @property
+    def n_announced(self) -> int:
+        """Announcements of any kind."""
+        return self.n_triggered + self.n_repeated + self.n_resolved + self.n_corrected + self.n_inhibited
+
     def sentence(self) -> str:
         """Say it for a person."""
-        unreadable = f"; {self.n_rules_unreadable} rules cannot be read" if self.n_rules_unreadable else ""
+        counted = {
+            "repeated": self.n_repeated,
+            "corrected": self.n_corrected,
+            "inhibited": self.n_inhibited,
+            "rules cannot be read": self.n_rules_unreadable,
+        }
+        rest = "".join(f", {n} {what}" for what, n in counted.items() if n)
         return (
-            f"looked at {self.n_pairs} pairs of rule and instrument: {self.n_triggered} fired, {self.n_resolved}"
-            f" recovered, {self.n_without_data} have no data; {self.n_deliveries} deliveries made{unreadable}"
+            f"looked at {self.n_pairs} pairs of rule and instrument that could move: {self.n_triggered} fired,"
+            f" {self.n_resolved} recovered, {self.n_without_data} have no data{rest};"
+            f" {self.n_deliveries} deliveries made"
         )
 
 
@@ -61,8 +84,8 @@ def evaluate(
     connection: psycopg.Connection,
     *,
     now: dt.datetime,
-    close_at: Callable[[dt.date], dt.datetime],
-    zone: str,
+    calendar: HomeCalendar,
+    last_session: dt.date,
     timeout_seconds: float = 30.0,
 ) -> Evaluated:
     """Move the states of all active rules on to the newest data, and announce what follows.
@@ -73,16 +96,12 @@ def evaluate(
         As the pipelines connect.
     now
         Instant that the announcements are written with.
-    close_at
-        Close of a session, UTC: the instant that a closing price and a ranking belong to.
-    zone
-        Time zone of the exchange.
+    calendar
+        Sessions, and when they close.
+    last_session
+        Newest session whose data should be there; a table that is far behind it is stale, which is no data.
     timeout_seconds
         For each statement.
-
-    Returns
-    -------
-    Evaluated
 
     Raises
     ------
@@ -91,172 +110,261 @@ def evaluate(
     """
     with connection.transaction():
         queries.lock_evaluation(connection, timeout_seconds=timeout_seconds)
-        pairs, unreadable = queries.read_observations(connection, zone=zone)
-        if not pairs:
-            return Evaluated(0, 0, 0, 0, 0, 0, len(unreadable))
-        observations = _observations_of(pairs, close_at)
-        conditions = level_conditions(observations.value, levels=_levels_of(pairs))
-        before = _states_of(connection, pairs)
-        moved = step(before, observations, conditions=conditions)
-        n_changed = queries.write_states(connection, _changed_rows(pairs, before, moved.states))
-        announced = queries.announce(connection, _announcements_of(pairs, moved), now=now)
-        n_without_data = int(np.count_nonzero(moved.states.state == NO_DATA))
-        return Evaluated(len(pairs), n_without_data, n_changed, *announced, len(unreadable))
+        new_ids, unreadable = read_new_rules(connection)
+        refresh_pairs(connection, new_ids)
+        look = looks_of(connection, calendar, last_session)
+        queries.make_tables(connection)
+        happenings: list[Happening] = []
+        n_pairs = n_changed = n_without_data = 0
+        for one in look.passes:
+            moved = _evaluate_pass(connection, one, now)
+            happenings += moved.happenings
+            n_pairs, n_changed = n_pairs + moved.n_pairs, n_changed + moved.n_changed
+            n_without_data += moved.n_without_data
+        happenings += _take_back(connection, look, calendar)
+        announced, n_deliveries = _announce(connection, happenings, now=now)
+        queries.write_progress(connection, look.progress)
+        return Evaluated(
+            n_sessions=len(look.passes),
+            n_pairs=n_pairs,
+            n_without_data=n_without_data,
+            n_states_changed=n_changed,
+            n_triggered=announced.get(TRIGGERED, 0),
+            n_repeated=announced.get(REPEATED, 0),
+            n_resolved=announced.get(RESOLVED, 0),
+            n_corrected=announced.get(CORRECTED, 0),
+            n_inhibited=announced.get(INHIBITED, 0),
+            n_deliveries=n_deliveries,
+            n_rules_unreadable=len(unreadable),
+        )
 
 
-def dedup_key_of(alert_id: UUID, rule_version: int, instrument_id: str, episode: int, event: str) -> str:
-    """Return the key under which an episode of a pair is announced once: a content hash, hexadecimal."""
-    parts = (str(alert_id), str(rule_version), instrument_id, str(episode), event)
-    return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+class _Moved(NamedTuple):
+    n_pairs: int
+    n_changed: int
+    n_without_data: int
+    happenings: list[Happening]
 
 
-def message_of(pair: Observation, event: str) -> str:
-    """Say an announcement in a sentence: "ABC: price 101.5 is at or above 100."."""
-    rule, value = pair.rule, _figure(pair.value)
-    metric = f"rank {value} in profile {rule.profile}" if rule.metric == "rank" else f"price {value}"
-    if event == RESOLVED:
-        side = "below" if rule.is_upward else "above"
-        return f"{pair.ticker}: {metric} is back {side} {_figure(rule.recovery)}."
-    return f"{pair.ticker}: {metric} is {rule.operator.replace('_', ' ')} {_figure(rule.level)}."
-
-
-def _observations_of(pairs: Sequence[Observation], close_at: Callable[[dt.date], dt.datetime]) -> Observations:
-    days = {pair.observed_date for pair in pairs if pair.observed_date is not None}
-    closes = {day: close_at(day) for day in days}
-    instants = [
-        pair.quoted_at or (None if pair.observed_date is None else closes[pair.observed_date]) for pair in pairs
+def _evaluate_pass(connection: psycopg.Connection, one: Pass, now: dt.datetime) -> _Moved:
+    queries.observe(connection, one.day, one.series, is_newest=one.is_newest)
+    pairs = _complete(queries.read_observations(connection, now=now))
+    if not pairs:
+        return _Moved(0, 0, 0, [])
+    first = [rows[0] for rows in pairs]
+    looks, before = _looks(pairs, one), _states(first)
+    moved = step(before, looks, _conditions(pairs), _options(first))
+    n_changed = queries.write_states(connection, _changed_rows(pairs, before, moved.states))
+    places = np.flatnonzero(moved.event != NOTHING).tolist()
+    happenings = [
+        Happening(
+            event=str(moved.event[place]),
+            alert_id=first[place].alert_id,
+            user_id=first[place].user_id,
+            instrument_id=first[place].instrument_id,
+            rule_version=first[place].rule_version,
+            episode=int(moved.states.episode[place]),
+            observed_at=_datetime(looks.observed_at[place]) or one.close_at,
+            observed_date=looks.bar_date[place].item() or one.day,
+            values=[row.value for row in pairs[place]],
+            scales=[row.scale for row in pairs[place]],
+            inhibition=str(looks.inhibition[place]),
+            is_silent=bool(moved.is_silent[place]),
+        )
+        for place in places
     ]
-    return Observations(_numbers(pair.value for pair in pairs), _instants(instants))
+    return _Moved(len(pairs), n_changed, int(np.count_nonzero(moved.states.state == NO_DATA)), happenings)
 
 
-def _levels_of(pairs: Sequence[Observation]) -> Levels:
-    return Levels(
-        is_upward=np.array([pair.rule.is_upward for pair in pairs]),
-        level=_numbers(pair.rule.level for pair in pairs),
-        recover_level=_numbers(pair.rule.recovery for pair in pairs),
+def _complete(rows: Iterable[Observation]) -> list[list[Observation]]:
+    """Return the rows of each pair all of whose conditions are there, for a session that is new or the newest."""
+    groups = [list(group) for _, group in groupby(rows, key=lambda row: (row.alert_id, row.instrument_id))]
+    return [
+        group
+        for group in groups
+        if len(group) == group[0].n_conditions
+        and (any(row.is_new for row in group) or all(row.is_newest for row in group))
+    ]
+
+
+def _conditions(pairs: Sequence[Sequence[Observation | Reading]]) -> Conditions:
+    rows = [row for group in pairs for row in group]
+    parts = judge(
+        Readings(_numbers(row.value for row in rows), _numbers(row.baseline for row in rows)),
+        Criteria(
+            np.array([row.operator for row in rows]),
+            _numbers(row.level for row in rows),
+            _numbers(row.recover_level for row in rows),
+        ),
+    )
+    sizes = [len(group) for group in pairs]
+    width = max(len(group[0].ways) for group in pairs)
+    ways = np.array([group[0].ways + [0] * (width - len(group[0].ways)) for group in pairs], dtype=np.int64)
+    pair = np.repeat(np.arange(len(pairs)), sizes)
+    whole = together(parts, pair=pair, place=np.array([row.place for row in rows], dtype=np.int64), ways=ways)
+    has_left = np.array([getattr(group[0], "has_left", False) for group in pairs])
+    # Whatever is no longer in the rule's scope has recovered; no source has taken anything back.
+    return Conditions(
+        whole.holds & ~has_left, whole.stays | has_left, whole.lets_go | has_left, whole.is_missing & ~has_left
     )
 
 
-def _states_of(connection: psycopg.Connection, pairs: Sequence[Observation]) -> States:
-    """Put the stored states together; a pair without one, or with one of an older version of its rule, begins anew."""
-    stands = np.array([pair.state is not None and pair.state_rule_version == pair.rule_version for pair in pairs])
-    interrupted = _interrupted(connection, pairs)
-    is_open = [pair.state == FIRING or place in interrupted for place, pair in enumerate(pairs)]
-    instants = [None if pair.state_observed_at == NEVER else pair.state_observed_at for pair in pairs]
-    stored = States(
-        state=np.array([pair.state or NORMAL for pair in pairs]),
-        episode=np.array([pair.episode or 0 for pair in pairs], dtype=np.int64),
-        is_open=np.array(is_open),
-        observed_value=_numbers(pair.state_observed_value for pair in pairs),
-        observed_at=_instants(instants),
-    )
-    fresh = new_states(len(pairs))
-    return States(*(np.where(stands, old, new) for old, new in zip(stored, fresh, strict=True)))
-
-
-def _interrupted(connection: psycopg.Connection, pairs: Sequence[Observation]) -> set[int]:
-    """Return the places of pairs without data whose last episode was announced as fired, but not as recovered."""
-    asked = {
-        place: tuple(_key(pair, pair.episode, event) for event in (TRIGGERED, RESOLVED))
-        for place, pair in enumerate(pairs)
-        if pair.state == NO_DATA and pair.episode
-    }
-    found = queries.read_announced(connection, [key for keys in asked.values() for key in keys])
-    return {place for place, (fired, recovered) in asked.items() if fired in found and recovered not in found}
-
-
-def _changed_rows(pairs: Sequence[Observation], before: States, after: States) -> list[AlertState]:
-    """Return the rows of pairs that moved, or that have no row of this version of their rule yet."""
-    is_new = np.array([pair.state_rule_version != pair.rule_version for pair in pairs])
-    same_value = (before.observed_value == after.observed_value) | (
-        np.isnan(before.observed_value) & np.isnan(after.observed_value)
-    )
-    same_instant = (before.observed_at == after.observed_at) | (
-        np.isnat(before.observed_at) & np.isnat(after.observed_at)
-    )
-    same = (before.state == after.state) & (before.episode == after.episode) & same_value & same_instant
-    return [_row_of(pairs[place], after, place) for place in np.flatnonzero(is_new | ~same).tolist()]
-
-
-def _row_of(pair: Observation, states: States, place: int) -> AlertState:
-    return AlertState(
-        alert_id=pair.alert_id,
-        instrument_id=pair.instrument_id,
-        user_id=pair.user_id,
-        rule_version=pair.rule_version,
-        state=str(states.state[place]),
-        episode=int(states.episode[place]),
-        observed_value=_value_or_none(float(states.observed_value[place])),
-        observed_at=_datetime(states.observed_at[place]),
+def _looks(pairs: Sequence[Sequence[Observation]], one: Pass) -> Looks:
+    """Give each pair the instant of its newest condition, and the reason if one of them is inhibited."""
+    firsts = [group[0] for group in pairs]
+    newest = [max((row.observed_at for row in group if row.observed_at), default=None) for group in pairs]
+    days = [max((row.bar_date for row in group if row.bar_date), default=None) for group in pairs]
+    is_kept = [row.has_left for row in firsts]
+    reasons = [next((row.inhibition for row in group if row.inhibition), "") for group in pairs]
+    return Looks(
+        observed_at=_instants(
+            one.close_at if kept and at is None else at for at, kept in zip(newest, is_kept, strict=True)
+        ),
+        bar_date=np.array([day or one.day for day in days], dtype="datetime64[D]"),
+        inhibition=np.array(["" if kept else reason for reason, kept in zip(reasons, is_kept, strict=True)]),
+        is_muted=np.array([row.is_muted for row in firsts]),
     )
 
 
-def _announcements_of(pairs: Sequence[Observation], moved: Step) -> list[Announcement]:
-    return [_announcement(pairs[place], moved, place) for place in np.flatnonzero(moved.event != NOTHING).tolist()]
-
-
-def _announcement(pair: Observation, moved: Step, place: int) -> Announcement:
-    event, episode = str(moved.event[place]), int(moved.states.episode[place])
-    dedup_key = _key(pair, episode, event)
-    alert_event_id = UUID(dedup_key)
-    observed_at = _datetime(moved.states.observed_at[place])
-    message = message_of(pair, event)
-    return Announcement(
-        alert_event_id=alert_event_id,
-        alert_id=pair.alert_id,
-        user_id=pair.user_id,
-        instrument_id=pair.instrument_id,
-        type=event,
-        episode=episode,
-        dedup_key=dedup_key,
-        observed_value=pair.value,
-        observed_at=observed_at,
-        message=message,
-        payload={
-            "alert_event_id": alert_event_id,
-            "alert_id": pair.alert_id,
-            "alert_name": pair.name,
-            "instrument_id": pair.instrument_id,
-            "ticker": pair.ticker,
-            **_condition(pair.rule),
-            "episode": episode,
-            "observed_value": pair.value,
-            "observed_at": observed_at,
-            "message": message,
-        },
+def _options(firsts: Sequence[Observation]) -> Options:
+    return Options(
+        for_bars=np.array([row.for_bars for row in firsts], dtype=np.int64),
+        cooldown=_hours(row.cooldown_hours for row in firsts),
+        repeat=_hours(row.repeat_hours for row in firsts),
+        expires_at=_instants(row.expires_at for row in firsts),
+        one_shot=np.array([row.one_shot for row in firsts]),
     )
 
 
-def _condition(rule: LevelRule) -> dict[str, object]:
-    condition: dict[str, object] = {"metric": rule.metric, "operator": rule.operator, "level": rule.level}
-    return condition if rule.profile is None else {**condition, "profile": rule.profile}
+def _states(firsts: Sequence[Observation]) -> States:
+    return States(
+        state=np.array([row.state for row in firsts]),
+        episode=np.array([row.episode for row in firsts], dtype=np.int64),
+        is_open=np.array([row.is_open for row in firsts]),
+        bars=np.array([row.bars for row in firsts], dtype=np.int64),
+        bar_date=np.array([row.state_bar_date for row in firsts], dtype="datetime64[D]"),
+        opened_at=_instants(row.opened_at for row in firsts),
+        told_at=_instants(row.told_at for row in firsts),
+        observed_at=_instants(row.state_observed_at for row in firsts),
+        inhibition=np.array([row.state_inhibition for row in firsts]),
+    )
 
 
-def _key(pair: Observation, episode: int | None, event: str) -> str:
-    return dedup_key_of(pair.alert_id, pair.rule_version, pair.instrument_id, episode or 0, event)
+def _changed_rows(pairs: Sequence[Sequence[Observation]], before: States, after: States) -> list[tuple[object, ...]]:
+    """Return the rows of pairs that moved; an observation that moves nothing is not written down."""
+    moved = np.zeros(len(pairs), dtype=bool)
+    for name in ("state", "episode", "is_open", "bars", "bar_date", "opened_at", "told_at", "inhibition"):
+        old, new = getattr(before, name), getattr(after, name)
+        is_same = old == new
+        if old.dtype.kind == "M":
+            is_same |= np.isnat(old) & np.isnat(new)
+        moved |= ~is_same
+    moved |= np.isnat(before.observed_at) & ~np.isnat(after.observed_at)
+    return [_state_row(pairs[place], after, place) for place in np.flatnonzero(moved).tolist()]
 
 
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.10g}"
+def _state_row(rows: Sequence[Observation], states: States, place: int) -> tuple[object, ...]:
+    first = rows[0]
+    return (
+        first.alert_id, first.instrument_id, first.user_id, first.rule_version, str(states.state[place]),
+        int(states.episode[place]), first.value, _datetime(states.observed_at[place]), bool(states.is_open[place]),
+        int(states.bars[place]), states.bar_date[place].item(), _datetime(states.opened_at[place]),
+        _datetime(states.told_at[place]), str(states.inhibition[place]),
+        first.split_factor if first.state_split_factor is None else first.state_split_factor,
+    )  # fmt: skip
 
 
-def _numbers(values: Iterable[float | None]) -> npt.NDArray[np.float64]:
+def _take_back(connection: psycopg.Connection, look: Look, calendar: HomeCalendar) -> list[Happening]:
+    """Look again at what fired by the closes of the last sessions, where a table has changed since the last look."""
+    if not look.may_be_corrected:
+        return []
+    newest = max(one.day for one in look.passes)
+    begun = queries.read_begun(connection, first=calendar.session_at(newest, -SESSIONS_CORRECTED), last=newest)
+    taken_back: list[Happening] = []
+    for day, of_day in groupby(begun, key=lambda one: one.observed_date):
+        # What a quote said is not corrected by a close.
+        episodes = {
+            (one.alert_id, one.instrument_id): one for one in of_day if one.observed_at == calendar.close_at(day)
+        }
+        if episodes and day < newest:
+            one = corrections_of(connection, look, calendar, day)
+            queries.observe(connection, day, one.series, is_newest=False)
+            taken_back += _taken_back(queries.read_readings(connection, list(episodes)), episodes)
+    return taken_back
+
+
+def _taken_back(rows: Iterable[Reading], episodes: dict[tuple[UUID, str], Begun]) -> list[Happening]:
+    pairs = [list(group) for _, group in groupby(rows, key=lambda row: (row.alert_id, row.instrument_id))]
+    pairs = [group for group in pairs if len(group) == len({row.place for row in group})]
+    if not pairs:
+        return []
+    conditions = _conditions(pairs)
+    is_wrong = ~conditions.stays & ~conditions.is_missing
+    found = []
+    for place in np.flatnonzero(is_wrong).tolist():
+        group = pairs[place]
+        one = episodes[group[0].alert_id, group[0].instrument_id]
+        found.append(
+            Happening(
+                event=CORRECTED,
+                alert_id=one.alert_id,
+                user_id=one.user_id,
+                instrument_id=one.instrument_id,
+                rule_version=one.rule_version,
+                episode=one.episode,
+                observed_at=one.observed_at,
+                observed_date=one.observed_date,
+                values=[row.value for row in group],
+                scales=[row.scale for row in group],
+                inhibition="",
+                is_silent=one.is_silent,
+            )
+        )
+    return found
+
+
+def _announce(
+    connection: psycopg.Connection, happenings: Sequence[Happening], *, now: dt.datetime
+) -> tuple[dict[str, int], int]:
+    """Write what happened; returns how many announcements were new, by type, and how many deliveries they made."""
+    if not happenings:
+        return {}, 0
+    alerts = queries.read_alerts(connection, list({one.alert_id for one in happenings}))
+    rules = {alert_id: modern(decode_rule(text)) for alert_id, (_, text) in alerts.items()}
+    tickers = queries.read_tickers(connection, list({one.instrument_id for one in happenings}))
+    said = [
+        announcement_of(
+            one,
+            rules[one.alert_id],
+            name=alerts[one.alert_id][0],
+            ticker=tickers.get(one.instrument_id, one.instrument_id),
+        )
+        for one in happenings
+    ]
+    announced = queries.announce(connection, said, now=now)
+    ends = {one.dedup_key: _quiet_until(rules[one.alert_id], now) for one in said}
+    queries.hold_back(connection, {key: end for key, end in ends.items() if end is not None})
+    return announced, queries.count_deliveries(connection, [one.dedup_key for one in said], now=now)
+
+
+def _quiet_until(rule: Rule, now: dt.datetime) -> dt.datetime | None:
+    return None if rule.quiet_hours is None else rule.quiet_hours.end_of(now)
+
+
+def _numbers(values: Iterable[float | None]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _instant(moment: dt.datetime | None) -> np.datetime64:
+def _hours(values: Iterable[float | None]) -> np.ndarray:
+    spans = [None if value is None else round(value * 3_600_000_000) for value in values]
+    return np.array(spans, dtype="timedelta64[us]")
+
+
+def _instants(moments: Iterable[dt.datetime | None]) -> np.ndarray:
     # numpy knows no time zones: UTC throughout, as the state machine has it.
-    naive = None if moment is None else moment.astimezone(dt.UTC).replace(tzinfo=None)
-    return np.datetime64(naive, "us")
+    naive = [None if moment is None else moment.astimezone(dt.UTC).replace(tzinfo=None) for moment in moments]
+    return np.array(naive, dtype="datetime64[us]")
 
 
-def _instants(moments: Iterable[dt.datetime | None]) -> npt.NDArray[np.datetime64]:
-    return np.array([_instant(moment) for moment in moments], dtype="datetime64[us]")
-
-
-def _datetime(instant: np.datetime64) -> dt.datetime:
-    return NEVER if np.isnat(instant) else instant.astype("datetime64[us]").item().replace(tzinfo=dt.UTC)
-
-
-def _value_or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
+def _datetime(instant: np.datetime64) -> dt.datetime | None:
+    return None if np.isnat(instant) else instant.astype("datetime64[us]").item().replace(tzinfo=dt.UTC)

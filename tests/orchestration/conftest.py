@@ -110,13 +110,24 @@ class Market:
                 [f"{name}.X", name, name.upper() * 3],
             )
 
-    def close(self, instrument_id: str, trade_date: str, price: float, *, is_suspect: bool = False) -> None:
+    def close(
+        self,
+        instrument_id: str,
+        trade_date: str,
+        price: float,
+        *,
+        is_suspect: bool = False,
+        split_factor: float = 1.0,
+        volume: int | None = None,
+    ) -> None:
         """Write a closing price as traded; the adjusted one is another, so that mixing them up shows."""
+        factor = 3 * split_factor
         self.connection.execute(
-            "insert into marts.fct_daily_prices (instrument_id, trade_date, close_raw, close_adj, is_suspect)"
-            " values (%s, %s, %s, %s, %s)"
-            " on conflict (instrument_id, trade_date) do update set close_raw = excluded.close_raw",
-            [instrument_id, trade_date, price, price * 3, is_suspect],
+            "insert into marts.fct_daily_prices (instrument_id, trade_date, close_raw, close_adj, adjustment_factor,"
+            " split_factor, is_suspect, volume_shares) values (%s, %s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (instrument_id, trade_date) do update set close_raw = excluded.close_raw,"
+            " close_adj = excluded.close_adj",
+            [instrument_id, trade_date, price, price * factor, factor, split_factor, is_suspect, volume],
         )
 
     def quote(self, instrument_id: str, quoted_at: str, price: float) -> None:

@@ -8,7 +8,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from orchestration.alerting import Evaluated, dedup_key_of, evaluate
+from orchestration.alert_messages import dedup_key_of
+from orchestration.alerting import Evaluated, evaluate
 from orchestration.calendars import HomeCalendar
 from warehouse.queries.alerts import create_alert
 from warehouse.queries.channels import create_channel
@@ -29,8 +30,15 @@ def add(connection: psycopg.Connection, rule: dict[str, Any], name: str = "rule"
     return create_alert(connection, decode_rule(rule), user_id=LOCAL_OWNER_ID, name=name, now=NOW)
 
 
-def look(connection: psycopg.Connection, now: dt.datetime = NOW) -> Evaluated:
-    return evaluate(connection, now=now, close_at=CALENDAR.close_at, zone="America/New_York")
+def look(connection: psycopg.Connection, now: dt.datetime = NOW, last_session: dt.date | None = None) -> Evaluated:
+    """Look with no session missing; by default the last is the newest that any table has."""
+    [(newest,)] = rows(
+        connection,
+        "select greatest((select max(trade_date) from marts.fct_daily_prices),"
+        " (select max(as_of_date) from research.rankings where not is_intraday))",
+    )
+    last = last_session or newest or NOW.date()
+    return evaluate(connection, now=now, calendar=CALENDAR, last_session=last)
 
 
 def rows(connection: psycopg.Connection, sql: str) -> list[Any]:
@@ -129,18 +137,22 @@ def test_a_quote_counts_until_the_bar_of_its_day_is_there(market: Any) -> None:
     assert said(market.connection)[-1][2] == "AAA: price 97 is back below 99."
 
 
-def test_a_suspect_bar_is_no_word(market: Any) -> None:
+def test_a_suspect_bar_is_no_word_and_says_so(market: Any) -> None:
     add(market.connection, ABOVE_100)
     market.close("a", "2024-06-25", 98)
-    market.close("a", "2024-06-26", 980, is_suspect=True)
     look(market.connection)
-    assert states(market.connection)[0][1:4] == ("normal", 0, 98.0)
+    market.close("a", "2024-06-26", 980, is_suspect=True)
+    assert look(market.connection).n_inhibited == 1
+    assert states(market.connection)[0][1:4] == ("no_data", 0, None)
+    assert said(market.connection) == [
+        ("inhibited", 0, "AAA: 2024-06-26 is not held against the rule, for its bar is under suspicion."),
+    ]
 
 
 def test_a_source_with_adjusted_prices_only_is_held_against_those(market: Any) -> None:
     add(market.connection, ABOVE_100)
     market.close("a", "2024-06-26", 40)  # adjusted: 120
-    market.connection.execute("update marts.fct_daily_prices set close_raw = null")
+    market.connection.execute("update marts.fct_daily_prices set close_raw = null, adjustment_factor = 1")
     assert look(market.connection).n_triggered == 1
     assert states(market.connection)[0][3] == 120.0
 
@@ -151,7 +163,8 @@ def test_a_rank_is_that_of_the_newest_day_and_not_the_one_during_the_day(market:
     market.rank("a", "2024-06-26", 11)
     market.rank("b", "2024-06-26", 10)
     market.rank("a", "2024-06-27", 1, is_intraday=True)
-    assert look(market.connection)[:4] == (2, 0, 2, 1)
+    result = look(market.connection)
+    assert (result.n_pairs, result.n_without_data, result.n_states_changed, result.n_triggered) == (2, 0, 2, 1)
     assert said(market.connection) == [("triggered", 1, "BBB: rank 10 in profile balanced is at or below 10.")]
     close = dt.datetime(2024, 6, 26, 20, tzinfo=dt.UTC)
     assert states(market.connection) == [("a", "normal", 0, 11.0, close), ("b", "firing", 1, 10.0, close)]
@@ -168,7 +181,8 @@ def test_whoever_is_not_in_the_newest_ranking_has_no_data(market: Any) -> None:
     # The episode of a goes on where it was: it is not announced a second time.
     market.rank("a", "2024-06-28", 5)
     market.rank("b", "2024-06-28", 5)
-    assert look(market.connection)[2:5] == (2, 0, 0)
+    result = look(market.connection)
+    assert (result.n_states_changed, result.n_announced) == (1, 0)
     market.rank("b", "2024-07-01", 5)
     look(market.connection)
     market.rank("a", "2024-07-02", 30)
@@ -215,17 +229,17 @@ def test_a_rule_that_is_switched_off_is_not_looked_at(market: Any) -> None:
     add(market.connection, ABOVE_100)
     market.close("a", "2024-06-26", 150)
     market.connection.execute("update app.alerts set is_active = false")
-    assert look(market.connection) == Evaluated(0, 0, 0, 0, 0, 0, 0)
+    assert look(market.connection) == Evaluated(1, *[0] * 10)
 
 
 def test_a_rule_of_a_later_version_of_the_code_is_left_alone_and_counted(market: Any) -> None:
     add(market.connection, ABOVE_100)
     other = add(market.connection, ABOVE_100, name="from tomorrow")
-    market.connection.execute("update app.alerts set rule = rule || '{\"version\": 2}' where alert_id = %s", [other])
+    market.connection.execute("update app.alerts set rule = rule || '{\"version\": 3}' where alert_id = %s", [other])
     market.close("a", "2024-06-26", 150)
     result = look(market.connection)
     assert (result.n_pairs, result.n_triggered, result.n_rules_unreadable) == (1, 1, 1)
-    assert result.sentence().endswith("; 1 rules cannot be read")
+    assert result.sentence().endswith("have no data, 1 rules cannot be read; 0 deliveries made")
 
 
 def test_an_announcement_its_event_and_its_deliveries_come_together(market: Any) -> None:
@@ -254,12 +268,11 @@ def test_an_announcement_its_event_and_its_deliveries_come_together(market: Any)
         "alert_name": "a hundred",
         "instrument_id": "a",
         "ticker": "AAA",
-        "metric": "price",
-        "operator": "at_or_above",
-        "level": 100,
+        "condition": "price is at or above 100",
+        "readings": [{"metric": "price", "of": {}, "value": 101.25}],
         "episode": 1,
-        "observed_value": 101.25,
         "observed_at": "2024-06-26T20:00:00Z",
+        "observed_date": "2024-06-26",
         "message": "AAA: price 101.25 is at or above 100.",
     }
     assert (
@@ -290,5 +303,5 @@ def test_a_look_that_takes_too_long_is_ended_and_writes_nothing(market: Any, dat
     with database.connect() as blocker, database.connect() as other:
         blocker.execute("select pg_advisory_xact_lock(hashtext('app.alert_states'))")
         with pytest.raises(psycopg.errors.QueryCanceled):
-            evaluate(other, now=NOW, close_at=CALENDAR.close_at, zone="America/New_York", timeout_seconds=0.1)
+            evaluate(other, now=NOW, calendar=CALENDAR, last_session=NOW.date(), timeout_seconds=0.1)
     assert said(market.connection) == []

@@ -1,15 +1,16 @@
 """What an evaluation of alert rules reads, and what it writes: observations, states and announcements."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
-from warehouse.records.alert_rules_1 import LevelRule
+from warehouse.queries.alert_metrics import Metric, newest_day_sql, observation_sql, parameters_of
+from warehouse.records.alert_series import Series
 
 # What an observation can depend on: a later look at the same marks finds the same observations. Not the time of day.
 MARKS = """
@@ -17,124 +18,242 @@ select
     (select count(*) from app.alerts where is_active),
     (select max(updated_at) from app.alerts),
     (select string_agg(dataset || ' ' || version, ', ' order by dataset) from app.dataset_versions
-     where dataset in ('raw.quotes', 'raw.daily_bars', 'research.rankings', 'marts.fct_daily_prices')),
-    (select max(trade_date) from marts.fct_daily_prices)
+     where dataset like any (array['raw.quotes', 'raw.daily_bars', 'marts.%', 'factors.%', 'research.%'])),
+    (select max(trade_date) from marts.fct_daily_prices),
+    (select max(updated_at) from app.holdings)
 """
 
-# Bodies are read once per rule: with each of its instruments they would cost more than all the rest.
-RULES = "select alert_id, rule_version, rule from app.alerts where is_active"
+SERIES_IN_USE = """
+select distinct c.series
+from app.alert_conditions as c
+inner join app.alert_plans as p on p.alert_id = c.alert_id
+inner join app.alerts as a on a.alert_id = p.alert_id and a.rule_version = p.rule_version and a.is_active
+"""
 
-# The newest price of an instrument is its newest quote, unless the bar of that quote's day or a later one has come in.
-OBSERVATIONS = """
-with rules as (
-    select alert_id, user_id, name, rule, rule_version, rule ->> 'metric' as metric, rule ->> 'profile' as profile
-    from app.alerts
-    where is_active
-),
+PROGRESS = "select slice, reached_date, version from app.alert_progress"
 
-pairs as (
-    select rules.*, listed.instrument_id
-    from rules
-    cross join lateral jsonb_array_elements_text(rules.rule -> 'instruments') as listed (instrument_id)
-),
+WRITE_PROGRESS = """
+insert into app.alert_progress as p (slice, reached_date, version)
+select * from unnest(%(slices)s::text[], %(dates)s::date[], %(versions)s::text[])
+on conflict (slice) do update
+set reached_date = greatest(p.reached_date, excluded.reached_date), version = excluded.version
+where (p.reached_date, p.version) is distinct from (greatest(p.reached_date, excluded.reached_date), excluded.version)
+"""
 
-prices as (
+VERSIONS = "select dataset, version from app.dataset_versions"
+
+MAKE_TABLES = """
+create temporary table observed (
+    series text, instrument_id text, value float8, baseline float8, observed_at timestamptz, bar_date date
+) on commit drop;
+-- The series of a pass: whether its session is one that was not looked at before, and the newest there is.
+create temporary table observed_series (
+    series text primary key, is_new boolean, is_newest boolean, has_instrument boolean, is_price boolean,
+    is_per_share boolean
+) on commit drop;
+create temporary table standing (instrument_id text primary key, split_factor float8, inhibition text) on commit drop;
+"""
+
+EMPTY_TABLES = "truncate observed, observed_series, standing"
+
+WRITE_SERIES = """
+insert into observed_series
+select * from jsonb_to_recordset(%(rows)s) as r (
+    series text, is_new boolean, is_newest boolean, has_instrument boolean, is_price boolean, is_per_share boolean
+)
+"""
+
+# How each instrument stands on a session, or on the day of its quote where that is newer.
+STANDING = """
+insert into standing
+select
+    i.instrument_id, coalesce(bar.split_factor, before.split_factor),
+    case
+        when quote.quoted_at is not null then case when split.ex_date is not null then 'split' else '' end
+        when bar.trade_date is null and before.trade_date is null then ''
+        when bar.trade_date is null and not i.is_active then 'delisting'
+        when bar.trade_date is null then 'halt'
+        when bar.is_suspect then 'suspect'
+        when bar.split_factor <> before.split_factor then 'split'
+        else ''
+    end
+from marts.dim_instruments as i
+left join marts.fct_daily_prices as bar on bar.instrument_id = i.instrument_id and bar.trade_date = %(day)s
+left join lateral (
+    select p.trade_date, p.split_factor
+    from marts.fct_daily_prices as p
+    where p.instrument_id = i.instrument_id and p.trade_date < %(day)s
+    order by p.trade_date desc
+    limit 1
+) as before on true
+left join (select * from research.latest_quotes where trade_date > %(day)s and %(is_newest)s) as quote
+    on quote.instrument_id = i.instrument_id
+left join lateral (
+    select s.ex_date
+    from raw.instrument_aliases as alias
+    inner join raw.splits as s on s.source = alias.source and s.source_symbol = alias.source_symbol
+    where alias.instrument_id = i.instrument_id and alias.valid_to_date is null and s.ex_date = quote.trade_date
+    limit 1
+) as split on quote.quoted_at is not null
+"""
+
+# Each condition of each pair with what was observed of it.
+PAIRS = """
+    from app.alert_states as s
+    inner join app.alerts as a on a.alert_id = s.alert_id and a.rule_version = s.rule_version and a.is_active
+    inner join app.alert_plans as p on p.alert_id = s.alert_id and p.rule_version = s.rule_version
+    inner join app.alert_conditions as c on c.alert_id = s.alert_id
+    inner join observed_series as os on os.series = c.series
+    left join observed as o
+        on o.series = c.series and o.instrument_id = case when os.has_instrument then s.instrument_id else '*' end
+    left join standing as i on i.instrument_id = s.instrument_id
+    cross join lateral (
+        select case when os.is_per_share then coalesce(i.split_factor / s.split_factor, 1) else 1 end as by
+    ) as scale
+"""
+
+# Values are in the share terms of the pair's first look.
+READINGS = f"""
     select
-        wanted.instrument_id, quote.quoted_at,
-        case when quote.price is null then bar.trade_date end as trade_date,
-        coalesce(quote.price, bar.close) as price
-    from (select distinct instrument_id from pairs where metric = 'price') as wanted
-    left join lateral (
-        select p.trade_date, coalesce(p.close_raw, p.close_adj) as close
-        from marts.fct_daily_prices as p
-        where p.instrument_id = wanted.instrument_id and not p.is_suspect
-        order by p.trade_date desc
-        limit 1
-    ) as bar on true
-    left join lateral (
-        select newest.quoted_at, newest.price
-        from raw.instrument_aliases as alias
-        cross join lateral (
-            select q.quoted_at, q.price
-            from raw.quotes as q
-            where q.source = alias.source and q.source_symbol = alias.source_symbol
-            order by q.quoted_at desc
-            limit 1
-        ) as newest
-        where
-            alias.instrument_id = wanted.instrument_id
-            and (newest.quoted_at at time zone %(zone)s)::date
-                between alias.valid_from_date and coalesce(alias.valid_to_date, 'infinity')
-        order by newest.quoted_at desc
-        limit 1
-    ) as quote on bar.trade_date is null or (quote.quoted_at at time zone %(zone)s)::date > bar.trade_date
-),
+        s.alert_id, s.instrument_id, c.place,
+        o.value * scale.by as value, o.baseline * scale.by as baseline, o.observed_at, o.bar_date,
+        c.operator, c.level, c.recover_level,
+        case when os.is_price then coalesce(i.inhibition, '') else '' end as inhibition,
+        i.split_factor, scale.by as scale, os.is_new, os.is_newest
+    {PAIRS}
+"""
 
-days as (
-    select
-        asked.profile,
-        (
-            select max(r.as_of_date) from research.rankings as r
-            where r.profile = asked.profile and r.is_intraday = false
-        ) as as_of_date
-    from (select distinct profile from rules where metric = 'rank') as asked
+# Pairs that cannot move are left out: normal ones none of whose conditions holds, firing ones none of which lets go,
+# and those without data that still have none. A test holds this against the state machine itself.
+COULD_MOVE = """
+    s.state <> 'ended'
+    and (
+        s.observed_at is null and s.state <> 'no_data'
+        or s.state = 'pending'
+        or (o.value is null or c.operator in ('new_high', 'new_low') and o.baseline is null) <> (s.state = 'no_data')
+        or os.is_price and coalesce(i.inhibition, '') <> s.inhibition
+        or p.expires_at < o.observed_at
+        or s.is_open and (
+            p.repeat_hours is not null and o.observed_at >= s.told_at + make_interval(secs => p.repeat_hours * 3600)
+            or s.told_at is null and coalesce(a.muted_until <= %(now)s, true)
+            or s.opened_at = o.observed_at
+            or case
+                when c.operator in ('at_or_above', 'crosses_above') then o.value * scale.by < c.recover_level
+                when c.operator in ('at_or_below', 'crosses_below') then o.value * scale.by > c.recover_level
+                when c.operator = 'new_high' then o.value <= o.baseline
+                else o.value >= o.baseline
+            end
+            or has_left.it
+        )
+        or not s.is_open and case
+            when c.operator in ('at_or_above', 'crosses_above') then o.value * scale.by >= c.level
+            when c.operator in ('at_or_below', 'crosses_below') then o.value * scale.by <= c.level
+            when c.operator = 'new_high' then o.value > o.baseline
+            else o.value < o.baseline
+        end
+    )
+"""
+
+HAS_LEFT = """
+    cross join lateral (
+        select
+            p.scope_kind in ('portfolio', 'sector', 'universe', 'top') and not exists (
+                select from members as m where m.alert_id = s.alert_id and m.instrument_id = s.instrument_id
+            ) as it
+    ) as has_left
+"""
+
+OBSERVATIONS = f"""
+with moving as (
+    select distinct s.alert_id, s.instrument_id
+    {READINGS[READINGS.index("from app.alert_states") :]}
+    {HAS_LEFT}
+    where {{could_move}}
 )
 
 select
-    pairs.alert_id, pairs.user_id, pairs.name, pairs.rule_version, pairs.instrument_id,
-    coalesce(instruments.ticker, pairs.instrument_id) as ticker,
-    case when pairs.metric = 'price' then prices.price else rankings.rank end::float8 as value,
-    prices.quoted_at,
-    coalesce(prices.trade_date, days.as_of_date) as observed_date,
-    states.rule_version as state_rule_version, states.state, states.episode,
-    states.observed_value as state_observed_value, states.observed_at as state_observed_at
-from pairs
-left join prices on pairs.metric = 'price' and prices.instrument_id = pairs.instrument_id
-left join days on pairs.metric = 'rank' and days.profile = pairs.profile
-left join research.rankings as rankings
-    on rankings.profile = days.profile and rankings.as_of_date = days.as_of_date
-    and rankings.is_intraday = false and rankings.instrument_id = pairs.instrument_id
-left join app.alert_states as states on states.alert_id = pairs.alert_id and states.instrument_id = pairs.instrument_id
-left join marts.dim_instruments as instruments on instruments.instrument_id = pairs.instrument_id
-order by pairs.alert_id, pairs.instrument_id
+    r.alert_id, r.instrument_id, r.place, r.value, r.baseline, r.observed_at, r.bar_date, r.operator, r.level,
+    r.recover_level, r.inhibition, r.split_factor, r.scale, r.is_new, r.is_newest,
+    p.n_conditions, p.ways, p.for_bars, p.cooldown_hours, p.repeat_hours, p.expires_at, p.one_shot,
+    coalesce(a.muted_until > %(now)s, false) as is_muted, coalesce(has_left.it, false) as has_left,
+    s.user_id, s.rule_version, s.state, s.episode, s.is_open, s.bars, s.bar_date as state_bar_date, s.opened_at,
+    s.told_at, s.observed_value as state_observed_value, s.observed_at as state_observed_at,
+    s.inhibition as state_inhibition, s.split_factor as state_split_factor
+from moving
+inner join app.alert_states as s on s.alert_id = moving.alert_id and s.instrument_id = moving.instrument_id
+inner join app.alerts as a on a.alert_id = s.alert_id
+inner join app.alert_plans as p on p.alert_id = s.alert_id
+inner join ({READINGS}) as r on r.alert_id = s.alert_id and r.instrument_id = s.instrument_id
+{HAS_LEFT}
+order by r.alert_id, r.instrument_id, r.place
 """
 
-WRITE_STATES = """
-insert into app.alert_states as s
-    (alert_id, instrument_id, user_id, rule_version, state, episode, observed_value, observed_at)
-select alert_id, instrument_id, user_id, rule_version, state, episode, observed_value, observed_at
-from jsonb_to_recordset(%(rows)s) as given (
-    alert_id uuid, instrument_id text, user_id uuid, rule_version integer, state text, episode integer,
-    observed_value float8, observed_at timestamptz
-)
-on conflict (alert_id, instrument_id) do update set
-    rule_version = excluded.rule_version, state = excluded.state, episode = excluded.episode,
-    observed_value = excluded.observed_value, observed_at = excluded.observed_at
+# Episodes that began with a close of one of the last sessions, and have not been taken back.
+BEGUN = """
+select t.alert_id, t.instrument_id, t.user_id, t.rule_version, t.episode, t.observed_date, t.observed_at, t.is_silent
+from app.alert_events as t
+inner join app.alerts as a on a.alert_id = t.alert_id and a.rule_version = t.rule_version and a.is_active
 where
-    (s.rule_version, s.state, s.episode, s.observed_value, s.observed_at)
-    is distinct from
-    (excluded.rule_version, excluded.state, excluded.episode, excluded.observed_value, excluded.observed_at)
+    t.type = 'triggered' and t.observed_date between %(first)s and %(last)s
+    and not exists (
+        select from app.alert_events as c
+        where
+            c.alert_id = t.alert_id and c.instrument_id = t.instrument_id and c.episode = t.episode
+            and c.rule_version = t.rule_version and c.type = 'corrected'
+    )
+order by t.observed_date, t.alert_id, t.instrument_id
 """
 
-# An announcement that stands already is neither logged nor sent again: the log follows what was inserted.
+READINGS_OF = f"""
+with r as (
+    {READINGS}
+)
+
+select r.alert_id, r.instrument_id, r.place, r.value, r.baseline, r.operator, r.level, r.recover_level, r.scale, p.ways
+from unnest(%(alert_ids)s::uuid[], %(instrument_ids)s::text[]) as asked (alert_id, instrument_id)
+inner join r on r.alert_id = asked.alert_id and r.instrument_id = asked.instrument_id
+inner join app.alert_plans as p on p.alert_id = asked.alert_id
+order by r.alert_id, r.instrument_id, r.place
+"""
+
+ALERTS = "select alert_id, name, rule::text from app.alerts where alert_id = any(%(ids)s)"
+TICKERS = "select instrument_id, ticker from marts.dim_instruments where instrument_id = any(%(ids)s)"
+
+MAKE_STATES = """
+create temporary table if not exists new_states (like app.alert_states) on commit drop
+"""
+STATE_COLUMNS = (
+    "alert_id", "instrument_id", "user_id", "rule_version", "state", "episode", "observed_value", "observed_at",
+    "is_open", "bars", "bar_date", "opened_at", "told_at", "inhibition", "split_factor",
+)  # fmt: skip
+WRITE_STATES = f"""
+update app.alert_states as s
+set {", ".join(f"{name} = n.{name}" for name in STATE_COLUMNS[4:])}
+from new_states as n
+where s.alert_id = n.alert_id and s.instrument_id = n.instrument_id
+"""
+
+# An announcement that stands already is neither logged nor sent again: the log follows what was inserted, and the
+# database makes deliveries of the log.
 ANNOUNCE = """
 with given as (
     select * from jsonb_to_recordset(%(rows)s) as r (
-        alert_event_id uuid, alert_id uuid, user_id uuid, instrument_id text, type text, episode integer,
-        dedup_key text, observed_value float8, observed_at timestamptz, message text, payload jsonb
+        alert_event_id uuid, alert_id uuid, user_id uuid, instrument_id text, rule_version integer, type text,
+        episode integer, dedup_key text, observed_value float8, observed_at timestamptz, observed_date date,
+        is_silent boolean, message text, payload jsonb
     )
 ),
 
 announced as (
     insert into app.alert_events
-        (alert_event_id, alert_id, user_id, instrument_id, type, episode, dedup_key, observed_value, observed_at,
-         message, created_at)
+        (alert_event_id, alert_id, user_id, instrument_id, rule_version, type, episode, dedup_key, observed_value,
+         observed_at, observed_date, is_silent, message, created_at)
     select
-        alert_event_id, alert_id, user_id, instrument_id, type, episode, dedup_key, observed_value, observed_at,
-        message, %(now)s
+        alert_event_id, alert_id, user_id, instrument_id, rule_version, type, episode, dedup_key, observed_value,
+        observed_at, observed_date, is_silent, message, %(now)s
     from given
     on conflict do nothing
-    returning alert_event_id, user_id, type
+    returning alert_event_id, type
 ),
 
 logged as (
@@ -144,12 +263,20 @@ logged as (
         given.alert_event_id::text, %(now)s
     from given
     inner join announced on announced.alert_event_id = given.alert_event_id
+    where not given.is_silent
     on conflict (dedup_key) do nothing
 )
 
-select
-    (select count(*) from announced where type = 'triggered') as n_triggered,
-    (select count(*) from announced where type = 'resolved') as n_resolved
+select type, count(*) from announced group by type
+"""
+
+# Quiet hours hold back what is sent, not what is written.
+HOLD_BACK = """
+update app.deliveries as d
+set next_attempt_at = greatest(d.next_attempt_at, given.until)
+from unnest(%(keys)s::text[], %(ends)s::timestamptz[]) as given (dedup_key, until)
+inner join app.events as e on e.dedup_key = given.dedup_key
+where d.event_id = e.event_id and d.state = 'pending' and d.attempts = 0
 """
 
 # A trigger on the log has made them.
@@ -160,50 +287,86 @@ inner join app.events as e on e.event_id = d.event_id
 where e.dedup_key = any(%(keys)s) and d.created_at = %(now)s
 """
 
-ANNOUNCED_OF = "select dedup_key from app.alert_events where dedup_key = any(%(keys)s)"
-
 
 class Observation(NamedTuple):
-    """The newest word on one rule and instrument, and where its state machine stands (None before the first look).
-
-    `value` is None where there is no data; `quoted_at` is set for a quote, `observed_date` for a session's close.
-    """
+    """A condition of a pair that could move, what it reads, and where the pair's state machine stands."""
 
     alert_id: UUID
-    user_id: UUID
-    name: str
-    rule_version: int
     instrument_id: str
-    ticker: str
+    place: int
     value: float | None
-    quoted_at: dt.datetime | None
-    observed_date: dt.date | None
-    state_rule_version: int | None
-    state: str | None
-    episode: int | None
-    state_observed_value: float | None
-    state_observed_at: dt.datetime | None
-    rule: LevelRule
-
-
-class Observed(NamedTuple):
-    """Observations, and the ids of active rules whose body this code cannot read: other rules go on without them."""
-
-    pairs: list[Observation]
-    unreadable: list[UUID]
-
-
-class AlertState(msgspec.Struct, frozen=True):
-    """Where the state machine of one rule and instrument stands, a row of app.alert_states."""
-
-    alert_id: UUID
-    instrument_id: str
+    baseline: float | None
+    observed_at: dt.datetime | None
+    bar_date: dt.date | None
+    operator: str
+    level: float | None
+    recover_level: float | None
+    inhibition: str
+    split_factor: float | None
+    scale: float
+    is_new: bool
+    is_newest: bool
+    n_conditions: int
+    ways: list[int]
+    for_bars: int
+    cooldown_hours: float
+    repeat_hours: float | None
+    expires_at: dt.datetime | None
+    one_shot: bool
+    is_muted: bool
+    has_left: bool
     user_id: UUID
     rule_version: int
     state: str
     episode: int
-    observed_value: float | None
+    is_open: bool
+    bars: int
+    state_bar_date: dt.date | None
+    opened_at: dt.datetime | None
+    told_at: dt.datetime | None
+    state_observed_value: float | None
+    state_observed_at: dt.datetime | None
+    state_inhibition: str
+    state_split_factor: float | None
+
+
+class Begun(NamedTuple):
+    """An episode that began with a session's close."""
+
+    alert_id: UUID
+    instrument_id: str
+    user_id: UUID
+    rule_version: int
+    episode: int
+    observed_date: dt.date
     observed_at: dt.datetime
+    is_silent: bool
+
+
+class Reading(NamedTuple):
+    """A condition of a pair and what it reads on a session."""
+
+    alert_id: UUID
+    instrument_id: str
+    place: int
+    value: float | None
+    baseline: float | None
+    operator: str
+    level: float | None
+    recover_level: float | None
+    scale: float
+    ways: list[int]
+
+
+class SeriesOfPass(msgspec.Struct, frozen=True):
+    """A series that a pass looks at, a row of the table observed_series."""
+
+    series: str
+    is_new: bool
+    is_newest: bool
+    has_instrument: bool
+    is_price: bool
+    is_per_share: bool
 
 
 class Announcement(msgspec.Struct, frozen=True):
@@ -213,21 +376,24 @@ class Announcement(msgspec.Struct, frozen=True):
     alert_id: UUID
     user_id: UUID
     instrument_id: str
+    rule_version: int
     type: str
     episode: int
     dedup_key: str
     observed_value: float | None
     observed_at: dt.datetime
+    observed_date: dt.date
+    is_silent: bool
     message: str
     payload: dict[str, object]
 
 
-class Announced(NamedTuple):
-    """How many announcements were new, by type, and how many deliveries they made."""
+class Progress(NamedTuple):
+    """How far a slice has been looked at, and which version of its table it was."""
 
-    n_triggered: int
-    n_resolved: int
-    n_deliveries: int
+    slice: str
+    reached_date: dt.date
+    version: str | None
 
 
 def tables_are_built(connection: psycopg.Connection) -> bool:
@@ -245,58 +411,143 @@ def read_marks(connection: psycopg.Connection) -> str:
 
 
 def lock_evaluation(connection: psycopg.Connection, *, timeout_seconds: float) -> None:
-    """Wait until nobody else evaluates, and bound what this transaction may take; both end with the transaction."""
+    """Wait until nobody else evaluates, and bound what each statement may take; both end with the transaction."""
     connection.execute("select set_config('statement_timeout', %s, true)", [f"{int(timeout_seconds * 1000)}ms"])
     connection.execute("select pg_advisory_xact_lock(hashtext('app.alert_states'))")
 
 
-def read_observations(connection: psycopg.Connection, *, zone: str) -> Observed:
-    """Return the newest word on each pair of an active rule and an instrument, by rule and instrument.
+def read_series(connection: psycopg.Connection) -> list[str]:
+    """Return the series that active rules look at."""
+    return sorted(series for (series,) in connection.execute(SERIES_IN_USE))
+
+
+def read_progress(connection: psycopg.Connection) -> dict[str, Progress]:
+    """Return how far each slice has been looked at."""
+    return {row[0]: Progress._make(row) for row in connection.execute(PROGRESS)}
+
+
+def write_progress(connection: psycopg.Connection, reached: Sequence[Progress]) -> None:
+    """Write how far slices have been looked at; none ever goes back."""
+    slices, dates, versions = zip(*reached, strict=True) if reached else ((), (), ())
+    connection.execute(WRITE_PROGRESS, {"slices": list(slices), "dates": list(dates), "versions": list(versions)})
+
+
+def read_versions(connection: psycopg.Connection) -> dict[str, str]:
+    """Return the version of each table."""
+    return dict(connection.execute(VERSIONS).fetchall())
+
+
+def read_newest_day(connection: psycopg.Connection, metric: Metric, series: Series, *, last: dt.date) -> dt.date | None:
+    """Return the newest session up to `last` that a series has; None if it has none."""
+    sql = newest_day_sql(metric)
+    if sql is None:
+        return last
+    row = connection.execute(sql, {"last": last, **parameters_of(series, metric)}).fetchone()
+    return row[0] if row else None
+
+
+def make_tables(connection: psycopg.Connection) -> None:
+    """Make the temporary tables that `observe` fills; they go with the transaction."""
+    for statement in MAKE_TABLES.split(";\n"):
+        connection.execute(statement)
+
+
+def observe(
+    connection: psycopg.Connection,
+    day: dt.date,
+    series: Iterable[tuple[SeriesOfPass, Series, Metric | None, Mapping[str, Any]]],
+    *,
+    is_newest: bool,
+) -> None:
+    """Fill the temporary tables with what is known of a session.
 
     Parameters
     ----------
     connection
-        As the pipelines connect: quotes are in schema raw.
-    zone
-        Time zone of the exchange, in which the day of a quote is told.
+        As the pipelines connect: splits and quotes are in schema raw.
+    day
+        The session.
+    series
+        What to look at, each with its metric (None: there is nothing to see) and the days that its query takes.
+    is_newest
+        Whether quotes that are newer than the session count.
     """
-    rules = {(alert_id, version): _decoded(body) for alert_id, version, body in connection.execute(RULES)}
-    rows = connection.execute(OBSERVATIONS, {"zone": zone}).fetchall()
-    # A rule that was changed between the two statements has no body of its new version here: the next look takes it.
-    pairs = [Observation._make((*row, rule)) for row in rows if (rule := rules.get((row[0], row[3]))) is not None]
-    return Observed(pairs, [alert_id for (alert_id, _), rule in rules.items() if rule is None])
+    connection.execute(EMPTY_TABLES)
+    rows = list(series)
+    connection.execute(WRITE_SERIES, {"rows": _jsonb([row for row, *_ in rows])})
+    for _, one, metric, days in rows:
+        if metric is not None:
+            sql = f"insert into observed {observation_sql(metric, one)}"
+            connection.execute(sql, {**parameters_of(one, metric), **days, "is_newest": is_newest})
+    if any(row.is_price for row, *_ in rows):
+        connection.execute(STANDING, {"day": day, "is_newest": is_newest})
+    connection.execute("analyze observed")
 
 
-def read_announced(connection: psycopg.Connection, dedup_keys: Sequence[str]) -> set[str]:
-    """Return those of the keys under which something has been announced."""
-    if not dedup_keys:
-        return set()
-    return {key for (key,) in connection.execute(ANNOUNCED_OF, {"keys": list(dedup_keys)})}
+def read_observations(
+    connection: psycopg.Connection, *, now: dt.datetime, with_unmoved: bool = False
+) -> list[Observation]:
+    """Return the conditions of pairs that could move (or of all of them), by rule, instrument and place."""
+    sql = OBSERVATIONS.format(could_move="true" if with_unmoved else COULD_MOVE)
+    return [Observation._make(row) for row in connection.execute(sql, {"now": now})]
 
 
-def write_states(connection: psycopg.Connection, states: Sequence[AlertState]) -> int:
-    """Write the states that differ from those that stand; returns how many did."""
-    return connection.execute(WRITE_STATES, {"rows": _jsonb(states)}).rowcount
+def read_begun(connection: psycopg.Connection, *, first: dt.date, last: dt.date) -> list[Begun]:
+    """Return the episodes that began between two sessions, both included, and have not been taken back."""
+    rows = connection.execute(BEGUN, {"first": first, "last": last})
+    return [Begun._make(row) for row in rows]
 
 
-def announce(connection: psycopg.Connection, announcements: Sequence[Announcement], *, now: dt.datetime) -> Announced:
-    """Write announcements and their events, which makes deliveries to channels; what stands is left alone."""
+def read_readings(connection: psycopg.Connection, pairs: Sequence[tuple[UUID, str]]) -> list[Reading]:
+    """Return what the conditions of pairs read on the session that was observed, by rule, instrument and place."""
+    alert_ids, instrument_ids = zip(*pairs, strict=True)
+    parameters = {"alert_ids": list(alert_ids), "instrument_ids": list(instrument_ids)}
+    return [Reading._make(row) for row in connection.execute(READINGS_OF, parameters)]
+
+
+def read_alerts(connection: psycopg.Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Return name and body, as JSON text, of rules."""
+    return {alert_id: (name, text) for alert_id, name, text in connection.execute(ALERTS, {"ids": list(ids)})}
+
+
+def read_tickers(connection: psycopg.Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the tickers of instruments."""
+    return dict(connection.execute(TICKERS, {"ids": list(ids)}).fetchall())
+
+
+def write_states(connection: psycopg.Connection, rows: Sequence[tuple[object, ...]]) -> int:
+    """Write where pairs stand, columns as in STATE_COLUMNS; returns how many there were."""
+    if not rows:
+        return 0
+    connection.execute(MAKE_STATES)
+    connection.execute("truncate new_states")
+    with connection.cursor() as cursor, cursor.copy(f"copy new_states ({', '.join(STATE_COLUMNS)}) from stdin") as copy:
+        for row in rows:
+            copy.write_row(row)
+    return connection.execute(WRITE_STATES).rowcount
+
+
+def announce(
+    connection: psycopg.Connection, announcements: Sequence[Announcement], *, now: dt.datetime
+) -> dict[str, int]:
+    """Write announcements and, of those that are not silent, the log; returns how many were new, by type."""
     if not announcements:
-        return Announced(0, 0, 0)
-    n_triggered, n_resolved = connection.execute(ANNOUNCE, {"rows": _jsonb(announcements), "now": now}).fetchone() or (
-        0,
-        0,
-    )
-    keys = [f"alert:{announcement.dedup_key}" for announcement in announcements]
-    [n_deliveries] = connection.execute(DELIVERIES_OF, {"keys": keys, "now": now}).fetchone() or (0,)
-    return Announced(n_triggered, n_resolved, n_deliveries)
+        return {}
+    return dict(connection.execute(ANNOUNCE, {"rows": _jsonb(announcements), "now": now}).fetchall())
 
 
-def _decoded(body: object) -> LevelRule | None:
-    try:
-        return msgspec.convert(body, LevelRule)
-    except msgspec.ValidationError:
-        return None
+def hold_back(connection: psycopg.Connection, until: Mapping[str, dt.datetime]) -> None:
+    """Let the deliveries of announcements, by their keys, wait for the end of quiet hours."""
+    if until:
+        keys = [f"alert:{key}" for key in until]
+        connection.execute(HOLD_BACK, {"keys": keys, "ends": list(until.values())})
+
+
+def count_deliveries(connection: psycopg.Connection, dedup_keys: Sequence[str], *, now: dt.datetime) -> int:
+    """Return how many deliveries this evaluation has made for announcements."""
+    keys = [f"alert:{key}" for key in dedup_keys]
+    row = connection.execute(DELIVERIES_OF, {"keys": keys, "now": now}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _jsonb(value: object) -> Jsonb:

@@ -11,8 +11,23 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from warehouse.queries.alert_metrics import COLUMNS, Catalogue, Metric, catalogue_of, check_series, existence_sql
+from warehouse.queries.dialogue import Dialogue, hold
 from warehouse.records.alert_rules_1 import LevelRule
-from warehouse.records.alerts import AnyRule, Instruments
+from warehouse.records.alerts import (
+    And,
+    AnyRule,
+    Condition,
+    Enters,
+    Instruments,
+    Leaves,
+    Or,
+    Portfolio,
+    Scope,
+    Sector,
+    Test,
+    tests_of,
+)
 from warehouse.records.errors import RuleRefused
 
 INSTRUMENTS_NAMED = """
@@ -26,6 +41,12 @@ INSERT_ALERT = """
 insert into app.alerts (alert_id, user_id, name, rule, created_at, updated_at)
 values (%(alert_id)s, %(user_id)s, %(name)s, %(rule)s, %(now)s, %(now)s)
 """
+
+PORTFOLIO = """
+select 1 from app.portfolios where portfolio_id::text = %(portfolio_id)s and user_id::text = %(user_id)s
+"""
+
+SECTOR = "select 1 from marts.dim_instruments where sector = %(sector)s limit 1"
 
 COUNTS = """
 select
@@ -53,9 +74,9 @@ def create_alert(
     Raises
     ------
     RuleRefused
-        If the rule names instruments that nobody knows, or the user has a rule of the same name.
+        If the rule names what nobody knows, or the user has a rule of the same name.
     """
-    stored = resolve_rule(connection, rule)
+    stored = resolve_rule(connection, rule, user_id=user_id)
     alert_id = uuid.uuid4()
     row = {
         "alert_id": alert_id,
@@ -72,39 +93,76 @@ def create_alert(
     return alert_id
 
 
-def resolve_rule(connection: psycopg.Connection, rule: AnyRule) -> AnyRule:
-    """Return a rule as it is stored: with ids for its instruments, as of today.
+def resolve_rule(connection: psycopg.Connection, rule: AnyRule, *, user_id: UUID | str) -> AnyRule:
+    """Return a rule as it is stored; see `resolution`."""
+    return hold(connection, resolution(rule, user_id=user_id))
+
+
+def resolution(rule: AnyRule, *, user_id: UUID | str) -> Dialogue[AnyRule]:
+    """Return a rule as it is stored: with ids for its instruments and full names for its metrics, as of today.
 
     Raises
     ------
     RuleRefused
-        If the rule names instruments that nobody knows.
+        If the rule names instruments, metrics, series of a metric, or a scope that nobody knows.
     """
     if isinstance(rule, LevelRule):
-        return msgspec.structs.replace(rule, instruments=_ids_of(connection, rule.instruments))
-    if isinstance(rule.scope, Instruments):
-        scope = msgspec.structs.replace(rule.scope, instruments=_ids_of(connection, rule.scope.instruments))
-        return msgspec.structs.replace(rule, scope=scope)
-    return rule
+        return msgspec.structs.replace(rule, instruments=(yield from _ids(rule.instruments)))
+    catalogue = catalogue_of((yield COLUMNS, {}))
+    when = _named(rule.when, catalogue)
+    for test in tests_of(when):
+        metric = catalogue.named(test.metric)
+        check_series(metric, test.of, is_word_wanted=isinstance(test, Enters | Leaves))
+        yield from _check_has_rows(metric, test, user_id)
+    has_instrument = any(catalogue.named(test.metric).relation.has_instrument for test in tests_of(when))
+    if has_instrument != (rule.scope is not None):
+        must = "be given, since a metric is one of instruments" if has_instrument else "be left out: no metric has any"
+        raise RuleRefused(f"`scope` must {must}; got {'none' if rule.scope is None else 'one'}")
+    return msgspec.structs.replace(rule, when=when, scope=(yield from _scope(rule.scope, user_id)))
 
 
-def _ids_of(connection: psycopg.Connection, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(resolve_instruments(connection, names)))
+def _named(condition: Condition, catalogue: Catalogue) -> Condition:
+    if isinstance(condition, And | Or):
+        parts = tuple(_named(part, catalogue) for part in condition.conditions)
+        return msgspec.structs.replace(condition, conditions=parts)
+    return msgspec.structs.replace(condition, metric=catalogue.named(condition.metric).name)
 
 
-def resolve_instruments(connection: psycopg.Connection, names: Sequence[str]) -> list[str]:
-    """Return the id of each instrument, given by id or ticker; of several with a ticker the active, else the latest.
+def _check_has_rows(metric: Metric, test: Test, user_id: UUID | str) -> Dialogue[None]:
+    """Refuse a series that its table has no row of, once the table has any."""
+    if "portfolio_id" in metric.relation.of:
+        yield from _check_portfolio(test.of["portfolio_id"], user_id)
+    sql = existence_sql(metric)
+    if sql is None:
+        return
+    [(has_any, has_some)] = yield sql, {f"of_{name}": value for name, value in test.of.items()}
+    if has_any and not has_some:
+        raise RuleRefused(f"`of` must name a series of metric {metric.name} that there is; got {test.of}")
 
-    Raises
-    ------
-    RuleRefused
-        Naming those that nobody knows.
-    """
-    found: dict[str, str] = dict(connection.execute(INSTRUMENTS_NAMED, {"names": list(names)}).fetchall())
+
+def _check_portfolio(portfolio_id: UUID | str, user_id: UUID | str) -> Dialogue[None]:
+    if not (yield PORTFOLIO, {"portfolio_id": str(portfolio_id), "user_id": str(user_id)}):
+        raise RuleRefused(f"`portfolio_id` must be one of your portfolios; got {portfolio_id}")
+
+
+def _scope(scope: Scope | None, user_id: UUID | str) -> Dialogue[Scope | None]:
+    match scope:
+        case Instruments(instruments=names):
+            return msgspec.structs.replace(scope, instruments=(yield from _ids(names)))
+        case Portfolio(portfolio_id=portfolio_id):
+            yield from _check_portfolio(portfolio_id, user_id)
+        case Sector(sector=sector):
+            if not (yield SECTOR, {"sector": sector}):
+                raise RuleRefused(f"`sector` must be one that instruments here are in; got {sector!r}")
+    return scope
+
+
+def _ids(names: Sequence[str]) -> Dialogue[tuple[str, ...]]:
+    found: dict[str, str] = dict((yield INSTRUMENTS_NAMED, {"names": list(names)}))
     unknown = [name for name in names if name not in found]
     if unknown:
         raise RuleRefused(f"`instruments` must be ids or tickers that are known here; got {unknown}")
-    return [found[name] for name in names]
+    return tuple(dict.fromkeys(found[name] for name in names))
 
 
 def has_active_rules(connection: psycopg.Connection) -> bool:

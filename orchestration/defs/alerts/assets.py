@@ -58,8 +58,8 @@ def evaluate_rules(connection: psycopg.Connection, installation: Installation) -
     return evaluate(
         connection,
         now=installation.clock(),
-        close_at=installation.calendar.close_at,
-        zone=installation.calendar.timezone.key,
+        calendar=installation.calendar,
+        last_session=installation.last_session(),
         timeout_seconds=EVALUATION_SECONDS,
     )
 

@@ -45,11 +45,10 @@ def alert_evaluation(
             return dg.SkipReason("no quote, close, ranking or rule has changed since the last look")
         evaluated = evaluate_rules(connection, installation)
         numbers = announcement_counts(connection, evaluated)
-    has_news = evaluated.n_triggered + evaluated.n_resolved > 0
     return dg.SensorResult(
         skip_reason=evaluated.sentence(),
         cursor=json.dumps({"marks": marks, "looked_at": now.isoformat()}),
-        asset_events=[dg.AssetMaterialization(ALERT_EVENTS, metadata=numbers)] if has_news else [],
+        asset_events=[dg.AssetMaterialization(ALERT_EVENTS, metadata=numbers)] if evaluated.n_announced else [],
     )
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from warehouse.queries.alert_evaluation import read_marks, tables_are_built
-from warehouse.queries.alerts import create_alert, read_counts, resolve_instruments
+from warehouse.queries.alerts import create_alert, read_counts, resolve_rule
 from warehouse.queries.channels import NewChannel, create_channel
 from warehouse.queries.events import write_event
 from warehouse.records.alert_rules_1 import LevelRule
@@ -59,13 +59,19 @@ def as_api(database: Any, user_id: str | None) -> psycopg.Connection:
     return connection
 
 
+def ids_of(connection: psycopg.Connection, *names: str) -> tuple[str, ...]:
+    stored = resolve_rule(connection, msgspec.structs.replace(RULE, instruments=names), user_id=LOCAL_OWNER_ID)
+    assert isinstance(stored, LevelRule)
+    return stored.instruments
+
+
 def test_a_ticker_means_the_active_instrument_and_an_id_itself(connection: psycopg.Connection) -> None:
-    assert resolve_instruments(connection, ["BBB", "AAA", "old"]) == ["b", "new", "old"]
+    assert ids_of(connection, "BBB", "AAA", "old") == ("b", "new", "old")
 
 
 def test_instruments_that_nobody_knows_are_named(connection: psycopg.Connection) -> None:
     with pytest.raises(RuleRefused, match=r"known here; got \['ZZZ', 'aaa'\]"):
-        resolve_instruments(connection, ["AAA", "ZZZ", "aaa"])
+        ids_of(connection, "AAA", "ZZZ", "aaa")
 
 
 def test_a_rule_is_stored_with_ids_each_once(connection: psycopg.Connection) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import dagster as dg
 import pytest
@@ -44,6 +44,12 @@ class WarehouseAt(Warehouse):
         """Do nothing: there is no run to leave a mark on."""
 
 
+class Ended(NamedTuple):
+    """What rules ask of a source: when it ends."""
+
+    last_session: dt.date = dt.date(2024, 6, 27)
+
+
 class InstallationAt(MarketData):
     """An installation of a test, so many seconds from now; receivers refuse signatures of another time."""
 
@@ -55,7 +61,7 @@ class InstallationAt(MarketData):
     def installation(self) -> Installation:
         settings = Settings(home=Path(self.home), webhook_allow=tuple(self.allow))
         moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=self.seconds_from_now)
-        return Installation(settings, lambda: moment, HomeCalendar("XNYS"), cast("Source", None))
+        return Installation(settings, lambda: moment, HomeCalendar("XNYS"), cast("Source", Ended()))
 
 
 class Daemon:
@@ -122,7 +128,7 @@ def test_rules_on_a_quote_and_a_ranking_end_as_signed_webhooks(market: Any, daem
     market.quote("a", "2024-06-27T14:00:00Z", 101)
     market.rank("b", "2024-06-26", 7)
 
-    assert daemon.tick(alert_evaluation).startswith("looked at 2 pairs of rule and instrument: 2 fired, 0 recovered")
+    assert daemon.tick(alert_evaluation).startswith("looked at 2 pairs of rule and instrument that could move: 2 fired")
     assert daemon.tick(alert_delivery).startswith("tried 2: 2 received")
 
     bodies = [Webhook(secret).verify(request.body, request.headers) for request in receiver.received]
@@ -131,8 +137,9 @@ def test_rules_on_a_quote_and_a_ranking_end_as_signed_webhooks(market: Any, daem
         ("alert.triggered", "BBB: rank 7 in profile balanced is at or below 10."),
     ]
     assert daemon.numbers_of(ALERT_EVENTS) == {
-        "n_pairs": 2, "n_without_data": 0, "n_states_changed": 2, "n_triggered": 2, "n_resolved": 0, "n_deliveries": 2,
-        "n_rules_unreadable": 0, "n_rules": 2, "n_firing": 2, "n_announcements": 2, "dagster/row_count": 2,
+        "n_sessions": 1, "n_pairs": 2, "n_without_data": 0, "n_states_changed": 2, "n_triggered": 2, "n_repeated": 0,
+        "n_resolved": 0, "n_corrected": 0, "n_inhibited": 0, "n_deliveries": 2, "n_rules_unreadable": 0,
+        "n_rules": 2, "n_firing": 2, "n_announcements": 2, "dagster/row_count": 2,
         "dagster/table_name": "app.alert_events",
     }  # fmt: skip
     assert daemon.numbers_of(DELIVERIES) == {
@@ -182,9 +189,9 @@ def test_a_tick_without_news_does_no_work_and_looks_again_after_a_while(market: 
     assert daemon.tick(alert_evaluation).startswith("looked at 1 pairs")
     unchanged = "no quote, close, ranking or rule has changed since the last look"
     assert daemon.tick(alert_evaluation, seconds_from_now=60, keep_cursor=False) == unchanged
-    assert daemon.tick(alert_evaluation, seconds_from_now=901, keep_cursor=False).startswith("looked at 1 pairs")
+    assert daemon.tick(alert_evaluation, seconds_from_now=901, keep_cursor=False).startswith("looked at 0 pairs")
     market.close("a", "2024-06-27", 98)
-    assert daemon.tick(alert_evaluation, seconds_from_now=60).startswith("looked at 1 pairs")
+    assert daemon.tick(alert_evaluation, seconds_from_now=60).startswith("looked at 0 pairs")
 
 
 def test_ticks_say_why_they_do_nothing(database: Any, daemon: Daemon, request: pytest.FixtureRequest) -> None:

@@ -1,0 +1,379 @@
+"""Which metrics alert rules may look at, found in the tables themselves, and how a series is read for a session.
+
+Any column of marts, factors or research that holds a number whose comment names its unit, or a word, is a metric, if
+its table has one row for each day, and perhaps instrument and profile, forecaster, index or whatever else its key has.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import psycopg
+
+from warehouse.records.alert_series import Series
+from warehouse.records.errors import RuleRefused
+
+# A pair without an instrument has this in its place.
+PLATFORM = "*"
+# A crossing is seen over a gap of so many sessions.
+REACH_SESSIONS = 10
+DAYS = ("as_of_date", "trade_date")
+NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
+NEVER_METRICS = re.compile(r".*_(id|code|hash|version)|source|adjustment|.*_at")
+UNIT = re.compile(r"\bUnit ([^.;]+)")
+
+COLUMNS = """
+with keys as (
+    select i.indrelid, array_agg(a.attname::text) as key_columns
+    from pg_index as i
+    inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+    where i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+    group by i.indexrelid, i.indrelid
+)
+
+select
+    n.nspname::text, c.relname::text, keys.key_columns, a.attname::text,
+    regexp_replace(format_type(a.atttypid, null), '\\(.*', ''), coalesce(col_description(c.oid, a.attnum), '')
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace and n.nspname in ('marts', 'factors', 'research')
+inner join keys on keys.indrelid = c.oid
+inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+where c.relkind in ('r', 'p')
+order by n.nspname, c.relname, a.attnum
+"""
+
+NEWS = """(
+    select day as as_of_date, named.instrument_id, tone.model_name, avg(tone.sentiment) as sentiment
+    from unnest(%(sessions)s::date[]) as day
+    inner join marts.fct_news_articles as article on article.known_from_date between day - 6 and day
+    inner join research.news_sentiment as tone on tone.article_id = article.article_id
+    cross join lateral unnest(article.instrument_ids) as named (instrument_id)
+    group by day, named.instrument_id, tone.model_name
+)"""
+
+PORTFOLIOS = """(
+    select
+        price.trade_date, held.portfolio_id::text as portfolio_id,
+        sum(held.quantity_shares::float8 * coalesce(price.close_raw, price.close_adj)) as value
+    from app.holdings as held
+    inner join marts.fct_daily_prices as price on price.instrument_id = held.instrument_id and not price.is_suspect
+    group by price.trade_date, held.portfolio_id
+)"""
+
+AGES = """(
+    select
+        day as as_of_date, version.dataset,
+        (
+            select count(*) from unnest(%(sessions)s::date[]) as missed
+            where missed > version.as_of_date and missed <= day
+        ) as sessions
+    from unnest(%(sessions)s::date[]) as day
+    cross join app.dataset_versions as version
+)"""
+
+
+class Relation(NamedTuple):
+    """Where a metric is read: a table or a query, its day, the columns that choose a series, what is left out.
+
+    `newest` is where the newest day is found; None for what is known at any time.
+    """
+
+    sql: str
+    day: str
+    has_instrument: bool
+    of: tuple[str, ...]
+    where: str = "true"
+    newest: str | None = None
+
+
+class Metric(NamedTuple):
+    """A metric.
+
+    `is_price` metrics are inhibited by splits, halts and delistings; of `is_adjusted` ones, prices are put into the
+    terms of their day; `quote` is the column of research.latest_quotes that is newer during a session.
+    """
+
+    name: str
+    column: str
+    unit: str | None
+    description: str
+    is_word: bool
+    relation: Relation
+    is_price: bool = False
+    is_adjusted: bool = False
+    quote: str | None = None
+
+    @property
+    def is_per_share(self) -> bool:
+        """Whether a split changes what a level means."""
+        return (self.unit or "").startswith("currency per share")
+
+
+PRICES = Relation("marts.fct_daily_prices", "trade_date", True, (), "not t.is_suspect", "marts.fct_daily_prices")
+NEWS_TONES = Relation(NEWS, "as_of_date", True, ("model_name",))
+WORTHS = Relation(PORTFOLIOS, "trade_date", False, ("portfolio_id",), newest="marts.fct_daily_prices")
+DATASET_AGES = Relation(AGES, "as_of_date", False, ("dataset",))
+NAMED = (
+    Metric(
+        "price", "close_adj", "currency per share",
+        "Last quote or close, as traded, in the share terms of the day on which the rule was made.",
+        False, PRICES, is_price=True, is_adjusted=True, quote="price",
+    ),
+    Metric(
+        "change", "return_1d", "fraction", "Change since the close of the session before.",
+        False, PRICES, is_price=True, quote="change",
+    ),
+    Metric(
+        "volume", "volume_shares", "shares", "Volume of the session so far.",
+        False, PRICES, is_price=True, quote="volume_shares",
+    ),
+    Metric(
+        "news_sentiment", "sentiment", "none, from -1 to 1", "Mean tone of the articles of the last seven days.",
+        False, NEWS_TONES,
+    ),
+    Metric(
+        "portfolio_value", "value", "currency", "Worth of what a portfolio of yours holds, at the closes of the day.",
+        False, WORTHS,
+    ),
+    Metric("data_age", "sessions", "sessions", "Closed sessions that a table does not have yet.", False, DATASET_AGES),
+)  # fmt: skip
+# What people call the metrics that everybody asks for, where several tables have a column of the name.
+SHORT = {name: f"rankings.{name}" for name in ("rank", "score", "signal")}
+
+
+class Catalogue:
+    """All metrics by name."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self.metrics = {metric.name: metric for metric in metrics}
+        self._by_column: dict[str, list[str]] = {}
+        for name, metric in self.metrics.items():
+            self._by_column.setdefault(metric.column, []).append(name)
+
+    def named(self, name: str) -> Metric:
+        """Return the metric of a name, which may be its column's alone if no other table has one of that name.
+
+        Raises
+        ------
+        RuleRefused
+            Naming those that it could be.
+        """
+        found = self.metrics.get(SHORT.get(name, name))
+        if found is not None:
+            return found
+        several = [name for name in self._by_column.get(name, []) if "." in name]
+        if len(several) == 1:
+            return self.metrics[several[0]]
+        if several:
+            raise RuleRefused(
+                f"`metric` must say which of the tables is meant; got {name!r}, which is one of {several}"
+            )
+        raise RuleRefused(f"`metric` must be one that GET /v1/alerts/metrics lists; got {name!r}")
+
+
+def catalogue_of(rows: Iterable[tuple[str, str, list[str], str, str, str]]) -> Catalogue:
+    """Make a catalogue of the rows of COLUMNS."""
+    found = {metric.name: metric for row in rows if (metric := _metric(*row)) is not None}
+    return Catalogue([*NAMED, *found.values()])
+
+
+def read_catalogue(connection: psycopg.Connection) -> Catalogue:
+    """Return the metrics that the tables have now."""
+    return catalogue_of(connection.execute(COLUMNS).fetchall())
+
+
+def _metric(schema: str, table: str, key: list[str], column: str, type_name: str, comment: str) -> Metric | None:
+    days = [name for name in key if name in DAYS]
+    unit = UNIT.search(comment)
+    is_word = type_name == "text"
+    is_number = type_name in NUMBERS and unit is not None and not unit[1].startswith("none.")
+    if len(days) != 1 or column in key or NEVER_METRICS.fullmatch(column) or not (is_word or is_number):
+        return None
+    of = tuple(name for name in key if name not in (*days, "instrument_id", "is_intraday"))
+    where = ["not t.is_intraday"] if "is_intraday" in key else []
+    is_prices = table == "fct_daily_prices"
+    relation = Relation(
+        f"{_quoted(schema)}.{_quoted(table)}",
+        days[0],
+        "instrument_id" in key,
+        of,
+        " and ".join([*where, *(["not t.is_suspect"] if is_prices else [])]) or "true",
+        f"{_quoted(schema)}.{_quoted(table)}",
+    )
+    found = Metric(
+        f"{table}.{column}", column, None if is_word else unit[1] if unit else None, comment, is_word, relation,
+    )  # fmt: skip
+    per_share = found.is_per_share and relation.has_instrument
+    return found._replace(is_price=is_prices or per_share, is_adjusted=per_share and not column.endswith("_raw"))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def newest_day_sql(metric: Metric) -> str | None:
+    """Return the query for the newest day of a metric's series up to %(last)s; None if it has one for any day."""
+    relation = metric.relation
+    if relation.newest is None:
+        return None
+    chosen = relation.newest == relation.sql
+    conditions = [f"t.{relation.day} <= %(last)s"]
+    if chosen:
+        conditions += [_chosen(relation), *(["not t.is_intraday"] if "is_intraday" in relation.where else [])]
+    return f"select max(t.{relation.day}) from {relation.newest} as t where {' and '.join(conditions)}"
+
+
+def existence_sql(metric: Metric) -> str | None:
+    """Return the query for whether the metric's table has any row, and one of the series; None for what is no table."""
+    relation = metric.relation
+    if relation.newest != relation.sql or not relation.of:
+        return None
+    rows = f"select from {relation.sql} as t"
+    return f"select exists ({rows}), exists ({rows} where {_chosen(relation)})"
+
+
+def parameters_of(series: Series, metric: Metric) -> dict[str, Any]:
+    """Return what the queries of a series take, besides days."""
+    return {"key": series.key, "words": list(series.values), **{f"of_{name}": value for name, value in series.of}}
+
+
+def observation_sql(metric: Metric, series: Series) -> str:
+    """Return the query for the observations of a series on a session.
+
+    Its parameters are those of `parameters_of`, and day (the session), first and last (what it looks back on),
+    first_live (the same of a quote, whose session comes after the day), close_at, sessions, is_newest; its columns
+    those of the temporary table `observed` in alert_evaluation.py.
+    """
+    is_live = metric.quote is not None and not series.is_daily
+    baseline = "case when now.quoted_at is null then before.v else live.v end / now.factor"
+    value = "coalesce(now.quoted, now.v / now.factor)"
+    if series.derivation in ("change", "change_size"):
+        value = f"{value} / nullif({baseline}, 0) - 1" if series.is_relative else f"{value} - {baseline}"
+        value, baseline = (f"abs({value})" if series.derivation == "change_size" else value), "null::float8"
+    return f"""
+with known as (
+    {_values(metric, series, "t.{day} = %(day)s")}
+),
+
+earlier as (
+    {_values(metric, series, "t.{day} between %(first)s and %(day)s")}
+),
+
+before as (
+    {_before(series, "%(first)s", "%(last)s")}
+),
+
+live as (
+    {_before(series, "%(first_live)s", "%(day)s") if is_live else "select instrument_id, v from earlier where false"}
+),
+
+now as (
+    {_now(metric, is_live=is_live)}
+)
+
+select
+    %(key)s, now.instrument_id, {value}, {baseline},
+    coalesce(now.quoted_at, %(close_at)s), coalesce(now.quoted_date, %(day)s)
+from now
+left join before on before.instrument_id = now.instrument_id
+left join live on live.instrument_id = now.instrument_id
+"""
+
+
+def _before(series: Series, first: str, last: str) -> str:
+    """Return the query for what a series is held against, of the sessions between two."""
+    within = f"from earlier where day between {first} and {last}"
+    if series.derivation in ("value", "member"):
+        return f"select distinct on (instrument_id) instrument_id, v {within} order by instrument_id, day desc"
+    if series.derivation in ("high", "low"):
+        pick = "max" if series.derivation == "high" else "min"
+        return f"select instrument_id, {pick}(v) as v {within} group by instrument_id"
+    return f"select instrument_id, v from earlier where day = {first}"
+
+
+def history_sql(metric: Metric, series: Series) -> str:
+    """Return the query for all values of a series between %(first)s and %(last)s, of %(instruments)s if it has any."""
+    wanted = "and t.instrument_id = any(%(instruments)s)" if metric.relation.has_instrument else ""
+    factor = "1.0::float8"
+    prices = ""
+    if metric.is_adjusted:
+        factor = "p.adjustment_factor"
+        prices = """left join marts.fct_daily_prices as p
+    on p.instrument_id = earlier.instrument_id and p.trade_date = earlier.day"""
+    return f"""
+with earlier as (
+    {_values(metric, series, "t.{day} between %(first)s and %(last)s " + wanted)}
+)
+
+select earlier.instrument_id, earlier.day, earlier.v, {factor}
+from earlier
+{prices}
+"""
+
+
+def _values(metric: Metric, series: Series, days: str) -> str:
+    relation = metric.relation
+    instrument = "t.instrument_id" if relation.has_instrument else f"'{PLATFORM}'"
+    value = f"t.{_quoted(metric.column)}"
+    value = (
+        f"coalesce({value} = any(%(words)s), false)::int::float8"
+        if series.derivation == "member"
+        else f"{value}::float8"
+    )
+    known = "true" if metric.is_word else f"t.{_quoted(metric.column)} is not null"
+    return f"""select {instrument} as instrument_id, t.{relation.day} as day, {value} as v
+    from {relation.sql} as t
+    where {days.format(day=relation.day)} and {_chosen(relation)} and {relation.where} and {known}"""
+
+
+def _now(metric: Metric, *, is_live: bool) -> str:
+    """Return the query for what is known of the session: its value, or the quote that is newer."""
+    factor, prices = "1.0::float8", ""
+    name = "coalesce(known.instrument_id, quote.instrument_id)" if is_live else "known.instrument_id"
+    if metric.is_adjusted:
+        factor = "p.adjustment_factor"
+        prices = f"""left join lateral (
+        select p.adjustment_factor from marts.fct_daily_prices as p
+        where p.instrument_id = {name} and p.trade_date <= %(day)s order by p.trade_date desc limit 1
+    ) as p on true"""
+    if not is_live:
+        return f"""select
+        {name} as instrument_id, known.v, {factor} as factor, null::float8 as quoted, null::timestamptz as quoted_at,
+        null::date as quoted_date
+    from known
+    {prices}"""
+    return f"""select
+        {name} as instrument_id, known.v, {factor} as factor, quote.{metric.quote}::float8 as quoted, quote.quoted_at,
+        quote.trade_date as quoted_date
+    from known
+    full join (select * from research.latest_quotes where trade_date > %(day)s and %(is_newest)s) as quote
+        on quote.instrument_id = known.instrument_id
+    {prices}"""
+
+
+def _chosen(relation: Relation) -> str:
+    return " and ".join(f"t.{_quoted(name)} = %(of_{name})s" for name in relation.of) or "true"
+
+
+def check_series(metric: Metric, of: Mapping[str, str], *, is_word_wanted: bool) -> None:
+    """Refuse a condition that does not say which series it means, or that holds a word against a number.
+
+    Raises
+    ------
+    RuleRefused
+        Saying what the metric needs.
+    """
+    wanted = sorted(metric.relation.of)
+    if sorted(of) != wanted:
+        raise RuleRefused(
+            f"`of` of metric {metric.name} must give {wanted or 'nothing'}; got {sorted(of) or 'nothing'}"
+        )
+    if metric.is_word and not is_word_wanted:
+        raise RuleRefused(f"`operator` for metric {metric.name}, which is a word, must be enters or leaves")
+    if is_word_wanted and not metric.is_word:
+        raise RuleRefused(f"`metric` of enters and leaves must be a word; got {metric.name}, which is a number")
+
+
+def sessions_back(series: Series) -> int:
+    """Return how many sessions before its day a series looks at."""
+    return REACH_SESSIONS if series.derivation in ("value", "member") else series.bars
