@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from orchestration.calendars import HomeCalendar
 from orchestration.sources.eodhd.source import EodhdSource
@@ -155,7 +156,8 @@ def _files(settings: SourceSettings, given: Surroundings) -> Source:
     return FilesSource(options, calendar=given.calendar, now=given.now)
 
 
-class OfVendor(NamedTuple):
+@dataclass(frozen=True)
+class OfVendor:
     """Makes a vendor's source from settings; `kind` says what it can do, whether or not its key is there."""
 
     kind: type[VendorSource]
