@@ -48,13 +48,13 @@ def connect(
     owners: Annotated[str, typer.Option(help="Incidents of tables of these owners alone, separated by commas.")] = "",
 ) -> None:
     """Add a place that alerts go to; its receiver is asked first whether it wants them."""
-    from warehouse.clock import clock_of
+    from warehouse.clock import machine_clock
     from warehouse.queries.channels import create_channel
     from warehouse.secrets import LOCAL_OWNER_ID, webhook_keys
 
     with _warehouse() as (settings, connection):
         made = create_channel(
-            connection, kind, address, user_id=LOCAL_OWNER_ID, keys=webhook_keys(settings), now=clock_of(settings)(),
+            connection, kind, address, user_id=LOCAL_OWNER_ID, keys=webhook_keys(settings), now=machine_clock(),
             allow=settings.webhook_allow, event_types=_split(events), owners=_split(owners),
         )  # fmt: skip
     print(f"Channel {made.channel_id} waits for its receiver to confirm: see `factorloom alerts channels`.")
@@ -67,11 +67,11 @@ def disconnect(channel: Annotated[str, typer.Argument(help="Id of the channel.")
     """Switch a channel off; what waits for it is dropped."""
     from uuid import UUID
 
-    from warehouse.clock import clock_of
+    from warehouse.clock import machine_clock
     from warehouse.queries.channels import close_channel
 
-    with _warehouse() as (settings, connection):
-        was_on = close_channel(connection, UUID(channel), reason="its owner switched it off", now=clock_of(settings)())
+    with _warehouse() as (_, connection):
+        was_on = close_channel(connection, UUID(channel), reason="its owner switched it off", now=machine_clock())
     print("Switched off." if was_on else "No channel that is on has this id.")
 
 
@@ -98,15 +98,15 @@ def replay(
 ) -> None:
     """Send again what was given up: one delivery by its id, or a range; under the same ids, with all tries anew."""
     from factorloom.errors import NothingNamed
-    from warehouse.clock import clock_of
+    from warehouse.clock import machine_clock
     from warehouse.queries.deliveries import BEGINNING, END, replay
 
     if delivery is None and since is None and channel is None:
         raise NothingNamed("alerts replay", must="an id, --since or --channel must say what is sent again")
-    with _warehouse() as (settings, connection):
+    with _warehouse() as (_, connection):
         n_replayed = replay(
             connection,
-            now=clock_of(settings)(),
+            now=machine_clock(),
             delivery_id=delivery,
             channel_id=channel,
             since=since.replace(tzinfo=UTC) if since else BEGINNING,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from factorloom.up import stop_signals
 from orchestration.senders import senders_of
 from orchestration.worker import work
-from warehouse.clock import clock_of
+from warehouse.clock import machine_clock
 from warehouse.connect import writer_url
 from warehouse.migrate import prepare
 from warehouse.secrets import webhook_keys
@@ -29,7 +29,7 @@ def deliver(settings: Settings, say: Callable[[str], None]) -> None:
             writer_url(settings),
             senders_of(settings),
             webhook_keys(settings),
-            clock=clock_of(settings),
+            clock=machine_clock,
             stop=stop.event,
             say=say,
         )

@@ -18,7 +18,7 @@ from factorloom.errors import SinkRefused
 from factorloom.up import stop_signals
 from orchestration.delivery.signing import is_signed
 from orchestration.delivery.webhooks import MAX_BODY_BYTES
-from warehouse.clock import clock_of
+from warehouse.clock import machine_clock
 from warehouse.queries.channels import create_channel, read_channels, read_secrets
 from warehouse.secrets import LOCAL_OWNER_ID, KeyRing, webhook_keys
 from warehouse.settings import Settings
@@ -58,7 +58,7 @@ def run(settings: Settings, connection: psycopg.Connection, *, port: int, consol
     address = f"{HOST}:{port}"
     if address not in settings.webhook_allow:
         raise SinkRefused(address, settings.webhook_allow)
-    keys, clock = webhook_keys(settings), clock_of(settings)
+    keys, clock = webhook_keys(settings), machine_clock
     channel_id = ensure_channel(connection, address, keys=keys, now=clock())
     secrets = read_secrets(connection, channel_id, keys=keys)
     connection.commit()

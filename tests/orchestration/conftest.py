@@ -27,11 +27,25 @@ class Received(NamedTuple):
 class Receiver:
     """Answers each POST with the next of `answers` (status and headers), or with 204, and keeps what it got."""
 
-    def __init__(self, server: ThreadingHTTPServer) -> None:
-        self.port = server.server_address[1]
+    def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.received: list[Received] = []
         self.delay_seconds = 0.0
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Listen: on a free port the first time, on the same one after that."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler_of(self))
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no more: whoever connects is refused."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
     @property
     def address(self) -> str:
@@ -49,10 +63,7 @@ class Receiver:
         return [request.headers["webhook-id"] for request in self.received]
 
 
-@contextmanager
-def running_receiver() -> Iterator[Receiver]:
-    """Run a receiver on a free port."""
-
+def _handler_of(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
@@ -68,16 +79,17 @@ def running_receiver() -> Iterator[Receiver]:
         def log_message(self, format: str, *args: object) -> None:
             """Stay silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(server)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
+    return Handler
+
+
+@contextmanager
+def running_receiver() -> Iterator[Receiver]:
+    """Run a receiver on a free port."""
+    receiver = Receiver()
     try:
         yield receiver
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        receiver.stop()
 
 
 @pytest.fixture

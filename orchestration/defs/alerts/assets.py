@@ -12,6 +12,7 @@ from orchestration.metadata import OWNER
 from orchestration.outbox import Delivered, deliver_due
 from orchestration.resources import MarketData, Warehouse
 from orchestration.senders import senders_of
+from warehouse.clock import Clock, machine_clock
 from warehouse.queries import alerts as alert_queries
 from warehouse.queries import deliveries as delivery_queries
 from warehouse.secrets import webhook_keys
@@ -71,9 +72,17 @@ def send_due(connection: psycopg.Connection, installation: Installation) -> Deli
         connection,
         senders_of(settings),
         webhook_keys(settings),
-        clock=installation.clock,
+        clock=delivery_clock(installation),
         budget_seconds=DELIVERY_SECONDS,
     )
+
+
+def delivery_clock(installation: Installation) -> Clock:
+    """Return the time that deliveries go by: the installation's, or the machine's where that one is frozen.
+
+    Under a frozen clock no retry would ever fall due, and receivers would refuse each signature as old.
+    """
+    return installation.clock if installation.settings.now is None else machine_clock
 
 
 def announcement_counts(connection: psycopg.Connection, evaluated: Evaluated) -> dict[str, int | str]:

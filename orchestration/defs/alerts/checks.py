@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 import psycopg
 
-from orchestration.defs.alerts.assets import DELIVERIES
+from orchestration.defs.alerts.assets import DELIVERIES, delivery_clock
 from orchestration.metadata import table
 from orchestration.resources import MarketData, Warehouse
 from warehouse.queries.deliveries import read_overdue
@@ -26,7 +26,7 @@ N_SAMPLES = 10
 def no_delivery_is_overdue(warehouse: Warehouse, market_data: MarketData) -> dg.AssetCheckResult:
     """Look for deliveries that should have been tried a quarter of an hour ago."""
     with warehouse.connection() as connection:
-        return overdue_result(connection, now=market_data.installation.clock())
+        return overdue_result(connection, now=delivery_clock(market_data.installation)())
 
 
 def overdue_result(connection: psycopg.Connection, *, now: dt.datetime) -> dg.AssetCheckResult:

@@ -9,6 +9,7 @@ from orchestration.defs.alerts.assets import (
     ALERT_EVENTS,
     DELIVERIES,
     announcement_counts,
+    delivery_clock,
     delivery_counts,
     evaluate_rules,
     send_due,
@@ -62,19 +63,20 @@ def alert_delivery(
 ) -> dg.SensorResult:
     """Send what is due; the cursor holds the last verdict of the check, which is reported when it changes."""
     installation = market_data.installation
+    clock = delivery_clock(installation)
     events: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = []
     with warehouse.connection() as connection:
         due_at = deliveries.next_due_at(connection)
         connection.commit()
         if due_at is None:
             reason = "nothing is due"
-        elif due_at > installation.clock():
+        elif due_at > clock():
             reason = f"nothing is due before {due_at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
         else:
             delivered = send_due(connection, installation)
             reason = sentence_of(delivered)
             events.append(dg.AssetMaterialization(DELIVERIES, metadata=delivery_counts(connection, delivered)))
-        check = overdue_result(connection, now=installation.clock())
+        check = overdue_result(connection, now=clock())
     verdict = "passed" if check.passed else "failed"
     if verdict != context.cursor:
         events.append(_evaluation_of(check))
