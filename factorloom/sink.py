@@ -61,8 +61,8 @@ def run(settings: Settings, connection: psycopg.Connection, *, port: int, consol
     keys, clock = webhook_keys(settings), machine_clock
     channel_id = ensure_channel(connection, address, keys=keys, now=clock())
     secrets = read_secrets(connection, channel_id, keys=keys)
-    connection.commit()
     with stop_signals() as stop, receiving(port, secrets, clock, lambda arrival: show(console, arrival, clock())):
+        connection.commit()  # from here on a new channel is asked whether it wants messages
         console.print(f"Receiving at http://{address}/ what goes to channel {channel_id}. Ctrl-C ends it.")
         stop.event.wait()
 

@@ -1,15 +1,14 @@
 """What the daemon does by itself, on a small market through `factorloom up`."""
 
-import base64
 import datetime as dt
-import hashlib
-import hmac
 import json
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
 from tests.daemon.conftest import Up
+from tests.orchestration.conftest import Received
 from warehouse.queries.alerts import create_alert
 from warehouse.queries.channels import create_channel
 from warehouse.records.alerts import decode_rule
@@ -74,7 +73,7 @@ def test_a_failed_blocking_check_stops_what_lies_below_until_it_passes(up: Up) -
     up.wait_for("the staging view", lambda: up.newest("staging", "stg_daily_bars")[0] > failed_at)
 
 
-def test_an_alert_reaches_its_receiver_as_a_signed_webhook(up: Up) -> None:
+def test_an_alert_reaches_its_receiver_as_a_signed_webhook_once_the_receiver_is_back(up: Up) -> None:
     wait_for_ranking(up)
     settings = Settings(home=Path(up.installation.home), webhook_allow=(up.receiver.address,))
     rule = decode_rule(
@@ -87,19 +86,32 @@ def test_an_alert_reaches_its_receiver_as_a_signed_webhook(up: Up) -> None:
             connection, "webhook", up.receiver.url, user_id=LOCAL_OWNER_ID, keys=webhook_keys(settings), now=now,
             allow=[up.receiver.address],
         )  # fmt: skip
-    [asked] = up.wait_for("the question whether webhooks are wanted", lambda: list(up.receiver.received))
-    assert json.loads(asked.body)["type"] == "channel.verification"
+    up.wait_for("the question whether webhooks are wanted", lambda: received(up, "channel.verification"))
     up.wait_for("the confirmation", lambda: is_confirmed(up))
+    up.receiver.stop()
     with up.installation.connect() as connection:
         create_alert(connection, rule, user_id=LOCAL_OWNER_ID, name="the best", now=now)
+    up.wait_for("a try that fails", lambda: has_failed(up))
+    up.receiver.start()
 
-    request = up.wait_for("a webhook", lambda: up.receiver.received[1:])[0]
-    signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
-    secret = base64.b64decode(endpoint.secret.removeprefix("whsec_"))
-    signature = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
-    assert request.headers["webhook-signature"] == f"v1,{signature}"
+    request = up.wait_for("a webhook", lambda: received(up, "alert.triggered"))[0]
+    Webhook(endpoint.secret).verify(request.body, request.headers)
     data = json.loads(request.body)["data"]
     assert data["message"] == f"{best_ticker(up)}: rank 1 in profile balanced is at or below 1."
+
+
+def received(up: Up, type: str) -> list[Received]:
+    return [request for request in up.receiver.received if json.loads(request.body)["type"] == type]
+
+
+def has_failed(up: Up) -> bool:
+    """Whether the alert has been tried while nobody listened."""
+    failed = (
+        "select exists (select from app.deliveries inner join app.events using (event_id)"
+        " where type = 'alert.triggered' and last_error = 'connection_failed')"
+    )
+    with up.installation.connect() as connection:
+        return connection.execute(failed).fetchone() == (True,)
 
 
 def is_confirmed(up: Up) -> bool:
