@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ print("JSON" + json.dumps({
             "key": node.key.to_user_string(),
             "description": node.description or "",
             "group": node.group_name,
+            "groups_above": sorted({graph.get(key).group_name for key in node.parent_keys} - {node.group_name}),
             "owners": list(node.owners),
             "kinds": sorted(node.kinds),
             "code_version": node.code_version,
@@ -72,6 +74,13 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 def test_the_asset_keys_are_those_on_file(described: dict):
     assert [asset["key"] for asset in described["assets"]] == ASSET_KEYS.read_text().split()
+
+
+def test_groups_lead_one_way_so_that_the_lineage_reads_from_left_to_right(described: dict):
+    above: dict[str, set[str]] = {}
+    for asset in described["assets"]:
+        above.setdefault(asset["group"], set()).update(asset["groups_above"])
+    assert set(TopologicalSorter(above).static_order()) == above.keys(), "a cycle is an error"
 
 
 def test_no_asset_depends_on_one_that_nobody_makes(described: dict):

@@ -32,7 +32,7 @@ OPPOSITE = 1.0
 MAX_OPPOSITE_SHARE = 0.1
 
 
-@raw_table("news_articles", deps=[instruments], group=GROUP, by_session=True)
+@raw_table("news_articles", deps=[instruments], by_session=True)
 def news_articles(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source and article: what was written about companies."""
     installation, window = market_data.installation, window_of(context)
