@@ -1,35 +1,15 @@
-"""The one envelope: data, what they are, and where the next page begins."""
+"""What answers of the exchange of now say of themselves."""
 
 import datetime as dt
-from typing import Annotated, Generic, TypedDict, TypeVar, Unpack
-
-import msgspec
-from msgspec import Meta as Describe
+from typing import TypedDict, Unpack
 
 from api import exchange
+from warehouse.queries.answers import about
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.prices import Basis
+from warehouse.records.answers import Meta, One, Page, first_page
 
-Item = TypeVar("Item")
-
-
-class Meta(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What the data are; what does not apply is left out."""
-
-    dataset_version: Annotated[str | None, Describe(description="Version of the tables that answered.")] = None
-    as_of_date: Annotated[dt.date | None, Describe(description="Last day whose information the data use.")] = None
-    ticker: Annotated[str | None, Describe(description="Canonical ticker.")] = None
-    instrument_id: Annotated[str | None, Describe(description="Our id of the instrument.")] = None
-    profile: Annotated[str | None, Describe(description="Risk profile.")] = None
-    index: Annotated[str | None, Describe(description="Name of the index.")] = None
-    start: Annotated[dt.date | None, Describe(description="First day that was asked for, included.")] = None
-    end: Annotated[dt.date | None, Describe(description="Last day that was asked for, included.")] = None
-    interval: Annotated[str | None, Describe(description="Length of a bar: 1d, 1w, 1mo.")] = None
-    adjustment: Annotated[
-        str | None, Describe(description="What prices are adjusted for: none, splits, splits_dividends.")
-    ] = None
-    currency_code: Annotated[str | None, Describe(description="Currency of the amounts, ISO 4217.")] = None
-    source: Annotated[str | None, Describe(description="Source of the data; `simulated` is no real market.")] = None
+__all__ = ["Meta", "One", "Page", "first_page", "meta"]
 
 
 class _Rest(TypedDict, total=False):
@@ -42,38 +22,7 @@ class _Rest(TypedDict, total=False):
     adjustment: str
 
 
-class Page(msgspec.Struct, Generic[Item], frozen=True):
-    """Several rows, what they are, and the cursor of the next page."""
-
-    data: Annotated[list[Item], Describe(description="The rows.")]
-    meta: Annotated[Meta, Describe(description="What the rows are.")]
-    next: Annotated[str | None, Describe(description="Cursor of the next page, null on the last.")] = None
-
-
-class One(msgspec.Struct, Generic[Item], frozen=True):
-    """One thing, and what it is."""
-
-    data: Annotated[Item, Describe(description="The thing.")]
-    meta: Annotated[Meta, Describe(description="What it is.")]
-
-
 def meta(*, instrument: Instrument | None = None, basis: Basis | None = None, **rest: Unpack[_Rest]) -> Meta:
     """Say what the data are: the version of the exchange of now, and what is known of instrument and prices."""
-    about = Meta(dataset_version=exchange.current.get().version, **rest)
-    if instrument is not None:
-        about = msgspec.structs.replace(
-            about,
-            ticker=instrument.ticker,
-            instrument_id=instrument.instrument_id,
-            currency_code=instrument.currency_code,
-            source=instrument.source,
-        )
-    if basis is not None:
-        about = msgspec.structs.replace(about, currency_code=basis.currency_code, source=basis.source)
-    return about
-
-
-def first_page(rows: list[Item], *, limit: int) -> tuple[list[Item], Item | None]:
-    """Split rows that were read with one to spare: the page, and its last row when another page follows."""
-    shown = rows[:limit]
-    return shown, shown[-1] if len(rows) > limit else None
+    version = exchange.current.get().question.version
+    return about(Meta(dataset_version=version, **rest), instrument=instrument, basis=basis)

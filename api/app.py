@@ -12,17 +12,17 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ControllerRouterHandler
 
-from api import description, problems
+from api import description, presentation, problems
 from api.cors import Cors
 from api.cursors import Cursors
 from api.database import Database
 from api.errors import ApiProblem
-from api.exchange import content_hash
+from api.following import Wake
 from api.freshness import Freshness
 from api.identity.gate import Gate, provide_principal
-from api.keys import cursor_key
 from api.metrics import Metrics
 from api.outermost import Outermost
+from api.published import Published
 from api.questions import examine
 from api.rates import Limiter
 from api.readiness import Watch
@@ -31,7 +31,10 @@ from api.routes import (
     blackscholes,
     datasets,
     deliveries,
+    diagnostics,
     docs,
+    explanations,
+    factors,
     fundamentals,
     health,
     history,
@@ -40,18 +43,25 @@ from api.routes import (
     instruments,
     jobs,
     mail,
+    models,
     news,
     portfolios,
+    prices,
     quotes,
     rankings,
     root,
+    signals,
+    stream,
 )
 from api.routes import problems as problem_pages
+from api.streams import Streams
 from api.tickers import provide_instrument
 from api.versions import Versions
 from warehouse.clock import clock_of
 from warehouse.connect import api_url, read_url
+from warehouse.cursor_key import cursor_key
 from warehouse.links import links_of
+from warehouse.records.questions import content_hash
 from warehouse.secrets import webhook_keys
 from warehouse.settings import Settings
 
@@ -60,16 +70,28 @@ METRICS_SECONDS = 15.0
 
 VERSIONED = [
     instruments.list_instruments,
+    instruments.list_symbols,
     quotes.list_quotes,
     quotes.get_quote,
     history.list_history,
+    prices.list_prices,
     fundamentals.list_fundamentals,
+    factors.list_factors,
     news.list_news,
     rankings.list_rankings,
+    explanations.get_ranking_explanation,
+    signals.list_live_signals,
+    models.list_models,
+    models.list_model_evaluations,
     indicators.list_indicators,
     backtests.list_backtests,
     backtests.get_backtest,
+    backtests.list_backtest_equity,
+    backtests.list_backtest_trades,
+    stream.stream_events,
     datasets.list_datasets,
+    diagnostics.get_database_status,
+    diagnostics.list_refresh_status,
     indices.get_index,
     indices.list_index_levels,
     indices.list_risk_metrics,
@@ -110,7 +132,7 @@ UNVERSIONED = [
 ]
 
 # Made once and handed to every handler that asks for it by name.
-SHARED = ("reader", "database", "cursors", "watch", "document", "freshness", "secret_keys", "links")
+SHARED = ("reader", "database", "cursors", "watch", "document", "freshness", "streams", "secret_keys", "links")
 
 
 def create_app(settings: Settings) -> Outermost:
@@ -125,6 +147,8 @@ def create_app(settings: Settings) -> Outermost:
     cursors = Cursors(cursor_key(Path(settings.home)))
     watch = Watch(settings, clock)
     freshness = Freshness(settings)
+    wake = Wake(api_url(settings))
+    streams = Streams(database, wake)
     limiter = Limiter(settings.requests_per_minute)
     metrics = Metrics()
     metrics.watch_pool(reader.stats)
@@ -134,7 +158,11 @@ def create_app(settings: Settings) -> Outermost:
     async def connected(_: Litestar) -> AsyncIterator[None]:
         for door in {database, reader}:
             await door.open()
+        listening = asyncio.create_task(wake.listen())
         yield
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
         for door in {database, reader}:
             await door.close()
 
@@ -159,7 +187,9 @@ def create_app(settings: Settings) -> Outermost:
         before_request=examine(
             Gate(database),
             description.query_parameters(schema),
+            description.query_defaults(schema),
             versions,
+            Published(reader, cursors.signer),
             content_hash(document.body.decode()),
             freshness,
             limiter,
@@ -171,9 +201,11 @@ def create_app(settings: Settings) -> Outermost:
             watch=watch,
             document=document,
             freshness=freshness,
+            streams=streams,
             secret_keys=webhook_keys(settings),
             links=links_of(settings),
         ),
+        after_request=presentation.present,
         exception_handlers={
             ApiProblem: problems.on_api_problem,
             ValidationException: problems.on_validation,
@@ -183,7 +215,7 @@ def create_app(settings: Settings) -> Outermost:
             Exception: problems.on_failure,
         },
     )
-    return Outermost(app, limiter=limiter, cors=Cors(settings.api_cors_origins), metrics=metrics)
+    return Outermost(app, on_end=streams.end, limiter=limiter, cors=Cors(settings.api_cors_origins), metrics=metrics)
 
 
 def routes() -> list[ControllerRouterHandler]:

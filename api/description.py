@@ -12,6 +12,7 @@ from litestar.openapi.spec import Components, Contact, License, SecurityScheme, 
 from litestar.types import ControllerRouterHandler
 from msgspec import json
 
+from api import presentation
 from api.identity.gate import access_of
 from api.identity.principal import OPEN, SIGNED_IN
 from api.problems import MEDIA_TYPE, Problem
@@ -27,6 +28,7 @@ MEANINGS = {
     403: "The caller may not do this; WWW-Authenticate names the scope.",
     404: "There is no such thing, or not on that day.",
     405: "The address does not take this method.",
+    406: "There is no format of it that `Accept` takes.",
     408: "The body arrived too slowly.",
     409: "It does not go with how things stand; the answer says with what.",
     410: "The data has changed since the cursor was handed out.",
@@ -45,10 +47,15 @@ HEADERS = {
     "RateLimit-Policy": "Where requests are limited: how many (q) in how many seconds (w).",
     "RateLimit": "Where requests are limited: how many are left (r), and in how many seconds all are back (t).",
 }
+LIST_HEADERS = {
+    "Link": 'Address of the next page, `rel="next"`; left out on the last.',
+    "X-Meta": "What the rows are (`meta`), as JSON; for formats other than JSON.",
+}
 DESCRIPTION = f"""{WELCOME.description}
 
 * Rates, returns and weights are fractions: 0.05 is five per cent. `_date` is a calendar day, `_at` an instant in UTC.
 * Lists come as `data`, `meta` and `next`; send `next` back as `cursor` for the page after.
+* A list is JSON by rows or columns, NDJSON, CSV, Arrow or Parquet, by `Accept` or `format`; `fields` chooses columns.
 * Nothing is ignored: an unknown parameter, ticker or value is refused, and the answer says what is known.
 * Errors are `application/problem+json`; `/problems` lists their kinds.
 * Answers with an `ETag` can be asked for again with `If-None-Match`.
@@ -116,6 +123,22 @@ def query_parameters(schema: Json) -> dict[str, frozenset[str]]:
     }
 
 
+def query_defaults(schema: Json) -> dict[str, frozenset[tuple[str, str]]]:
+    """Return the query parameters of each operation as they hold where they are left out, by its id."""
+    return {
+        operation["operationId"]: frozenset(
+            (parameter["name"], _as_in_a_query(parameter["schema"]["default"]))
+            for parameter in operation.get("parameters", [])
+            if parameter["in"] == "query" and parameter["schema"].get("default") is not None
+        )
+        for operation in _operations(schema)
+    }
+
+
+def _as_in_a_query(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _with_plain_names(schema: Json) -> Json:
     """Call `Page_warehouse.queries.prices.Bar_` what a person would: `PageOfBar`."""
     text = _GENERIC.sub(r"\1Of\2", json.encode(schema).decode())
@@ -132,10 +155,16 @@ def _complete(operation: Json, handler: HTTPRouteHandler) -> None:
         ok["headers"]["Location"] = _header("Address of what was made.")
     if handler.status_code == 202:
         ok["headers"]["Retry-After"] = _header("Seconds after which it is worth while to look.")
+    if content := handler.opt.get("content"):
+        ok["content"] = content
     if handler.opt["example"] is not None:
         ok["content"]["application/json"]["example"] = handler.opt["example"]
     responses = {status: ok}
     operation["security"] = _security(handler)
+    if row := handler.opt.get("row"):
+        ok["content"] |= presentation.contents()
+        ok["headers"] |= {name: _header(text) for name, text in LIST_HEADERS.items()}
+        operation.setdefault("parameters", []).extend(presentation.parameters(row))
     if handler.opt.get("datasets"):
         ok["headers"]["ETag"] = _header("Entity tag: changes with the version of the data, and with the question.")
         responses["304"] = {"description": "The client has this answer already (If-None-Match)."}

@@ -5,14 +5,15 @@ ApiProblem
 │   ├── ParameterUnknown, ParameterRepeated, ParameterInvalid, TextInvalid, BodyNested
 │   └── CursorInvalid, CursorMismatch
 ├── NotFound            404
-│   └── TickerUnknown, BacktestUnknown, PriceMissing, BeforeFirstDate, NothingInRange, ProblemUnknown
+│   └── TickerUnknown, BacktestUnknown, ModelUnknown, PriceMissing, BeforeFirstDate, NothingInRange, ProblemUnknown
 ├── TickerRenamed       307
+├── NotAcceptable       406
 ├── BodyTooSlow         408
 ├── CursorExpired       410
 ├── MediaTypeUnsupported 415
 ├── Unprocessable       422
 │   └── ParameterConflict, ValueUnknown, AsTradedUnavailable, OptionUnclear
-├── RateLimited          429
+├── RateLimited, StreamsFull 429
 └── Unavailable         503
     └── AnswerTooSlow, DatabaseBusy, DatabaseUnreachable, QueryTooSlow, DatasetMissing, NotReady
 """
@@ -174,6 +175,20 @@ class CursorMismatch(BadRequest):
         super().__init__("cursor: filters must be those of the first page. Repeat them, or start without a cursor.")
 
 
+class StreamsFull(ApiProblem):
+    """The client follows as many streams as it may, or everybody together does."""
+
+    status = 429
+    code = "streams-full"
+    title = "There are as many streams as there may be"
+    retry_after_seconds = 10
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"stream: a client may follow {limit} at once, all together more. End one, or come back later."
+        )
+
+
 class CursorExpired(ApiProblem):
     """The data has changed since the first page."""
 
@@ -205,6 +220,20 @@ class TickerUnknown(NotFound):
         super().__init__(f"ticker: must be a known one; got {listed}. Find it by /v1/instruments?q=.", errors=errors)
 
 
+class NotAcceptable(ApiProblem):
+    """The operation has no format that the client takes."""
+
+    status = 406
+    code = "not-acceptable"
+    title = "There is no such format of this answer"
+
+    def __init__(self, accept: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"accept: must take one of {', '.join(known)}; got {shown(accept)}. Leave the header out for JSON.",
+            known=list(known),
+        )
+
+
 class TickerRenamed(ApiProblem):
     """The instrument goes by another ticker now."""
 
@@ -225,6 +254,19 @@ class BacktestUnknown(NotFound):
 
     def __init__(self, backtest_id: str) -> None:
         super().__init__(f"backtest_id: must be a known one; got {shown(backtest_id)}. See /v1/backtests.")
+
+
+class ModelUnknown(NotFound):
+    """No forecaster has this id."""
+
+    code = "model-unknown"
+    title = "No forecaster has this id"
+
+    def __init__(self, model_id: str, known: Sequence[str]) -> None:
+        listed = ", ".join(known) or "none yet"
+        super().__init__(
+            f"model_id: must be one of {listed}; got {shown(model_id)}. See /v1/models.", known=list(known)
+        )
 
 
 class PriceMissing(NotFound):

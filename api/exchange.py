@@ -1,17 +1,41 @@
 """What is known of the request being answered, for those that log, time and sign it."""
 
-import hashlib
 import re
 import uuid
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
+from urllib.parse import quote
+
+import msgspec
 
 from api.rates import Leave
+from warehouse.records.questions import Question
 
 MAX_USER_AGENT = 200
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
+
+
+Shape = Literal["rows", "columns"]
+
+
+class Presentation(NamedTuple):
+    """How one answer is to be put."""
+
+    format: str = "json"
+    shape: Shape = "rows"
+    fields: tuple[str, ...] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the answer is the JSON that the handler's type says."""
+        return self.format == "json" and self.shape == "rows" and self.fields is None
+
+
+PLAIN = Presentation()
+NOTHING_YET = Question()
 
 
 @dataclass(slots=True)
@@ -21,14 +45,21 @@ class Exchange:
     request_id: str
     client_address: str | None = None
     user_agent: str | None = None
+    # A HEAD is handled as a GET whose body stays here; what would go on for ever must know.
+    is_head: bool = False
     principal: str | None = None
     """Who asks, once a credential has been accepted."""
     leave: Leave | None = None
     """What the client's bucket said, where requests are limited."""
     database_seconds: float = 0.0
     operation_id: str | None = None
-    filter_hash: str = ""
-    version: str | None = None
+    # Path and query pairs, as they were asked.
+    target: tuple[str, list[tuple[str, str]]] = ("", [])
+    # The same as both halves know it.
+    question: Question = NOTHING_YET
+    # Type of a list's rows, and how they are to be put.
+    row: type[msgspec.Struct] | None = None
+    presentation: Presentation = PLAIN
     etag: str | None = None
     cache_control: str = "no-store"
 
@@ -44,6 +75,13 @@ class Exchange:
             return f"urn:uuid:{uuid.UUID(self.request_id)}"
         except ValueError:
             return f"urn:factorloom:request:{self.request_id}"
+
+    def link(self, cursor: str) -> str:
+        """Return the `Link` header that leads to the next page of what was asked."""
+        path, pairs = self.target
+        kept = [(name, value) for name, value in pairs if name != "cursor"]
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in [*kept, ("cursor", cursor)])
+        return f'<{quote(path)}?{query}>; rel="next"'
 
 
 current: ContextVar[Exchange] = ContextVar("exchange")
@@ -61,8 +99,3 @@ def user_agent(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """Return what the client calls itself: short, and of printable ASCII."""
     given = next((value for name, value in headers if name == b"user-agent"), None)
     return None if given is None else _UNPRINTABLE.sub(b"?", given)[:MAX_USER_AGENT].decode("ascii")
-
-
-def content_hash(*parts: str) -> str:
-    """Return 32 hexadecimal digits that stand for these texts."""
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()

@@ -1,13 +1,15 @@
 """How an operation is declared: id, summary, the tables it reads and an example stand beside its handler."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from litestar import get, post, route
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
+from api.answers import One, Page
 from api.identity.principal import Access
 
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
@@ -50,19 +52,29 @@ def read(
     problems
         Statuses that the operation can answer with, beyond those that every operation can.
     """
-    return get(
-        path,
-        operation_id=operation_id,
-        summary=summary,
-        tags=[tag],
-        opt={
+
+    def declare(function: AnyHandler) -> HTTPRouteHandler:
+        row, is_data = _row_of(function)
+        own = {*problems, 406, 422} if row else {*problems, 406} if is_data else set(problems)
+        opt = {
             "scope": scope,
             "datasets": tuple(datasets),
             "cache_control": cache_control,
             "example": msgspec.to_builtins(example),
-            "problems": tuple(problems),
-        },
-    )
+            "problems": tuple(sorted(own)),
+        }
+        if is_data:
+            opt["row"] = row
+        return get(path, operation_id=operation_id, summary=summary, tags=[tag], opt=opt)(function)
+
+    return declare
+
+
+def _row_of(function: Callable[..., Any]) -> tuple[type[msgspec.Struct] | None, bool]:
+    """Return the type of a list's rows by the handler's annotation, and whether it answers in the envelope at all."""
+    answer = inspect.get_annotations(function)["return"]
+    kind: object = get_origin(answer)
+    return (get_args(answer)[0] if kind is Page else None), kind is Page or kind is One
 
 
 def calculation(

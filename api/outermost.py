@@ -5,6 +5,7 @@ Litestar's own middleware does not run for unknown addresses and methods; this s
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -49,11 +50,14 @@ class Outermost:
         limiter: Limiter | None = None,
         cors: Cors | None = None,
         metrics: Metrics | None = None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.app = app
         self.limiter = limiter or Limiter(0)
         self.cors = cors or Cors(())
         self.metrics = metrics or Metrics()
+        # Ends what would go on for ever, when the server is told to stop.
+        self.end = on_end
         self._log = structlog.get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,6 +164,7 @@ class _Answer:
         self.exchange = exchange.Exchange(
             exchange.request_id(scope["headers"]),
             client_address=client[0] if client else None,
+            is_head=scope["method"] == "HEAD",
             user_agent=exchange.user_agent(scope["headers"]),
         )
         self.deadline: asyncio.Timeout | None = None

@@ -1,6 +1,7 @@
 """Problem documents (RFC 9457): every error leaves through here, with a title that is constant per type."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ from api import exchange
 from api.errors import ApiProblem, BodyNested, NotFound, ParameterError, ParameterInvalid, TextInvalid, shown
 
 MEDIA_TYPE = "application/problem+json"
+# As Litestar words it; it gives no list of errors then.
+_MISSING = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -155,6 +158,8 @@ def _allowed(error: HTTPException) -> str:
 
 
 def _parameter_errors(request: Request[Any, Any, Any], error: ValidationException) -> Iterator[ParameterError]:
+    if missing := _MISSING.match(str(error.detail)):
+        yield ParameterError(missing[1], "missing", "must be given; got nothing")
     for entry in error.extra if isinstance(error.extra, list) else []:
         name = str(entry.get("key", "request"))
         given = request.query_params.get(name, request.path_params.get(name))

@@ -7,27 +7,31 @@ from urllib.parse import parse_qsl
 
 from litestar import Request, Response
 
-from api import exchange
+from api import exchange, presentation
 from api.errors import MediaTypeUnsupported, ParameterRepeated, ParameterUnknown, RateLimited, TextInvalid
 from api.freshness import Freshness
 from api.identity.gate import Gate
 from api.operations import LIVE
+from api.published import Published, brotli_tag
 from api.rates import Limiter
 from api.versions import Versions
+from warehouse.records.questions import Question, content_hash
 
-NOT_FILTERS = frozenset({"cursor", "limit"})
+NOT_FILTERS = frozenset({"cursor", "limit"}) | presentation.NAMES
 # Who asks whether the service lives is not to be told that he asks too often.
 UNLIMITED = frozenset({"livez", "readyz", "health"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TAG = re.compile(r'"[^"]*"')
 
-Hook = Callable[[Request[Any, Any, Any]], Awaitable[Response[None] | None]]
+Hook = Callable[[Request[Any, Any, Any]], Awaitable[Response[Any] | None]]
 
 
 def examine(
     gate: Gate,
     known: Mapping[str, frozenset[str]],
+    defaults: Mapping[str, frozenset[tuple[str, str]]],
     versions: Versions,
+    published: Published,
     revision: str,
     freshness: Freshness,
     limiter: Limiter | None = None,
@@ -38,10 +42,12 @@ def examine(
     ----------
     gate
         Who asks, and whether they may, comes before everything else.
-    known
-        Query parameters of each operation.
+    known, defaults
+        Query parameters of each operation, and those that say what holds without them.
     versions
         Versions of the tables, for the entity tag.
+    published
+        Answers that were made in advance.
     revision
         Changes when answers change their form, so that old tags stop to match.
     freshness
@@ -50,7 +56,7 @@ def examine(
         Who may ask how often; a 304 is free.
     """
 
-    async def before_request(request: Request[Any, Any, Any]) -> Response[None] | None:
+    async def before_request(request: Request[Any, Any, Any]) -> Response[Any] | None:
         handler = request.route_handler
         operation_id = str(getattr(handler, "operation_id", None) or "")
         now = exchange.current.get()
@@ -60,19 +66,30 @@ def examine(
         if media_types and request.content_type[0] not in media_types:
             raise MediaTypeUnsupported(request.content_type[0], media_types)
         pairs = _well_put(request, known.get(operation_id, handler.opt.get("parameters", frozenset())))
-        now.filter_hash = _hash(request.scope["path"], [pair for pair in pairs if pair[0] not in NOT_FILTERS])
+        now.target = (request.scope["path"], pairs)
+        if "row" in handler.opt:
+            now.row = handler.opt["row"]
+            now.presentation = presentation.chosen(dict(pairs), request.headers.get("accept", ""), now.row)
         datasets = handler.opt.get("datasets", ())
-        now.version = await versions.of(datasets) if datasets else None
-        if now.version is None:
+        version = await versions.of(datasets) if datasets else None
+        asked = sorted(set(pairs) - defaults.get(operation_id, frozenset()))
+        filters = tuple(pair for pair in asked if pair[0] not in NOT_FILTERS)
+        now.question = Question(operation_id, request.scope["path"].rstrip("/"), filters, version)
+        if version is None:
             _charge(limiter, now)
             return None
         now.cache_control = handler.opt["cache_control"]
         period = freshness.period() if now.cache_control == LIVE else ""
-        now.etag = f'"{exchange.content_hash(revision, now.version, _hash(request.scope["path"], pairs), period)}"'
-        if now.etag in _TAG.findall(request.headers.get("if-none-match", "")):
+        asked_texts = (text for pair in asked for text in pair)
+        tag = content_hash(revision, version, now.question.path, *asked_texts, now.presentation.format, period)
+        now.etag = f'"{tag}"'
+        if held := {now.etag, brotli_tag(now.etag)} & set(_TAG.findall(request.headers.get("if-none-match", ""))):
+            now.etag = held.pop()
             return Response(None, status_code=304)
         _charge(limiter, now)
-        return None
+        if len(filters) < len(asked) or not now.presentation.is_plain:
+            return None
+        return await published.answer(now, request.headers.get("accept-encoding", ""))
 
     return before_request
 
@@ -103,7 +120,3 @@ def _well_put(request: Request[Any, Any, Any], known: frozenset[str]) -> list[tu
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ParameterRepeated(repeated)
     return pairs
-
-
-def _hash(path: str, pairs: list[tuple[str, str]]) -> str:
-    return exchange.content_hash(path.rstrip("/"), *(text for pair in sorted(pairs) for text in pair))

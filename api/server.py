@@ -7,6 +7,7 @@ import uvicorn
 
 from api import logs
 from api.app import create_app
+from api.outermost import Outermost
 from api.protocol import PatientProtocol
 from warehouse import traces
 from warehouse.clock import clock_of
@@ -42,10 +43,16 @@ def configuration(settings: Settings) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """A server whose collector leaves alone what was there at the start."""
+    """A server whose collector leaves alone what was there at the start, and that ends its streams."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then let the collector forget what stays anyway: a quarter of the time to encode went there."""
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams of events first: the other requests end by themselves."""
+        if isinstance(self.config.app, Outermost):
+            self.config.app.end()
+        await super().shutdown(sockets)

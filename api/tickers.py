@@ -1,16 +1,19 @@
 """What the ticker in an address means: the instrument of today, a successor to go to, or nothing."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar import Request
 from litestar.di import NamedDependency
 
-from api.errors import TickerRenamed, TickerUnknown, ValueUnknown
-from api.parameters import Ticker
+from api.errors import ParameterError, ParameterInvalid, TickerRenamed, TickerUnknown, ValueUnknown
+from api.parameters import TICKER_PATTERN, Ticker
 from warehouse.queries import instruments
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.reader import Reader
+
+MAX_TICKERS = 100
 
 
 async def provide_instrument(
@@ -33,8 +36,31 @@ async def provide_instrument(
     if renamed is None:
         raise TickerUnknown([wanted])
     query = request.scope["query_string"].decode()
-    path = request.scope["path"].rstrip("/").removesuffix(ticker) + renamed.ticker
+    path = request.scope["path"].rstrip("/").replace(f"/{ticker}", f"/{renamed.ticker}")
     raise TickerRenamed(wanted, renamed.ticker, f"{path}?{query}" if query else path)
+
+
+def split_tickers(tickers: str) -> list[str]:
+    """Return the tickers between commas, in upper case.
+
+    Raises
+    ------
+    ParameterInvalid
+        When one of them is none, or there are too many.
+    """
+    wanted = [ticker.strip().upper() for ticker in tickers.split(",")]
+    odd = [ticker for ticker in wanted if not re.fullmatch(TICKER_PATTERN, ticker)]
+    if odd or len(wanted) > MAX_TICKERS:
+        message = f"must be at most {MAX_TICKERS} tickers between commas; got {len(wanted)}, {len(odd)} of them none"
+        raise ParameterInvalid([ParameterError("tickers", "invalid", message)])
+    return wanted
+
+
+async def require_tickers(reader: Reader, wanted: Sequence[str]) -> None:
+    """Refuse to leave out silently what was asked for by name."""
+    known = await instruments.known_tickers(reader, wanted)
+    if missing := [ticker for ticker in wanted if ticker not in known]:
+        raise TickerUnknown(missing)
 
 
 async def require_known(reader: Reader, *, sector: str | None, market: str | None = None) -> None:

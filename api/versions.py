@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from api.errors import ApiProblem
-from api.exchange import content_hash
 from warehouse.queries import datasets
 from warehouse.queries.datasets import Dataset
 from warehouse.queries.reader import Reader
+from warehouse.versions import version_of
 
 REFRESH_SECONDS = 2.0
-# A raw table gets its version with its first row, so one without a version holds nothing.
-EMPTY = "empty"
 
 
 class Versions:
@@ -33,12 +31,7 @@ class Versions:
 
     async def of(self, names: Sequence[str]) -> str | None:
         """Return one version for several tables together, None while one of them has none."""
-        known = await self._current()
-        versions = [known.get(name, EMPTY if name.startswith("raw.") else None) for name in names]
-        found = [version for version in versions if version is not None]
-        if not names or len(found) < len(names):
-            return None
-        return found[0] if len(found) == 1 else content_hash(*found)
+        return version_of(names, await self._current())
 
     async def watch(self, *, every_seconds: float) -> None:
         """Look again and again, for those who read `datasets`; a database that is away is asked later."""

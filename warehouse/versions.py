@@ -1,9 +1,14 @@
 """Versions of the tables that dbt builds and the API serves; tables that are merged into move theirs by themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
+
+from warehouse.records.questions import content_hash
+
+# A raw table gets its version with its first row, so one without a version holds nothing.
+EMPTY = "empty"
 
 # Each table, and the column that tells the newest day it knows.
 BUILT: Mapping[str, str | None] = {
@@ -12,6 +17,7 @@ BUILT: Mapping[str, str | None] = {
     "marts.fct_daily_prices": "trade_date",
     "marts.fct_fundamentals": "known_from_date",
     "marts.fct_news_articles": "known_from_date",
+    "factors.fct_factor_exposures": "as_of_date",
 }
 
 # The whole content: a build of an older window changes rows that no input of now tells of. 1 s per 600,000 rows.
@@ -30,6 +36,15 @@ on conflict (dataset) do update set
     n_rows = excluded.n_rows, changed_at = now()
 where (v.version, v.as_of_date, v.n_rows) is distinct from (excluded.version, excluded.as_of_date, excluded.n_rows)
 """
+
+
+def version_of(names: Sequence[str], known: Mapping[str, str]) -> str | None:
+    """Return one version for several tables together, None while one of them has none."""
+    versions = [known.get(name, EMPTY if name.startswith("raw.") else None) for name in names]
+    found = [version for version in versions if version is not None]
+    if not names or len(found) < len(names):
+        return None
+    return found[0] if len(found) == 1 else content_hash(*found)
 
 
 def record_built(connection: psycopg.Connection) -> None:

@@ -1,7 +1,7 @@
 """GET /v1/backtests: what the rankings would have earned."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 from litestar.di import NamedDependency
@@ -14,10 +14,12 @@ from api.cursors import Cursors
 from api.errors import BacktestUnknown
 from api.parameters import Cursor, Limit
 from warehouse.queries import backtests
-from warehouse.queries.backtests import Backtest, EquityDay, Metric
+from warehouse.queries.backtests import Backtest, EquityDay, Metric, Sort, Trade
+from warehouse.queries.ordering import Place
 from warehouse.queries.rankings import Profile
 from warehouse.queries.reader import Reader
 
+MAX_TRADES = 10_000
 ID_PATTERN = r"^[A-Za-z0-9_\-]{1,128}$"
 DATASETS = ["research.backtests", "research.backtest_metrics", "research.backtest_equity"]
 BACKTEST = Backtest(
@@ -32,6 +34,19 @@ BACKTEST = Backtest(
     code_version="4a8a08f09d37b737",
     computed_at=dt.datetime(2024, 6, 28, 22, 9, tzinfo=dt.UTC),
 )
+
+
+BacktestId: TypeAlias = Annotated[
+    str,
+    PathParameter(
+        pattern=ID_PATTERN,
+        description="Id, as /v1/backtests lists it.",
+        examples=[Example(value="b_0cc175b9c0f1b6a8")],
+    ),
+]
+
+
+TRADE = Trade(dt.date(2024, 6, 28), "ACME", "i_5f0c2a9b7d1e4c38", 0.019, 0.02, 0.0013, 51.5, 0.0000013, "rebalance")
 
 
 class BacktestDetail(msgspec.Struct, frozen=True):
@@ -66,14 +81,16 @@ async def list_backtests(
     profile: Annotated[
         Profile | None, QueryParameter(description="Only of this risk profile.", examples=[Example(value="balanced")])
     ] = None,
+    sort: Annotated[Sort, QueryParameter(description="Order; `-` before the name turns it round.")] = "-computed_at",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Backtest]:
     """Backtests, the newest first. One row is one trial: a repeated one is the same row."""
-    before = cursors.read(cursor, tuple[dt.datetime, str]) if cursor else (None, "")
-    rows = await backtests.newest(reader, profile=profile, before=before, limit=limit + 1)
+    after = cursors.read(cursor, Place) if cursor else None
+    rows = await backtests.matching(reader, profile=profile, sort=sort, after=after, limit=limit + 1)
     shown, last = answers.first_page(rows, limit=limit)
-    return Page(shown, answers.meta(), cursors.after(last.computed_at, last.backtest_id) if last else None)
+    following = cursors.after(*backtests.ORDERS[sort].place(last)) if last else None
+    return Page(shown, answers.meta(), following)
 
 
 @operations.read(
@@ -89,20 +106,63 @@ async def list_backtests(
 )
 async def get_backtest(
     reader: NamedDependency[Reader],
-    backtest_id: Annotated[
-        str,
-        PathParameter(
-            pattern=ID_PATTERN,
-            description="Id, as /v1/backtests lists it.",
-            examples=[Example(value="b_0cc175b9c0f1b6a8")],
-        ),
-    ],
+    backtest_id: BacktestId,
 ) -> One[BacktestDetail]:
     """Configuration, figures beside the benchmark's, and the books of every session, oldest first."""
-    found = await backtests.one(reader, backtest_id)
-    if found is None:
-        raise BacktestUnknown(backtest_id)
+    found = await _known(reader, backtest_id)
     detail = BacktestDetail(
         found, await backtests.metrics(reader, backtest_id), await backtests.equity(reader, backtest_id)
     )
     return One(detail, answers.meta(profile=found.profile, as_of_date=found.last_date))
+
+
+@operations.read(
+    "/backtests/{backtest_id:str}/equity",
+    operation_id="list_backtest_equity",
+    summary="List the books of a backtest",
+    tag="Research",
+    scope="read:market",
+    datasets=["research.backtests", "research.backtest_equity"],
+    cache_control=operations.DAILY,
+    problems=[404],
+    example=Page(DETAIL.equity, answers.Meta(dataset_version="0cc175b9c0f1b6a831c399e269772661", profile="balanced")),
+)
+async def list_backtest_equity(reader: NamedDependency[Reader], backtest_id: BacktestId) -> Page[EquityDay]:
+    """The books of every session at its close, oldest first: cash + positions_value = equity."""
+    found = await _known(reader, backtest_id)
+    about = answers.meta(profile=found.profile, as_of_date=found.last_date)
+    return Page(await backtests.equity(reader, backtest_id), about)
+
+
+@operations.read(
+    "/backtests/{backtest_id:str}/trades",
+    operation_id="list_backtest_trades",
+    summary="List the trades of a backtest",
+    tag="Research",
+    scope="read:market",
+    datasets=["research.backtests", "research.backtest_trades", "marts.dim_instruments"],
+    cache_control=operations.DAILY,
+    problems=[404, 410],
+    example=Page([TRADE], answers.Meta(dataset_version="0cc175b9c0f1b6a831c399e269772661", profile="balanced")),
+)
+async def list_backtest_trades(
+    reader: NamedDependency[Reader],
+    cursors: NamedDependency[Cursors],
+    backtest_id: BacktestId,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_TRADES, description="Rows on a page. Unit rows.")] = 1_000,
+    cursor: Cursor = None,
+) -> Page[Trade]:
+    """Every trade, oldest first: weights before and after, value, price and cost, and why it was made."""
+    found = await _known(reader, backtest_id)
+    after = cursors.read(cursor, tuple[dt.date, str]) if cursor else (dt.date.min, "")
+    rows = await backtests.trades(reader, backtest_id, after=after, limit=limit + 1)
+    shown, last = answers.first_page(rows, limit=limit)
+    following = cursors.after(last.trade_date, last.instrument_id) if last else None
+    return Page(shown, answers.meta(profile=found.profile, as_of_date=found.last_date), following)
+
+
+async def _known(reader: Reader, backtest_id: str) -> Backtest:
+    found = await backtests.one(reader, backtest_id)
+    if found is None:
+        raise BacktestUnknown(backtest_id)
+    return found

@@ -1,8 +1,7 @@
 """GET /v1/history/{ticker}: daily, weekly and monthly bars."""
 
-import calendar
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated
 
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
@@ -10,16 +9,15 @@ from litestar.params import QueryParameter
 
 from api import answers, operations
 from api.answers import Page
+from api.cursors import Cursors
 from api.errors import AsTradedUnavailable, NothingInRange, ParameterConflict, PriceMissing
 from api.parameters import End, Start
+from warehouse.queries import answers as hot
 from warehouse.queries import prices
 from warehouse.queries.instruments import Instrument
-from warehouse.queries.prices import Bar, Basis, Interval
+from warehouse.queries.prices import DEFAULT_PERIOD, MONTHS, Bar, Interval, Period, months_before
 from warehouse.queries.reader import Reader
 
-Period = Literal["1m", "3m", "6m", "1y", "3y", "5y", "max"]
-MONTHS = {"1m": 1, "3m": 3, "6m": 6, "1y": 12, "3y": 36, "5y": 60}
-DEFAULT_PERIOD: Period = "1y"
 EXAMPLE = Page(
     [Bar(dt.date(2024, 6, 28), 50.2, 51.9, 50.1, 51.5, 1_204_300, 1, False)],
     answers.Meta(
@@ -43,13 +41,14 @@ EXAMPLE = Page(
     summary="List the bars of one instrument",
     tag="Market data",
     scope="read:market",
-    datasets=["marts.fct_daily_prices", "marts.dim_instruments"],
+    datasets=prices.DATASETS,
     cache_control=operations.DAILY,
     problems=[307, 404, 422],
     example=EXAMPLE,
 )
 async def list_history(
     reader: NamedDependency[Reader],
+    cursors: NamedDependency[Cursors],
     instrument: NamedDependency[Instrument],
     period: Annotated[
         Period | None,
@@ -75,26 +74,12 @@ async def list_history(
     if not adjusted and not basis.has_as_traded:
         raise AsTradedUnavailable(instrument.ticker, basis.adjustment)
     first, last = _range(period, start, end, basis.last_trade_date)
-    rows = await prices.bars(
-        reader, instrument.instrument_id, basis, start=first, end=last, interval=interval, adjusted=adjusted
+    page = await hot.history(
+        reader, cursors.asked(), instrument, basis, start=first, end=last, interval=interval, adjusted=adjusted
     )
-    if not rows:
+    if page is None:
         raise NothingInRange(f"bars of {instrument.ticker}", start=first, end=last)
-    about = answers.meta(
-        instrument=instrument,
-        basis=basis,
-        as_of_date=rows[-1].trade_date,
-        start=first,
-        end=last,
-        interval=interval,
-        adjustment=adjustment_of(basis) if adjusted else "none",
-    )
-    return Page(rows, about)
-
-
-def adjustment_of(basis: Basis) -> str:
-    """Return what adjusted prices are adjusted for: where the source adjusts nothing, we adjust for both."""
-    return "splits_dividends" if basis.adjustment == "none" else basis.adjustment
+    return page
 
 
 def _range(
@@ -110,13 +95,3 @@ def _range(
         return start, max(last, start)
     months = MONTHS.get(period or ("max" if end is not None else DEFAULT_PERIOD))
     return (dt.date.min if months is None else months_before(last, months)), last
-
-
-def months_before(day: dt.date, months: int) -> dt.date:
-    """Return the same day of an earlier month, or that month's last.
-
-    >>> months_before(dt.date(2024, 3, 31), 1)
-    datetime.date(2024, 2, 29)
-    """
-    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

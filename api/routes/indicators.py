@@ -9,7 +9,6 @@ from api.answers import Page
 from api.cursors import Cursors
 from api.errors import NothingInRange, ParameterConflict, PriceMissing
 from api.parameters import Cursor, End, Limit, Start
-from api.routes.history import adjustment_of
 from warehouse.queries import indicators, prices
 from warehouse.queries.indicators import Indicators
 from warehouse.queries.instruments import Instrument
@@ -81,6 +80,6 @@ async def list_indicators(
         raise NothingInRange(f"indicators of {instrument.ticker}", start=first, end=last)
     shown, oldest = answers.first_page(rows, limit=limit)
     about = answers.meta(
-        instrument=instrument, basis=basis, as_of_date=shown[0].as_of_date, adjustment=adjustment_of(basis)
+        instrument=instrument, basis=basis, as_of_date=shown[0].as_of_date, adjustment=prices.adjustment_of(basis)
     )
     return Page(shown[::-1], about, cursors.after(oldest.as_of_date) if oldest else None)

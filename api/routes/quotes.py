@@ -1,7 +1,6 @@
 """GET /v1/quotes: prices now."""
 
 import datetime as dt
-import re
 from typing import Annotated
 
 from litestar.di import NamedDependency
@@ -11,17 +10,16 @@ from litestar.params import QueryParameter
 from api import answers, operations
 from api.answers import One, Page
 from api.cursors import Cursors
-from api.errors import ParameterError, ParameterInvalid, PriceMissing, TickerUnknown
+from api.errors import PriceMissing
 from api.freshness import Freshness
-from api.parameters import TICKER_PATTERN, Cursor, Limit, SectorFilter
+from api.parameters import Cursor, Limit, SectorFilter
 from api.routes.instruments import ACME
-from api.tickers import require_known
-from warehouse.queries import instruments, quotes
+from api.tickers import MAX_TICKERS, require_known, require_tickers, split_tickers
+from warehouse.queries import quotes
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.quotes import Quote
 from warehouse.queries.reader import Reader
 
-MAX_TICKERS = 100
 DATASETS = ["raw.quotes", "marts.fct_daily_prices", "marts.dim_instruments"]
 QUOTE = Quote(
     ticker=ACME.ticker,
@@ -75,7 +73,7 @@ async def list_quotes(
     cursor: Cursor = None,
 ) -> Page[Quote]:
     """The newest price of each instrument by ticker: a live quote, else the last close; `basis` says which."""
-    wanted = _split(tickers) if tickers is not None else None
+    wanted = split_tickers(tickers) if tickers is not None else None
     after = cursors.read(cursor, tuple[str])[0] if cursor else ""
     rows, last = await quotes.latest(
         reader, tickers=wanted, sector=sector, after_ticker=after, limit=limit, now=freshness.now(),
@@ -84,7 +82,7 @@ async def list_quotes(
     if not rows:
         await require_known(reader, sector=sector)
     if wanted is not None:
-        await _require_all(reader, wanted)
+        await require_tickers(reader, wanted)
     return Page(rows, answers.meta(), cursors.after(last) if last else None)
 
 
@@ -110,20 +108,3 @@ async def get_quote(
     if not rows:
         raise PriceMissing(instrument.ticker)
     return One(rows[0], answers.meta(instrument=instrument))
-
-
-def _split(tickers: str) -> list[str]:
-    """Return the tickers of a list, in upper case."""
-    wanted = [ticker.strip().upper() for ticker in tickers.split(",")]
-    odd = [ticker for ticker in wanted if not re.fullmatch(TICKER_PATTERN, ticker)]
-    if odd or len(wanted) > MAX_TICKERS:
-        message = f"must be at most {MAX_TICKERS} tickers between commas; got {len(wanted)}, {len(odd)} of them none"
-        raise ParameterInvalid([ParameterError("tickers", "invalid", message)])
-    return wanted
-
-
-async def _require_all(reader: Reader, wanted: list[str]) -> None:
-    """Refuse to leave out silently what was asked for by name."""
-    known = await instruments.known_tickers(reader, wanted)
-    if missing := [ticker for ticker in wanted if ticker not in known]:
-        raise TickerUnknown(missing)

@@ -14,8 +14,10 @@ from api.errors import BeforeFirstDate
 from api.parameters import AsOf, Cursor, Limit, MarketFilter, SectorFilter
 from api.routes.instruments import ACME
 from api.tickers import require_known
+from warehouse.queries import answers as hot
 from warehouse.queries import rankings
-from warehouse.queries.rankings import UNRANKED, Profile, Ranked
+from warehouse.queries.ordering import Place
+from warehouse.queries.rankings import Profile, Ranked, Sort
 from warehouse.queries.reader import Reader
 
 RANKED = Ranked(
@@ -49,7 +51,7 @@ RANKED = Ranked(
     summary="List a day's ranking",
     tag="Research",
     scope="read:market",
-    datasets=["research.rankings", "marts.dim_instruments"],
+    datasets=rankings.DATASETS,
     cache_control=operations.DAILY,
     problems=[404, 410, 422],
     example=Page(
@@ -71,6 +73,9 @@ async def list_rankings(
     is_intraday: Annotated[
         bool, QueryParameter(description="Made from live prices on the model of the day before; never evaluated.")
     ] = False,
+    sort: Annotated[
+        Sort, QueryParameter(description="Order; `-` before the name turns it round. Missing values come last.")
+    ] = "rank",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Ranked]:
@@ -82,18 +87,10 @@ async def list_rankings(
     if as_of_date is None:
         first_date = await rankings.first_date(reader, profile=profile, is_intraday=is_intraday)
         raise BeforeFirstDate("rankings", as_of=as_of, first_date=first_date)
-    rows = await rankings.of_day(
-        reader,
-        as_of_date,
-        profile=profile,
-        is_intraday=is_intraday,
-        sector=sector,
-        market=market,
-        after=cursors.read(cursor, tuple[int, str]) if cursor else (0, ""),
-        limit=limit + 1,
-    )
-    if not rows:
+    page = await hot.ranking(
+        reader, cursors.asked(), as_of_date, profile=profile, is_intraday=is_intraday, sector=sector, market=market,
+        sort=sort, after=cursors.read(cursor, Place) if cursor else None, limit=limit,
+    )  # fmt: skip
+    if not page.data:
         await require_known(reader, sector=sector, market=market)
-    shown, last = answers.first_page(rows, limit=limit)
-    following = cursors.after(last.rank or UNRANKED, last.instrument_id) if last else None
-    return Page(shown, answers.meta(as_of_date=as_of_date, profile=profile), following)
+    return page

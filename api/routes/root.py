@@ -30,6 +30,8 @@ WELCOME = Welcome(
         "instruments": "/v1/instruments",
         "quotes": "/v1/quotes",
         "rankings": "/v1/rankings",
+        "signals": "/v1/signals/live",
+        "models": "/v1/models",
         "backtests": "/v1/backtests",
         "problems": "/problems",
     },

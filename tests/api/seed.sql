@@ -155,11 +155,70 @@ insert into research.news_sentiment (article_id, model_name, model_version, publ
 ('n1', 'vader_finance', '1', '2024-06-24T14:00Z', 0.5), ('n4', 'vader_finance', '1', '2024-06-26T23:59Z', -0.6),
 ('n4', 'wire', 'as_given', '2024-06-26T23:59Z', -0.9);
 
+-- Factors of two days for ACME; every factor has its value, its distance and its rank.
+do $$
+declare
+    factor text;
+begin
+    create table factors.fct_factor_exposures (
+        instrument_id text, as_of_date date, sector text, primary key (instrument_id, as_of_date)
+    );
+    foreach factor in array array[
+        'momentum_252d_21d', 'momentum_126d_21d', 'reversal_21d', 'distance_to_high_252d', 'volatility_21d',
+        'volatility_63d', 'volatility_252d', 'beta_252d', 'idiosyncratic_volatility_252d', 'amihud_21d',
+        'turnover_21d', 'dollar_volume_21d', 'log_market_cap', 'earnings_to_price', 'book_to_price',
+        'sales_to_price', 'free_cash_flow_to_price', 'dividend_yield', 'return_on_equity', 'gross_profitability',
+        'profit_margin', 'accruals', 'debt_to_equity', 'revenue_growth_1y', 'earnings_growth_1y', 'revenue_growth_5y'
+    ] loop
+        execute format('alter table factors.fct_factor_exposures add %I double precision, add %I real, add %I real',
+            factor, factor || '_z', factor || '_rank');
+    end loop;
+end
+$$;
+insert into factors.fct_factor_exposures
+(instrument_id, as_of_date, momentum_252d_21d, momentum_252d_21d_z, momentum_252d_21d_rank, dollar_volume_21d)
+values
+('i_acme', '2024-06-25', 0.25, 0.5, 0.75, 900), ('i_acme', '2024-06-26', 0.5, 1.5, 1, 1000),
+('i_zeta', '2024-06-26', 0.125, -0.5, 0.5, 2000), ('i_gone', '2024-06-26', null, null, null, 9000);
+
+insert into research.signals
+(model_id, as_of_date, instrument_id, model_version_id, expected_return_22d, probability_up, confidence, rank, signal,
+ reasons, reason_features, reason_sizes, computed_at)
+values
+('ensemble', '2024-06-25', 'i_acme', null, 0.01, 0.5, 0.25, 1, 'buy', '{technical says buy}', '{}', '{}', '2024-06-25T22:00Z'),
+('ensemble', '2024-06-26', 'i_acme', null, 0.02, 0.5, 0.5, 1, 'strong_buy', '{technical says buy}', '{}', '{}', '2024-06-26T22:00Z'),
+('ensemble', '2024-06-26', 'i_zeta', null, null, null, 0.75, 2, 'hold', '{}', '{}', '{}', '2024-06-26T22:00Z'),
+('ensemble', '2024-06-26', 'i_meta', null, 0.03, 0.5, 0.125, 3, 'sell', '{}', '{}', '{}', '2024-06-26T22:00Z'),
+('technical', '2024-06-26', 'i_acme', 'm_2', 0.02, 0.5, 0.5, 1, 'buy', '{high momentum}', '{momentum_252d_21d}', '{0.125}',
+ '2024-06-26T22:00Z');
+
+insert into research.model_versions
+(model_version_id, model_id, train_first_date, train_last_date, valid_from_date, valid_to_date, n_rows, n_instruments,
+ features, features_hash, data_digest, parameters, seed, code_version, library_versions, metrics, artifact_uri, computed_at)
+select
+    'm_' || n, 'technical', '2020-12-01', '2024-02-28', date '2024-01-01' + (n - 1) * 91, date '2024-03-31' + (n - 1) * 91,
+    100 * n, 10, '{momentum_252d_21d,beta_252d}', 'f', 'd', '{}', 1, 'c', '{}', '{}', 'models/m', '2024-04-01T22:00Z'
+from generate_series(1, 2) as n;
+insert into research.evaluations (model_id, metric, value, unit, definition, computed_at) values
+('technical', 'rank_ic_mean', 0.03125, 'ratio', 'Mean.', '2024-06-26T22:00Z'),
+('technical', 'rank_ic_t', 2.5, 'ratio', 'Mean over its error.', '2024-06-26T22:00Z'),
+('momentum_rule', 'rank_ic_mean', 0.015625, 'ratio', 'Mean.', '2024-06-26T22:00Z');
+
+insert into research.backtest_trades
+(backtest_id, trade_date, instrument_id, weight_before, weight_after, traded_value, price_adj, cost, reason)
+values
+('b_one', '2024-06-24', 'i_acme', 0, 0.5, 0.5, 104, 0.0005, 'rebalance'),
+('b_one', '2024-06-24', 'i_zeta', 0, 0.5, 0.5, 10, 0.0005, 'rebalance'),
+('b_one', '2024-06-26', 'i_acme', 0.5, 0, -0.5, 106, 0.0005, 'rebalance');
+
+insert into app.refreshes values ('simulated', 'quotes', '2024-06-27T14:01Z');
+
 insert into app.dataset_versions (dataset, version, as_of_date, n_rows, changed_at)
 select dataset, md5(dataset), date '2024-06-26', 10, timestamptz '2024-06-26T22:00Z'
 from unnest(array[
     'raw.quotes', 'marts.dim_instruments', 'marts.fct_daily_prices', 'marts.fct_fundamentals', 'research.rankings',
     'research.indicators', 'research.backtests', 'research.backtest_metrics', 'research.backtest_equity',
     'research.index_values', 'research.index_allocations', 'research.risk_metrics', 'marts.fct_news_articles',
-    'research.news_sentiment'
+    'research.news_sentiment', 'research.signals', 'research.model_versions', 'research.evaluations',
+    'research.backtest_trades', 'factors.fct_factor_exposures'
 ]) as dataset;

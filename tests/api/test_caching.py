@@ -8,6 +8,7 @@ from api.cursors import Cursors
 from api.errors import CursorInvalid
 from api.exchange import Exchange, current
 from api.versions import REFRESH_SECONDS
+from warehouse.records.questions import Question
 
 TAGGED = ["/v1/rankings", "/v1/instruments?sector=Energy", "/v1/quotes/ACME", "/v1/history/ACME", "/v1/backtests/b_one"]
 
@@ -91,7 +92,7 @@ def test_a_cursor_that_was_changed_anywhere_is_refused(client):
 
 
 def test_a_cursor_of_another_installation_is_refused():
-    token = current.set(Exchange("a-request", operation_id="list", filter_hash="f", version="v"))
+    token = current.set(Exchange("a-request", question=Question("list", "/v1/list", (), "v")))
     try:
         cursor = Cursors(b"1" * 32).after(7, "i_acme")
         assert Cursors(b"1" * 32).read(cursor, tuple[int, str]) == (7, "i_acme")

@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from api import app as application
 from api import problems
-from api.keys import CURSOR_KEY_FILE, cursor_key
 from api.outermost import Outermost
 from api.routes.docs import ASSETS, STATIC
 from warehouse.connect import API, connect, with_role
+from warehouse.cursor_key import CURSOR_KEY_FILE, cursor_key
 from warehouse.migrate import newest_revision
 from warehouse.owner_files import SecretError
 from warehouse.queries.datasets import wanted_revision

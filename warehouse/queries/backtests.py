@@ -1,12 +1,13 @@
 """What the API reads of backtests: the list, and one with its figures and its books."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from warehouse.queries import columns
+from warehouse.queries.ordering import Key, Place, orders
 from warehouse.queries.reader import Reader
 
 _COLUMNS = """
@@ -14,15 +15,23 @@ _COLUMNS = """
     computed_at
 """
 
-LIST = f"""
+_LIST = f"""
 select {_COLUMNS}
 from research.backtests
 where
     (%(profile)s::text is null or profile = %(profile)s)
-    and (%(before_at)s::timestamptz is null or (computed_at, backtest_id) < (%(before_at)s, %(before_id)s))
-order by computed_at desc, backtest_id desc
+    {{following}}
+order by {{order}}
 limit %(limit)s
 """
+
+Sort = Literal["computed_at", "-computed_at", "first_date", "-first_date", "last_date", "-last_date"]
+ORDERS = orders(
+    _LIST,
+    [Key("computed_at", "computed_at", "timestamptz"), Key("first_date", "first_date", "date"),
+     Key("last_date", "last_date", "date")],
+    unique=Key("backtest_id", "backtest_id", "text"),
+)  # fmt: skip
 
 ONE = f"select {_COLUMNS} from research.backtests where backtest_id = %(backtest_id)s"
 
@@ -39,6 +48,18 @@ select
 from research.backtest_equity
 where backtest_id = %(backtest_id)s
 order by trade_date
+"""
+
+TRADES = """
+select
+    t.trade_date, i.ticker, t.instrument_id, t.weight_before, t.weight_after, t.traded_value, t.price_adj, t.cost,
+    t.reason
+from research.backtest_trades as t
+left join marts.dim_instruments as i on i.instrument_id = t.instrument_id
+where
+    t.backtest_id = %(backtest_id)s and (t.trade_date, t.instrument_id) > (%(after_date)s, %(after_id)s)
+order by t.trade_date, t.instrument_id
+limit %(limit)s
 """
 
 _Multiple = Annotated[float, Meta(description="Unit multiple of the starting capital.")]
@@ -86,12 +107,31 @@ class EquityDay(msgspec.Struct, frozen=True, gc=False):
     drawdown: _Fraction
 
 
-async def newest(
-    reader: Reader, *, profile: str | None = None, before: tuple[dt.datetime | None, str] = (None, ""), limit: int
+class Trade(msgspec.Struct, frozen=True, gc=False):
+    """One instrument traded at one close."""
+
+    trade_date: Annotated[dt.date, Meta(description="Session at whose close the trade was made.")]
+    ticker: Annotated[str | None, Meta(description="Canonical ticker today, null for one that is no longer known.")]
+    instrument_id: columns.InstrumentId
+    weight_before: Annotated[float, Meta(description="In the book before the trade, after drift. Unit fraction.")]
+    weight_after: Annotated[float, Meta(description="In the book after the trade. Unit fraction.")]
+    traded_value: Annotated[
+        float, Meta(description="Value bought, negative when sold. Unit multiple of the starting capital.")
+    ]
+    price_adj: Annotated[
+        float, Meta(description="Price of the trade, adjusted from the first bar on. Unit currency per share.")
+    ]
+    cost: _Multiple
+    reason: Annotated[str, Meta(description="rebalance or delisting.")]
+
+
+async def matching(
+    reader: Reader, *, profile: str | None = None, sort: Sort = "-computed_at", after: Place | None = None, limit: int
 ) -> list[Backtest]:
-    """Return backtests, the newest first, those before `before` = (computed_at, backtest_id)."""
-    parameters = {"profile": profile, "before_at": before[0], "before_id": before[1], "limit": limit}
-    return await reader.rows(Backtest, LIST, parameters)
+    """Return backtests in an order, those behind `after`."""
+    order = ORDERS[sort]
+    parameters = {"profile": profile, "limit": limit} | order.parameters(after)
+    return await reader.rows(Backtest, order.query(after), parameters)
 
 
 async def one(reader: Reader, backtest_id: str) -> Backtest | None:
@@ -108,3 +148,9 @@ async def metrics(reader: Reader, backtest_id: str) -> list[Metric]:
 async def equity(reader: Reader, backtest_id: str) -> list[EquityDay]:
     """Return the books of a backtest, oldest first."""
     return await reader.rows(EquityDay, EQUITY, {"backtest_id": backtest_id})
+
+
+async def trades(reader: Reader, backtest_id: str, *, after: tuple[dt.date, str], limit: int) -> list[Trade]:
+    """Return the trades of a backtest, oldest first, those behind `after` = (trade_date, instrument_id)."""
+    parameters = {"backtest_id": backtest_id, "after_date": after[0], "after_id": after[1], "limit": limit}
+    return await reader.rows(Trade, TRADES, parameters)

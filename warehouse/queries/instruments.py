@@ -2,26 +2,49 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from warehouse.queries import columns
+from warehouse.queries.ordering import Key, Place, orders
 from warehouse.queries.reader import Reader
 
-_COLUMNS = """
+COLUMNS = """
     ticker, name, instrument_id, exchange_code, market, currency_code, country_code, sector, industry, listed_date,
     delisted_date, is_active, first_trade_date, last_trade_date, source
 """
 
-LIST = f"""
-select {_COLUMNS}
+_LIST = f"""
+select {COLUMNS}
 from marts.dim_instruments
 where
     (%(q)s::text is null or starts_with(ticker, upper(%(q)s)) or position(lower(%(q)s) in lower(name)) > 0)
     and (%(sector)s::text is null or sector = %(sector)s)
     and (%(market)s::text is null or market = %(market)s)
+    and (%(active)s::boolean is null or is_active = %(active)s)
+    {{following}}
+order by {{order}}
+limit %(limit)s
+"""
+
+Sort = Literal["ticker", "-ticker", "name", "-name", "last_trade_date", "-last_trade_date"]
+ORDERS = orders(
+    _LIST,
+    [
+        Key("ticker", "ticker", "text"),
+        Key("name", "name", "text", is_nullable=True),
+        Key("last_trade_date", "last_trade_date", "date", is_nullable=True),
+    ],
+    unique=Key("instrument_id", "instrument_id", "text"),
+)
+
+SYMBOLS = """
+select ticker, name, instrument_id, is_active
+from marts.dim_instruments
+where
+    (%(market)s::text is null or market = %(market)s)
     and (%(active)s::boolean is null or is_active = %(active)s)
     and (ticker, instrument_id) > (%(after_ticker)s, %(after_id)s)
 order by ticker, instrument_id
@@ -30,7 +53,7 @@ limit %(limit)s
 
 # A ticker may have had several owners: the one that trades today counts, else the last that did.
 BY_TICKER = f"""
-select {_COLUMNS}
+select {COLUMNS}
 from marts.dim_instruments
 where ticker = %(ticker)s
 order by is_active desc, last_trade_date desc nulls last
@@ -38,7 +61,7 @@ limit 1
 """
 
 BY_FORMER_TICKER = f"""
-select {_COLUMNS}
+select {COLUMNS}
 from marts.dim_instruments
 inner join (
     select instrument_id
@@ -74,6 +97,15 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     source: columns.Source
 
 
+class Symbol(msgspec.Struct, frozen=True, gc=False):
+    """An instrument in a few words, for a list to choose from."""
+
+    ticker: columns.Ticker
+    name: columns.Name
+    instrument_id: columns.InstrumentId
+    is_active: Annotated[bool, Meta(description="True while the instrument trades.")]
+
+
 class _Known(msgspec.Struct, frozen=True):
     value: str
 
@@ -85,15 +117,29 @@ async def matching(
     sector: str | None = None,
     market: str | None = None,
     active: bool | None = None,
-    after: tuple[str, str] = ("", ""),
+    sort: Sort = "ticker",
+    after: Place | None = None,
     limit: int,
 ) -> list[Instrument]:
-    """Return instruments by ticker, those after `after` = (ticker, instrument_id)."""
+    """Return instruments in an order, those behind `after`."""
+    parameters = {"q": q, "sector": sector, "market": market, "active": active, "limit": limit}
+    order = ORDERS[sort]
+    return await reader.rows(Instrument, order.query(after), parameters | order.parameters(after))
+
+
+async def symbols(
+    reader: Reader,
+    *,
+    market: str | None = None,
+    active: bool | None = None,
+    after: tuple[str, str] = ("", ""),
+    limit: int,
+) -> list[Symbol]:
+    """Return symbols by ticker, those after `after` = (ticker, instrument_id)."""
     parameters = {
-        "q": q, "sector": sector, "market": market, "active": active,
-        "after_ticker": after[0], "after_id": after[1], "limit": limit,
+        "market": market, "active": active, "after_ticker": after[0], "after_id": after[1], "limit": limit,
     }  # fmt: skip
-    return await reader.rows(Instrument, LIST, parameters)
+    return await reader.rows(Symbol, SYMBOLS, parameters)
 
 
 async def by_ticker(reader: Reader, ticker: str) -> Instrument | None:

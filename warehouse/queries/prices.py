@@ -1,14 +1,21 @@
 """What the API reads of daily prices: adjusted ones rebased to today's share, or those that were traded."""
 
+import calendar
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from warehouse.queries import columns
 from warehouse.queries.reader import Reader
 
+DATASETS = ("marts.fct_daily_prices", "marts.dim_instruments")
 Interval = Literal["1d", "1w", "1mo"]
+Period = Literal["1m", "3m", "6m", "1y", "3y", "5y", "max"]
+MONTHS = {"1m": 1, "3m": 3, "6m": 6, "1y": 12, "3y": 36, "5y": 60}
+DEFAULT_PERIOD: Period = "1y"
 
 # close_adj is anchored at the first bar; divided by the latest factor, the last close equals what was traded.
 BASIS = """
@@ -83,6 +90,91 @@ QUERIES = {
 UNITS = {"1d": "day", "1w": "week", "1mo": "month"}
 
 
+_OWNERS = """
+with owners as (
+    select distinct on (ticker) instrument_id, ticker
+    from marts.dim_instruments
+    where ticker = any(%(tickers)s)
+    order by ticker, is_active desc, last_trade_date desc nulls last
+)
+"""
+
+LAST_SESSION = f"""
+{_OWNERS}
+select max(newest.trade_date)
+from owners
+cross join lateral (
+    select p.trade_date
+    from marts.fct_daily_prices as p
+    where p.instrument_id = owners.instrument_id
+    order by p.trade_date desc
+    limit 1
+) as newest
+"""
+
+WITHOUT_AS_TRADED = f"""
+{_OWNERS}
+select owners.ticker
+from owners
+cross join lateral (
+    select p.close_raw
+    from marts.fct_daily_prices as p
+    where p.instrument_id = owners.instrument_id
+    order by p.trade_date desc
+    limit 1
+) as newest
+where newest.close_raw is null
+order by owners.ticker
+"""
+
+_OF_SEVERAL = f"""
+{_OWNERS},
+
+bases as (
+    select
+        owners.ticker, owners.instrument_id, newest.currency_code,
+        case when newest.adjustment = 'none' then 'splits_dividends' else newest.adjustment end as adjustment,
+        coalesce(newest.adjustment_factor, 1)::float8 as factor,
+        coalesce(newest.split_factor, 1)::float8 as share_factor
+    from owners
+    cross join lateral (
+        select *
+        from marts.fct_daily_prices as p
+        where p.instrument_id = owners.instrument_id
+        order by p.trade_date desc
+        limit 1
+    ) as newest
+)
+
+select
+    bases.ticker, p.trade_date, {{values}}, p.is_suspect, bases.currency_code, {{adjustment}}
+from bases
+inner join marts.fct_daily_prices as p on p.instrument_id = bases.instrument_id
+where
+    p.trade_date between %(start)s and %(end)s
+    and (bases.ticker, p.trade_date) > (%(after_ticker)s, %(after_date)s)
+order by bases.ticker, p.trade_date
+limit %(limit)s
+"""
+
+# Rounded as above, so that one bar reads the same wherever it is asked for.
+OF_SEVERAL = {
+    True: _OF_SEVERAL.format(
+        values=", ".join(
+            f"(round((p.{name}_adj / bases.factor)::float8 * 1e6) / 1e6)::float8"
+            for name in ("open", "high", "low", "close")
+        )
+        + ", round(p.volume_adj * bases.share_factor)::bigint",
+        adjustment="bases.adjustment",
+    ),
+    False: _OF_SEVERAL.format(
+        values=", ".join(f"p.{name}_raw::float8" for name in ("open", "high", "low", "close"))
+        + ", p.volume_shares::bigint",
+        adjustment="'none'",
+    ),
+}
+
+
 class Bar(msgspec.Struct, frozen=True, gc=False):
     """One session, or one week or month of sessions."""
 
@@ -133,3 +225,69 @@ async def bars(
     if interval != "1d":
         parameters |= {"unit": UNITS[interval]}
     return await reader.rows(Bar, QUERIES["1d" if interval == "1d" else "period", adjusted], parameters)
+
+
+def adjustment_of(basis: Basis) -> str:
+    """Return what adjusted prices are adjusted for: where the source adjusts nothing, we adjust for both."""
+    return "splits_dividends" if basis.adjustment == "none" else basis.adjustment
+
+
+def months_before(day: dt.date, months: int) -> dt.date:
+    """Return the same day of an earlier month, or that month's last.
+
+    >>> months_before(dt.date(2024, 3, 31), 1)
+    datetime.date(2024, 2, 29)
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+class TickerBar(msgspec.Struct, frozen=True, gc=False):
+    """One session of one of several instruments."""
+
+    ticker: columns.Ticker
+    trade_date: Annotated[dt.date, Meta(description="Session.")]
+    open: Annotated[float | None, Meta(description="First price. Unit currency per share.")]
+    high: Annotated[float | None, Meta(description="Highest price. Unit currency per share.")]
+    low: Annotated[float | None, Meta(description="Lowest price. Unit currency per share.")]
+    close: Annotated[float | None, Meta(description="Last price. Unit currency per share.")]
+    volume_shares: Annotated[int | None, Meta(description="Traded volume. Unit shares.")]
+    is_suspect: Annotated[bool, Meta(description="True for a bar that a rule distrusts.")]
+    currency_code: columns.CurrencyCode
+    adjustment: Annotated[str, Meta(description="What prices are adjusted for: none, splits, splits_dividends.")]
+
+
+class _LastDay(msgspec.Struct, frozen=True):
+    trade_date: dt.date | None
+
+
+class _Ticker(msgspec.Struct, frozen=True):
+    ticker: str
+
+
+async def last_session(reader: Reader, tickers: Sequence[str]) -> dt.date | None:
+    """Return the newest session that one of these tickers has a bar of."""
+    return (await reader.rows(_LastDay, LAST_SESSION, {"tickers": list(tickers)}))[0].trade_date
+
+
+async def without_as_traded(reader: Reader, tickers: Sequence[str]) -> list[str]:
+    """Return those of these tickers whose source gives adjusted prices only."""
+    return [row.ticker for row in await reader.rows(_Ticker, WITHOUT_AS_TRADED, {"tickers": list(tickers)})]
+
+
+async def of_several(
+    reader: Reader,
+    tickers: Sequence[str],
+    *,
+    start: dt.date,
+    end: dt.date,
+    adjusted: bool = True,
+    after: tuple[str, dt.date] = ("", dt.date.min),
+    limit: int,
+) -> list[TickerBar]:
+    """Return daily bars of several tickers, by ticker and session, both ends included, those behind `after`."""
+    parameters = {
+        "tickers": list(tickers), "start": start, "end": end, "after_ticker": after[0], "after_date": after[1],
+        "limit": limit,
+    }  # fmt: skip
+    return await reader.rows(TickerBar, OF_SEVERAL[adjusted], parameters)

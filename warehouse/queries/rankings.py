@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from warehouse.queries import columns
+from warehouse.queries.ordering import Key, Place, orders
 from warehouse.queries.reader import Reader
 
 Profile = Literal["conservative", "balanced", "aggressive"]
@@ -27,25 +28,55 @@ order by as_of_date
 limit 1
 """
 
-# Those kept out by a risk limit have no rank and come last, by their id.
-UNRANKED = 2_000_000_000
+DATASETS = ("research.rankings", "marts.dim_instruments")
 
-ORDER = f"""
-select
+_COLUMNS = """
     r.rank, i.ticker, i.name, r.instrument_id, i.sector, i.market, r.as_of_date, r.score, r.signal, r.breached_limit,
     r.contribution_forecast, r.contribution_momentum, r.contribution_value, r.contribution_quality,
     r.contribution_growth, r.contribution_low_risk, r.contribution_liquidity, r.missing_groups, r.model_version_id,
     r.is_intraday, r.computed_at
+"""
+_FROM = """
 from research.rankings as r
 inner join marts.dim_instruments as i on i.instrument_id = r.instrument_id
+"""
+
+_OF_DAY = f"""
+select {_COLUMNS} {_FROM}
 where
     r.profile = %(profile)s and r.is_intraday = %(is_intraday)s and r.as_of_date = %(as_of_date)s
     and (%(sector)s::text is null or i.sector = %(sector)s)
     and (%(market)s::text is null or i.market = %(market)s)
-    and (coalesce(r.rank, {UNRANKED}), r.instrument_id) > (%(after_rank)s, %(after_id)s)
-order by coalesce(r.rank, {UNRANKED}), r.instrument_id
+    {{following}}
+order by {{order}}
 limit %(limit)s
 """
+
+OF_INSTRUMENT = f"""
+select {_COLUMNS} {_FROM}
+where
+    r.instrument_id = %(instrument_id)s and r.profile = %(profile)s and not r.is_intraday
+    and r.as_of_date <= coalesce(%(as_of)s, 'infinity'::date)
+order by r.as_of_date desc
+limit 1
+"""
+
+FIRST_OF_INSTRUMENT = """
+select min(as_of_date) from research.rankings
+where instrument_id = %(instrument_id)s and profile = %(profile)s and not is_intraday
+"""
+
+Sort = Literal["rank", "-rank", "score", "-score", "ticker", "-ticker"]
+# Those kept out by a risk limit have no rank and come last.
+ORDERS = orders(
+    _OF_DAY,
+    [
+        Key("rank", "r.rank", "integer", is_nullable=True),
+        Key("score", "r.score", "double precision"),
+        Key("ticker", "i.ticker", "text"),
+    ],
+    unique=Key("instrument_id", "r.instrument_id", "text"),
+)
 
 
 class Ranked(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +109,10 @@ class _Day(msgspec.Struct, frozen=True):
     as_of_date: dt.date
 
 
+class _FirstDay(msgspec.Struct, frozen=True):
+    as_of_date: dt.date | None
+
+
 async def newest_date(reader: Reader, *, profile: Profile, is_intraday: bool, as_of: dt.date | None) -> dt.date | None:
     """Return the newest day with a ranking that is not after `as_of`."""
     parameters = {"profile": profile, "is_intraday": is_intraday, "as_of": as_of}
@@ -99,12 +134,29 @@ async def of_day(
     is_intraday: bool = False,
     sector: str | None = None,
     market: str | None = None,
-    after: tuple[int, str] = (0, ""),
+    sort: Sort = "rank",
+    after: Place | None = None,
     limit: int,
 ) -> list[Ranked]:
-    """Return the order of a day from its best, those after `after` = (rank, instrument_id)."""
+    """Return the rankings of a day in an order, those behind `after`."""
     parameters = {
         "as_of_date": as_of_date, "profile": profile, "is_intraday": is_intraday, "sector": sector, "market": market,
-        "after_rank": after[0], "after_id": after[1], "limit": limit,
+        "limit": limit,
     }  # fmt: skip
-    return await reader.rows(Ranked, ORDER, parameters)
+    order = ORDERS[sort]
+    return await reader.rows(Ranked, order.query(after), parameters | order.parameters(after))
+
+
+async def of_instrument(
+    reader: Reader, instrument_id: str, *, profile: Profile, as_of: dt.date | None
+) -> Ranked | None:
+    """Return the newest ranking of one instrument that is not after `as_of`."""
+    parameters = {"instrument_id": instrument_id, "profile": profile, "as_of": as_of}
+    rows = await reader.rows(Ranked, OF_INSTRUMENT, parameters)
+    return rows[0] if rows else None
+
+
+async def first_date_of_instrument(reader: Reader, instrument_id: str, *, profile: Profile) -> dt.date | None:
+    """Return the first day on which an instrument was ranked."""
+    parameters = {"instrument_id": instrument_id, "profile": profile}
+    return (await reader.rows(_FirstDay, FIRST_OF_INSTRUMENT, parameters))[0].as_of_date

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 EventType = Literal[
     # Of everybody.
     "price.updated",
+    "ranking.changed",
     "signal.generated",
     "signal.changed",
     "news.ingested",

@@ -14,6 +14,7 @@ RANKED = dg.AssetSelection.groups("rankings", "index", "strategies") | dg.AssetS
     ["research", "evaluations"],
     ["research", "signals"],
     ["research", "model_drift"],
+    ["app", "published_documents"],
 )
 
 ingest = dg.define_asset_job(
@@ -55,5 +56,5 @@ train = dg.define_asset_job(
 rank = dg.define_asset_job(
     "rank",
     selection=RANKED,
-    description="Forecasts, their evaluation, rankings, indices and strategies, for a range of sessions.",
+    description="Forecasts, their evaluation, rankings, indices, strategies, and hot answers, for a range of sessions.",
 )

@@ -1,4 +1,4 @@
-"""The key that this installation signs cursors with."""
+"""The key that this installation signs cursors with: the API at each request, pipelines in answers made in advance."""
 
 import secrets
 from pathlib import Path

@@ -1,0 +1,196 @@
+"""How an answer is put: format, shape and fields of every list, by `Accept` or the query. The one place for it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, cast, get_args
+
+import msgspec
+from litestar import Response
+
+from api import exchange, formats
+from api.answers import Page
+from api.errors import NotAcceptable, ParameterConflict, ParameterError, ParameterInvalid, shown
+from api.exchange import PLAIN, Presentation, Shape
+
+Encode = Callable[[formats.Rows, type[msgspec.Struct], bytes], bytes]
+Json = dict[str, Any]
+
+JSON = "application/json"
+MEDIA_TYPES = {
+    "json": JSON,
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+}
+ENCODERS: Mapping[str, Encode] = {
+    "ndjson": formats.as_ndjson,
+    "csv": formats.as_csv,
+    "arrow": formats.as_arrow,
+    "parquet": formats.as_parquet,
+}
+NAMES = frozenset({"format", "shape", "fields"})
+FIELDS_PATTERN = r"^[a-z0-9_]+(,[a-z0-9_]+)*$"
+# From here on an encoder holds everybody else up for longer than a thread costs.
+ROWS_FOR_A_THREAD = 2_000
+
+
+def chosen(query: Mapping[str, str], accept: str, row: type[msgspec.Struct] | None) -> Presentation:
+    """Return how an answer is to be put.
+
+    Parameters
+    ----------
+    query, accept
+        Of the request; `format` counts before `Accept`.
+    row
+        Type of a list's rows; None for a single thing, which is JSON.
+
+    Raises
+    ------
+    NotAcceptable, ParameterInvalid, ParameterConflict
+        When there is no such format, shape or field.
+    """
+    if row is None:
+        if accepted(accept, (JSON,)) is None:
+            raise NotAcceptable(accept, [JSON])
+        return PLAIN
+    name = query.get("format")
+    if name is None:
+        name = accepted(accept, tuple(MEDIA_TYPES.values()))
+        if name is None:
+            raise NotAcceptable(accept, list(MEDIA_TYPES.values()))
+    elif name not in MEDIA_TYPES:
+        raise _unknown("format", name, MEDIA_TYPES)
+    shape = query.get("shape", "rows")
+    if shape not in get_args(Shape):
+        raise _unknown("shape", shape, get_args(Shape))
+    if shape == "columns" and name != "json":
+        raise ParameterConflict(f"shape: must be rows unless the format is json; got columns and {name}. Leave it out.")
+    return Presentation(name, cast("Shape", shape), _fields(query.get("fields"), row))
+
+
+@lru_cache(256)
+def accepted(accept: str, offered: tuple[str, ...]) -> str | None:
+    """Return the name of the format that an `Accept` header likes best, the first of equals; None where it takes none.
+
+    >>> accepted("text/csv;q=0.5, application/x-ndjson", tuple(MEDIA_TYPES.values()))
+    'ndjson'
+    """
+    if not accept.strip():
+        return "json"
+    ranges = [_range(part) for part in accept.split(",") if part.strip()]
+    best = max(offered, key=lambda media_type: _quality(media_type, ranges))
+    if _quality(best, ranges) <= 0:
+        return None
+    return next(name for name, media_type in MEDIA_TYPES.items() if media_type == best)
+
+
+async def present(response: Response[Any]) -> Response[Any]:
+    """Put a list as its request wants it; every other answer passes as it is. Runs after each handler."""
+    page = response.content
+    if not isinstance(page, Page):
+        return response
+    now = exchange.current.get()
+    headers = {"Vary": "Accept"} | ({"Link": now.link(page.next)} if page.next else {})
+    if now.presentation.is_plain or now.row is None:
+        response.headers.update(headers)
+        return response
+    encoding = _encoded(page, now.presentation, now.row)
+    body = await asyncio.to_thread(encoding) if len(page.data) > ROWS_FOR_A_THREAD else encoding()
+    if now.presentation.format != "json":
+        headers["X-Meta"] = _ascii(page)
+    return Response(body, media_type=MEDIA_TYPES[now.presentation.format], headers=headers)
+
+
+def parameters(row: type[msgspec.Struct]) -> list[Json]:
+    """Return the parameters of every list, for the OpenAPI document."""
+    fields = ", ".join(column.name for column in formats.columns_of(row))
+    return [
+        _documented("format", "Format of the answer; counts before `Accept`.", {"enum": list(MEDIA_TYPES)}),
+        _documented(
+            "shape", "JSON alone: objects row by row, or one list per column.", {"enum": list(get_args(Shape))}
+        ),
+        _documented(
+            "fields", f"Only these fields, in this order, between commas. Known: {fields}.", {"pattern": FIELDS_PATTERN}
+        ),
+    ]
+
+
+def contents() -> Json:
+    """Return what a list may come as besides JSON, for the OpenAPI document."""
+    texts = {"ndjson", "csv"}
+    return {
+        MEDIA_TYPES[name]: {"schema": {"type": "string"} | ({} if name in texts else {"format": "binary"})}
+        for name in ENCODERS
+    }
+
+
+def _encoded(page: Page[Any], wanted: Presentation, row: type[msgspec.Struct]) -> Callable[[], bytes]:
+    def encode() -> bytes:
+        rows, kind = formats.project(page.data, row, wanted.fields) if wanted.fields else (page.data, row)
+        if wanted.format == "json":
+            data = formats.as_columns(rows, kind) if wanted.shape == "columns" else rows
+            return msgspec.json.encode({"data": data, "meta": page.meta, "next": page.next})
+        return ENCODERS[wanted.format](rows, kind, msgspec.json.encode(page.meta))
+
+    return encode
+
+
+def _fields(text: str | None, row: type[msgspec.Struct]) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    known = [column.name for column in formats.columns_of(row)]
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise _unknown("fields", unknown[0], known)
+    if len(set(names)) < len(names):
+        message = f"each may be named once; got {shown(text)}"
+        raise ParameterInvalid([ParameterError("fields", "repeated", message)])
+    return names
+
+
+def _unknown(parameter: str, value: str, known: Sequence[str] | Mapping[str, str]) -> ParameterInvalid:
+    message = f"must be among {', '.join(known)}; got {shown(value)}"
+    return ParameterInvalid([ParameterError(parameter, "invalid", message)])
+
+
+def _range(part: str) -> tuple[str, float]:
+    """Return one media range of an `Accept` header and its quality; one that cannot be read counts nothing."""
+    media_type, *parameters = [piece.strip().lower() for piece in part.split(";")]
+    quality = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = float(value)
+            except ValueError:
+                quality = 0.0
+    return media_type, quality if 0 <= quality <= 1 else 0.0
+
+
+def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
+    """Return how welcome a media type is: the most specific range that covers it counts (RFC 9110, 12.5.1)."""
+    kind = media_type.partition("/")[0]
+    for wanted in (media_type, f"{kind}/*", "*/*"):
+        found = [quality for name, quality in ranges if name == wanted]
+        if found:
+            return max(found)
+    return 0.0
+
+
+def _ascii(page: Page[Any]) -> str:
+    """Return what the rows are as JSON in ASCII, which is all that a header may hold."""
+    return json.dumps(msgspec.to_builtins(page.meta), separators=(",", ":"))
+
+
+def _documented(name: str, description: str, schema: Json) -> Json:
+    return {
+        "name": name,
+        "in": "query",
+        "description": description,
+        "required": False,
+        "schema": {"type": "string"} | schema,
+    }

@@ -1,0 +1,124 @@
+"""Streams of events: each reads the log at its own pace, so that a slow client holds nobody up and fills nothing.
+
+There is no queue to overflow: what a client has not taken yet stands in the log, and is read when it takes it.
+"""
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from api.database import Database
+from api.errors import ApiProblem, StreamsFull
+from api.following import Reached, Wake
+from api.identity.principal import Principal
+from warehouse.queries import event_stream
+from warehouse.queries.event_stream import LoggedEvent
+from warehouse.records.event_topics import types_of
+from warehouse.records.questions import content_hash
+
+MEDIA_TYPE = "text/event-stream"
+COMMENT_SECONDS = 15.0
+BATCH = 200
+KEPT = dt.timedelta(hours=24)
+MAX_STREAMS = 200
+MAX_STREAMS_OF_ONE = 5
+# Streams share so many connections of the pool: requests keep the others.
+READERS = 2
+RETRY = b"retry: 2000\n\n"
+COMMENT = b": still here\n\n"
+
+
+class Streams:
+    """Every stream of this process."""
+
+    def __init__(self, database: Database, wake: Wake) -> None:
+        self._database = database
+        self._wake = wake
+        self._open: Counter[str] = Counter()
+        self._reading = asyncio.Semaphore(READERS)
+        self._is_ending = False
+
+    def end(self) -> None:
+        """End every stream; a client goes on elsewhere from where it is."""
+        self._is_ending = True
+        self._wake.wake()
+
+    def admit(self, whose: str) -> None:
+        """Refuse a stream too many.
+
+        Raises
+        ------
+        StreamsFull
+            When this client, or all of them, have as many as there may be.
+        """
+        if self._open[whose] >= MAX_STREAMS_OF_ONE or self._open.total() >= MAX_STREAMS:
+            raise StreamsFull(MAX_STREAMS_OF_ONE)
+
+    async def start(self, principal: Principal, last_event_id: str | None) -> tuple[Reached, bool]:
+        """Return where a stream begins, and whether what the client has is too old to go on from."""
+        if last_event_id is not None:
+            event_id, at = (int(part) for part in last_event_id.split("."))
+            if dt.datetime.fromtimestamp(at, dt.UTC) >= self._database.now() - KEPT:
+                return Reached(event_id), False
+        return Reached(await self._newest(principal)), last_event_id is not None
+
+    async def follow(
+        self, principal: Principal, whose: str, topics: Sequence[str], reached: Reached, *, is_reset: bool
+    ) -> AsyncIterator[bytes]:
+        """Give a stream piece by piece until the client leaves or the server ends."""
+        self._open[whose] += 1
+        try:
+            yield RETRY
+            if is_reset:
+                yield self._message(reached, "reset", b'{"reason":"older than 24 h: read what stands, then go on"}')
+            async for piece in self._pieces(principal, topics, reached):
+                yield piece
+        finally:
+            self._open[whose] -= 1
+            self._open += Counter()
+
+    async def _pieces(self, principal: Principal, topics: Sequence[str], reached: Reached) -> AsyncIterator[bytes]:
+        types, clock = types_of(topics), asyncio.get_running_loop().time
+        spoke_at = clock()
+        while not self._is_ending:
+            seen: list[LoggedEvent] = []
+            # A database that is away, or busy, is read a little later: the log has everything.
+            with suppress(ApiProblem):
+                seen = await self._read(principal, reached)
+            for event in seen:
+                reached.see(event.event_id)
+                if event.type in types:
+                    yield self._message(reached, event.type, msgspec.json.encode(event))
+                    spoke_at = clock()
+            if clock() - spoke_at >= COMMENT_SECONDS:
+                yield COMMENT
+                spoke_at = clock()
+            if len(seen) < BATCH:
+                await self._wake.news()
+
+    async def _read(self, principal: Principal, reached: Reached) -> list[LoggedEvent]:
+        asked = {"after": reached.newest, "missing": reached.missing, "limit": BATCH}
+        async with self._reading:
+            if principal.user_id is None:
+                return await event_stream.following(self._database, **asked)
+            async with self._database.as_user(principal) as transaction:
+                return await event_stream.following(transaction, **asked)
+
+    async def _newest(self, principal: Principal) -> int:
+        if principal.user_id is None:
+            return await event_stream.newest_id(self._database)
+        async with self._database.as_user(principal) as transaction:
+            return await event_stream.newest_id(transaction)
+
+    def _message(self, reached: Reached, type: str, data: bytes) -> bytes:
+        at = int(self._database.now().timestamp())
+        return b"id: %d.%d\nevent: %s\ndata: %s\n\n" % (reached.place, at, type.encode(), data)
+
+
+def whose_stream(principal: Principal, peer: str | None) -> str:
+    """Name whoever a stream counts for: the account, else the address."""
+    return f"principal {principal.user_id}" if principal.user_id else f"peer {content_hash(peer or '')}"

@@ -1,0 +1,98 @@
+"""The answers that are asked for most, made in one place: by the API at a request, by the pipeline in advance."""
+
+import datetime as dt
+
+import msgspec
+
+from warehouse.queries import prices, rankings, signals
+from warehouse.queries.instruments import Instrument
+from warehouse.queries.ordering import Place
+from warehouse.queries.prices import Bar, Basis, Interval
+from warehouse.queries.rankings import Profile, Ranked
+from warehouse.queries.reader import Reader
+from warehouse.queries.signals import ENSEMBLE, Signal
+from warehouse.records.answers import Meta, Page, first_page
+from warehouse.records.cursors import Asked
+
+
+def about(meta: Meta, *, instrument: Instrument | None = None, basis: Basis | None = None) -> Meta:
+    """Add what is known of an instrument and of its prices."""
+    if instrument is not None:
+        meta = msgspec.structs.replace(
+            meta,
+            ticker=instrument.ticker,
+            instrument_id=instrument.instrument_id,
+            currency_code=instrument.currency_code,
+            source=instrument.source,
+        )
+    if basis is not None:
+        meta = msgspec.structs.replace(meta, currency_code=basis.currency_code, source=basis.source)
+    return meta
+
+
+async def ranking(
+    reader: Reader,
+    asked: Asked,
+    as_of_date: dt.date,
+    *,
+    profile: Profile,
+    is_intraday: bool = False,
+    sector: str | None = None,
+    market: str | None = None,
+    sort: rankings.Sort = "rank",
+    after: Place | None = None,
+    limit: int,
+) -> Page[Ranked]:
+    """Return a page of a day's ranking."""
+    rows = await rankings.of_day(
+        reader, as_of_date, profile=profile, is_intraday=is_intraday, sector=sector, market=market, sort=sort,
+        after=after, limit=limit + 1,
+    )  # fmt: skip
+    shown, last = first_page(rows, limit=limit)
+    following = asked.after(*rankings.ORDERS[sort].place(last)) if last else None
+    return Page(shown, Meta(dataset_version=asked.version, as_of_date=as_of_date, profile=profile), following)
+
+
+async def live_signals(
+    reader: Reader,
+    asked: Asked,
+    as_of_date: dt.date,
+    *,
+    model_id: str = ENSEMBLE,
+    sort: signals.Sort = "rank",
+    after: Place | None = None,
+    limit: int,
+) -> Page[Signal]:
+    """Return a page of a day's signals."""
+    rows = await signals.of_day(reader, as_of_date, model_id=model_id, sort=sort, after=after, limit=limit + 1)
+    shown, last = first_page(rows, limit=limit)
+    following = asked.after(*signals.ORDERS[sort].place(last)) if last else None
+    return Page(shown, Meta(dataset_version=asked.version, as_of_date=as_of_date), following)
+
+
+async def history(
+    reader: Reader,
+    asked: Asked,
+    instrument: Instrument,
+    basis: Basis,
+    *,
+    start: dt.date,
+    end: dt.date,
+    interval: Interval = "1d",
+    adjusted: bool = True,
+) -> Page[Bar] | None:
+    """Return the bars of an instrument, both ends included; None where it has none then."""
+    rows = await prices.bars(
+        reader, instrument.instrument_id, basis, start=start, end=end, interval=interval, adjusted=adjusted
+    )
+    if not rows:
+        return None
+    meta = Meta(
+        dataset_version=asked.version,
+        as_of_date=rows[-1].trade_date,
+        start=start,
+        end=end,
+        interval=interval,
+        adjustment=prices.adjustment_of(basis) if adjusted else "none",
+    )
+    return Page(rows, about(meta, instrument=instrument, basis=basis))
