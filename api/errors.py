@@ -79,7 +79,7 @@ class ParameterUnknown(BadRequest):
     def __init__(self, unknown: Sequence[str], known: Sequence[str]) -> None:
         listed = ", ".join(known) or "none"
         errors = [ParameterError(shown(name), "unknown", f"Known here: {listed}.") for name in unknown]
-        names = ", ".join(error.parameter for error in errors)
+        names = ", ".join(shown(name) for name in unknown)
         super().__init__(f"query: parameters must be among {listed}; got {names}. Remove it.", errors=errors)
 
 

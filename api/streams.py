@@ -6,8 +6,9 @@ There is no queue to overflow: what a client has not taken yet stands in the log
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 
@@ -17,8 +18,11 @@ from api.following import Reached, Wake
 from api.identity.principal import Principal
 from warehouse.queries import event_stream
 from warehouse.queries.event_stream import LoggedEvent
+from warehouse.queries.reader import Reader
 from warehouse.records.event_topics import types_of
 from warehouse.records.questions import content_hash
+
+Found = TypeVar("Found")
 
 MEDIA_TYPE = "text/event-stream"
 COMMENT_SECONDS = 15.0
@@ -101,18 +105,21 @@ class Streams:
                 await self._wake.news()
 
     async def _read(self, principal: Principal, reached: Reached) -> list[LoggedEvent]:
-        asked = {"after": reached.newest, "missing": reached.missing, "limit": BATCH}
+        def following(reader: Reader) -> Awaitable[list[LoggedEvent]]:
+            return event_stream.following(reader, after=reached.newest, missing=reached.missing, limit=BATCH)
+
         async with self._reading:
-            if principal.user_id is None:
-                return await event_stream.following(self._database, **asked)
-            async with self._database.as_user(principal) as transaction:
-                return await event_stream.following(transaction, **asked)
+            return await self._as(principal, following)
 
     async def _newest(self, principal: Principal) -> int:
+        return await self._as(principal, event_stream.newest_id)
+
+    async def _as(self, principal: Principal, read: Callable[[Reader], Awaitable[Found]]) -> Found:
+        """Read as whoever asks: row-level security shows them what is theirs and what is everybody's."""
         if principal.user_id is None:
-            return await event_stream.newest_id(self._database)
+            return await read(self._database)
         async with self._database.as_user(principal) as transaction:
-            return await event_stream.newest_id(transaction)
+            return await read(transaction)
 
     def _message(self, reached: Reached, type: str, data: bytes) -> bytes:
         at = int(self._database.now().timestamp())

@@ -17,6 +17,7 @@ from api.identity.principal import Principal
 from api.refusals import IdempotencyKeyReused, RequestInFlight
 from warehouse.queries import event_log, idempotency
 from warehouse.queries.idempotency import Answered
+from warehouse.records.questions import content_hash
 
 KEY_PATTERN = r"^[\x21-\x7e]{1,128}$"
 _KEY_EXAMPLES = [Example(value="8e03978e-40d5-43dd-bc93-6894a57f9324")]
@@ -121,7 +122,7 @@ async def writing(
     if key is not None:
         query: bytes = request.scope["query_string"]
         text = (await request.body()).hex()
-        request_hash = exchange.content_hash(request.scope["path"], query.decode("latin-1"), text)
+        request_hash = content_hash(request.scope["path"], query.decode("latin-1"), text)
     async with database.as_user(principal) as transaction:
         yield Write(transaction, principal, key, request_hash)
 

@@ -16,3 +16,5 @@ end
 $$;
 comment on function app.announce_events() is 'Wakes those who follow app.events.';
 create trigger announce_events after insert on app.events for each statement execute function app.announce_events();
+
+comment on column app.event_handlings.event_id is 'The event: its place in the log. Unit none.';
