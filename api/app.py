@@ -27,12 +27,14 @@ from api.questions import examine
 from api.rates import Limiter
 from api.readiness import Watch
 from api.routes import (
+    alerts,
     backtests,
     blackscholes,
     datasets,
     deliveries,
     diagnostics,
     docs,
+    events,
     explanations,
     factors,
     fundamentals,
@@ -52,6 +54,7 @@ from api.routes import (
     root,
     signals,
     stream,
+    webhook_endpoints,
 )
 from api.routes import problems as problem_pages
 from api.streams import Streams
@@ -110,6 +113,15 @@ VERSIONED = [
     portfolios.delete_portfolio,
     portfolios.list_holdings,
     portfolios.import_portfolio,
+    alerts.create_alert,
+    alerts.list_alerts,
+    alerts.get_alert,
+    alerts.change_alert,
+    alerts.delete_alert,
+    events.list_events,
+    webhook_endpoints.create_webhook_endpoint,
+    webhook_endpoints.list_webhook_endpoints,
+    webhook_endpoints.delete_webhook_endpoint,
     deliveries.list_deliveries,
     deliveries.replay_deliveries,
     deliveries.rotate_webhook_secret,
@@ -132,7 +144,9 @@ UNVERSIONED = [
 ]
 
 # Made once and handed to every handler that asks for it by name.
-SHARED = ("reader", "database", "cursors", "watch", "document", "freshness", "streams", "secret_keys", "links")
+SHARED = (
+    "reader", "database", "cursors", "watch", "document", "freshness", "streams", "secret_keys", "links", "webhook_allow",
+)  # fmt: skip
 
 
 def create_app(settings: Settings) -> Outermost:
@@ -203,6 +217,7 @@ def create_app(settings: Settings) -> Outermost:
             freshness=freshness,
             streams=streams,
             secret_keys=webhook_keys(settings),
+            webhook_allow=settings.webhook_allow,
             links=links_of(settings),
         ),
         after_request=presentation.present,

@@ -12,7 +12,7 @@ from psycopg.rows import args_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api import exchange, tracing
-from api.errors import DatabaseBusy, DatabaseUnreachable, DatasetMissing, QueryTooSlow
+from api.errors import DatabaseBusy, DatabaseUnreachable, DatasetMissing, QueryTooSlow, TextInvalid
 from api.identity.principal import Principal
 from warehouse.clock import Clock
 from warehouse.queries.reader import Row
@@ -201,6 +201,11 @@ def _as_problems() -> Iterator[None]:
         raise QueryTooSlow from error
     except (errors.UndefinedTable, errors.InvalidSchemaName) as error:
         raise DatasetMissing from error
+    except psycopg.DataError as error:
+        # PostgreSQL keeps every text but this: NUL, in text by the driver's word and in JSON by the server's.
+        if isinstance(error, errors.UntranslatableCharacter) or "NUL" in str(error):
+            raise TextInvalid("body") from error
+        raise
     except psycopg.OperationalError as error:
         raise DatabaseUnreachable from error
 

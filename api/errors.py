@@ -104,7 +104,7 @@ class ParameterInvalid(BadRequest):
     title = "A parameter has a value that it cannot have"
 
     def __init__(self, errors: Sequence[ParameterError]) -> None:
-        listed = "; ".join(f"{error.parameter}: {error.message}" for error in errors)
+        listed = "; ".join(f"{error.parameter or error.pointer}: {error.message}" for error in errors)
         super().__init__(f"{listed}. See /docs for what each parameter takes.", errors=errors)
 
 

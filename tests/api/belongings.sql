@@ -19,3 +19,11 @@ insert into app.events (type, user_id, payload, created_at) values (
     'alert.triggered', '00000000-0000-7000-8000-00000000a11c', '{"message": "ACME: price 101.5 is at or above 100."}',
     '2024-06-27T11:00:00Z'
 );
+insert into app.alerts (alert_id, user_id, name, rule) values (
+    '018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c50', '00000000-0000-7000-8000-00000000a11c', 'ACME above 100',
+    '{"version": 1, "metric": "price", "operator": "at_or_above", "level": 100, "instruments": ["i_acme"]}'
+);
+insert into app.events (type, subject, payload, correlation_id, created_at) values (
+    'price.updated', 'raw.daily_bars', '{"as_of_date": "2024-06-26", "n_symbols": 3}',
+    '3f1c8a52-9a55-4cde-8a3f-0d6f6a2b1c77', '2024-06-27T11:00:00Z'
+);

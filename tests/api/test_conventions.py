@@ -140,7 +140,7 @@ def test_every_parameter_refuses_junk(client, path, operation, junk):
     for parameter in parameters(operation, "query"):
         answer = client.get(path_of(path, operation), params={parameter["name"]: junk})
         # A word of letters or digits is a text that one may search for.
-        if parameter["name"] == "q" and junk in (JUNK["not_a_number"], JUNK["huge"]):
+        if parameter["name"] in ("q", "subject") and junk in (JUNK["not_a_number"], JUNK["huge"]):
             assert answer.status_code == 200
             continue
         assert 400 <= answer.status_code < 500, (parameter["name"], answer.text)

@@ -82,14 +82,17 @@ def read_csv(body: bytes) -> list[Holding]:
     delimiter = _delimiter_of(text)
     rows = _rows_of(text, delimiter)
     places = _places_of(next(rows, []), delimiter)
-    given = ((line, [row[place] if place is not None else "" for place in places]) for line, row in enumerate(rows, 1))
-    return (
-        _holdings((line, *cells) for line, cells in given)
-        if delimiter != ";"
-        else _holdings(
-            (line, ticker, _with_point(quantity), _with_point(price)) for line, (ticker, quantity, price) in given
-        )
-    )
+    return _holdings(_cells(rows, places, is_comma_decimal=delimiter == ";"))
+
+
+def _cells(
+    rows: Iterable[Sequence[str]], places: Sequence[int | None], *, is_comma_decimal: bool
+) -> Iterator[tuple[int, str, str, str]]:
+    for line, row in enumerate(rows, 1):
+        ticker, quantity, price = ("" if place is None else row[place] for place in places)
+        if is_comma_decimal:
+            quantity, price = _with_point(quantity), _with_point(price)
+        yield line, ticker, quantity, price
 
 
 def read_json(body: bytes) -> list[Holding]:

@@ -1,0 +1,155 @@
+"""Alert rules as the API makes, lists, changes and deletes them."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+from psycopg.types.json import Jsonb
+
+from warehouse.queries.alerts import INSERT_ALERT, INSTRUMENTS_NAMED
+from warehouse.queries.reader import Reader, Writer
+from warehouse.records.alert_rules_1 import LevelRule
+from warehouse.records.alerts import AnyRule, Instruments
+from warehouse.records.errors import RuleRefused
+
+_COLUMNS = """
+    a.alert_id, a.name, a.rule, a.rule_version, a.is_active,
+    (
+        select count(*) from app.alert_states as s
+        where s.alert_id = a.alert_id and s.rule_version = a.rule_version and s.state = 'firing'
+    ) as n_firing,
+    a.created_at, a.updated_at
+"""
+LIST = f"""
+select {_COLUMNS} from app.alerts as a
+where
+    a.user_id = %(user_id)s
+    and (%(is_active)s::boolean is null or a.is_active = %(is_active)s)
+    and (%(after_name)s::text is null or a.name > %(after_name)s)
+order by a.name
+limit %(limit)s
+"""
+ONE = f"select {_COLUMNS} from app.alerts as a where a.user_id = %(user_id)s and a.alert_id = %(alert_id)s"
+# A rule that changes is another rule: where it stood, and what it has announced, belongs to the version before.
+UPDATE = """
+update app.alerts
+set
+    name = coalesce(%(name)s, name),
+    is_active = coalesce(%(is_active)s, is_active),
+    rule_version = rule_version + (%(rule)s::jsonb is not null and %(rule)s::jsonb <> rule)::integer,
+    rule = coalesce(%(rule)s::jsonb, rule),
+    updated_at = %(now)s
+where
+    user_id = %(user_id)s and alert_id = %(alert_id)s
+    and (%(rule_version)s::integer is null or rule_version = %(rule_version)s)
+"""
+DELETE = "delete from app.alerts where user_id = %(user_id)s and alert_id = %(alert_id)s"
+COUNT = "select count(*) as n_alerts from app.alerts where user_id = %(user_id)s"
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """Something that somebody waits for."""
+
+    alert_id: Annotated[UUID, Meta(description="Id of the alert.")]
+    name: Annotated[str, Meta(description="What its owner calls it.")]
+    rule: Annotated[dict[str, Any], Meta(description="The rule; instruments by their ids.")]
+    rule_version: Annotated[int, Meta(description="Grows with every change of the rule. Unit count.")]
+    is_active: Annotated[bool, Meta(description="False while it is switched off.")]
+    n_firing: Annotated[int, Meta(description="Instruments that it fires for now. Unit count.")]
+    created_at: Annotated[dt.datetime, Meta(description="When it was made, UTC.")]
+    updated_at: Annotated[dt.datetime, Meta(description="When it last changed, UTC.")]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+    instrument_id: str
+
+
+class _Count(msgspec.Struct, frozen=True):
+    n_alerts: int
+
+
+async def resolve(reader: Reader, rule: AnyRule) -> AnyRule:
+    """Return a rule as it is stored: with ids for its instruments, as of today.
+
+    Raises
+    ------
+    RuleRefused
+        If the rule names instruments that nobody knows.
+    """
+    if isinstance(rule, LevelRule):
+        return msgspec.structs.replace(rule, instruments=await _ids_of(reader, rule.instruments))
+    if isinstance(rule.scope, Instruments):
+        ids = await _ids_of(reader, rule.scope.instruments)
+        return msgspec.structs.replace(rule, scope=msgspec.structs.replace(rule.scope, instruments=ids))
+    return rule
+
+
+async def _ids_of(reader: Reader, names: tuple[str, ...]) -> tuple[str, ...]:
+    rows = await reader.rows(_Named, INSTRUMENTS_NAMED, {"names": list(names)})
+    found = {row.name: row.instrument_id for row in rows}
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        raise RuleRefused(f"`instruments` must be ids or tickers that are known here; got {unknown}")
+    return tuple(dict.fromkeys(found[name] for name in names))
+
+
+async def of_user(
+    reader: Reader, user_id: UUID, *, is_active: bool | None, after_name: str | None, limit: int
+) -> list[Alert]:
+    """Return somebody's alerts, by name."""
+    asked = {"user_id": user_id, "is_active": is_active, "after_name": after_name, "limit": limit}
+    return await reader.rows(Alert, LIST, asked)
+
+
+async def one(reader: Reader, user_id: UUID, alert_id: UUID) -> Alert | None:
+    """Return an alert of somebody's."""
+    rows = await reader.rows(Alert, ONE, {"user_id": user_id, "alert_id": alert_id})
+    return rows[0] if rows else None
+
+
+async def count(reader: Reader, user_id: UUID) -> int:
+    """Return how many alerts somebody has."""
+    return (await reader.rows(_Count, COUNT, {"user_id": user_id}))[0].n_alerts
+
+
+async def insert(writer: Writer, user_id: UUID, alert_id: UUID, *, name: str, rule: AnyRule, now: dt.datetime) -> None:
+    """Store an alert whose rule is resolved; psycopg's `UniqueViolation` where the name is taken."""
+    row = {"user_id": user_id, "alert_id": alert_id, "name": name, "rule": _json(rule), "now": now}
+    await writer.execute(INSERT_ALERT, row)
+
+
+async def update(
+    writer: Writer,
+    user_id: UUID,
+    alert_id: UUID,
+    *,
+    name: str | None,
+    rule: AnyRule | None,
+    is_active: bool | None,
+    rule_version: int | None,
+    now: dt.datetime,
+) -> bool:
+    """Change an alert; None leaves as it is; False where there is none, or none of this version."""
+    row: Mapping[str, Any] = {
+        "user_id": user_id,
+        "alert_id": alert_id,
+        "name": name,
+        "rule": None if rule is None else _json(rule),
+        "is_active": is_active,
+        "rule_version": rule_version,
+        "now": now,
+    }
+    return await writer.execute(UPDATE, row) == 1
+
+
+async def delete(writer: Writer, user_id: UUID, alert_id: UUID) -> bool:
+    """Delete an alert with what it has announced; False where there is none."""
+    return await writer.execute(DELETE, {"user_id": user_id, "alert_id": alert_id}) == 1
+
+
+def _json(rule: AnyRule) -> Jsonb:
+    return Jsonb(rule, dumps=msgspec.json.encode)
