@@ -54,7 +54,7 @@ async def list_events(
     correlation_id: Annotated[
         str | None,
         QueryParameter(
-            pattern=r"^[A-Za-z0-9\-]{8,64}$",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9\-]{7,63}$",
             description="Only what one request, or one run, has led to.",
             examples=[Example(value="3f1c8a52-9a55-4cde-8a3f-0d6f6a2b1c77")],
         ),
