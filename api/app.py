@@ -1,9 +1,9 @@
 """The application: routes, what they are handed, and the wrapper around it all."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,7 +19,8 @@ from api.database import Database
 from api.errors import ApiProblem
 from api.following import Wake
 from api.freshness import Freshness
-from api.identity.gate import Gate, provide_principal
+from api.identity.gate import provide_principal
+from api.identity.installation import identity_of
 from api.metrics import Metrics
 from api.outermost import Outermost
 from api.published import Published
@@ -28,6 +29,8 @@ from api.rates import Limiter
 from api.readiness import Watch
 from api.routes import (
     alerts,
+    api_keys,
+    auth,
     backtests,
     blackscholes,
     datasets,
@@ -47,8 +50,10 @@ from api.routes import (
     mail,
     models,
     news,
+    oauth,
     portfolios,
     prices,
+    provider,
     quotes,
     rankings,
     root,
@@ -60,7 +65,7 @@ from api.routes import problems as problem_pages
 from api.streams import Streams
 from api.tickers import provide_instrument
 from api.versions import Versions
-from warehouse.clock import clock_of
+from warehouse.clock import Clock, clock_of
 from warehouse.connect import api_url, read_url
 from warehouse.cursor_key import cursor_key
 from warehouse.links import links_of
@@ -126,6 +131,19 @@ VERSIONED = [
     deliveries.replay_deliveries,
     deliveries.rotate_webhook_secret,
     deliveries.test_webhook_endpoint,
+    auth.register,
+    auth.login,
+    auth.me,
+    oauth.authorize,
+    oauth.authorize_with_password,
+    oauth.exchange,
+    oauth.revoke,
+    provider.depart_to_provider,
+    provider.arrive_from_provider,
+    provider.link_to_provider,
+    api_keys.create_api_key,
+    api_keys.list_api_keys,
+    api_keys.revoke_api_key,
 ]
 UNVERSIONED = [
     root.welcome,
@@ -141,25 +159,49 @@ UNVERSIONED = [
     mail.confirm,
     mail.ask_to_unsubscribe,
     mail.unsubscribe,
+    oauth.list_signing_keys,
+    oauth.describe_issuer,
 ]
 
 # Made once and handed to every handler that asks for it by name.
 SHARED = (
-    "reader", "database", "cursors", "watch", "document", "freshness", "streams", "secret_keys", "links", "webhook_allow",
-)  # fmt: skip
+    "reader",
+    "database",
+    "cursors",
+    "watch",
+    "document",
+    "freshness",
+    "streams",
+    "secret_keys",
+    "links",
+    "webhook_allow",
+    "accounts",
+    "grants",
+    "provider",
+    "signing",
+)
 
 
-def create_app(settings: Settings) -> Outermost:
-    """Return the ASGI application of an installation. Nothing is connected to before it starts."""
-    clock = clock_of(settings)
+def create_app(
+    settings: Settings, *, clock: Clock | None = None, monotonic: Callable[[], float] = time.monotonic
+) -> Outermost:
+    """Return the ASGI application of an installation. Nothing is connected to before it starts.
+
+    Parameters
+    ----------
+    clock, monotonic
+        The time, and seconds that only grow, for how old an issuer's keys are; tests turn both.
+    """
+    clock = clock or clock_of(settings)
     database = Database(api_url(settings), clock)
     # Reads may go to a replica; whatever is somebody's own is read where it was written.
     reader = database if settings.api_read_database_url is None else Database(read_url(settings), clock)
     versions = Versions(reader)
     schema = description.describe(routes(), dependencies())
     document = docs.Document(msgspec.json.encode(schema))
-    cursors = Cursors(cursor_key(Path(settings.home)))
+    cursors = Cursors(cursor_key(settings))
     watch = Watch(settings, clock)
+    identity = identity_of(settings, database, monotonic=monotonic)
     freshness = Freshness(settings)
     wake = Wake(api_url(settings))
     streams = Streams(database, wake)
@@ -177,6 +219,7 @@ def create_app(settings: Settings) -> Outermost:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        await identity.close()
         for door in {database, reader}:
             await door.close()
 
@@ -199,7 +242,7 @@ def create_app(settings: Settings) -> Outermost:
         logging_config=None,
         lifespan=[connected, measured],
         before_request=examine(
-            Gate(database),
+            identity.gate,
             description.query_parameters(schema),
             description.query_defaults(schema),
             versions,
@@ -219,6 +262,10 @@ def create_app(settings: Settings) -> Outermost:
             secret_keys=webhook_keys(settings),
             webhook_allow=settings.webhook_allow,
             links=links_of(settings),
+            accounts=identity.accounts,
+            grants=identity.grants,
+            provider=identity.provider,
+            signing=identity.signing,
         ),
         after_request=presentation.present,
         exception_handlers={

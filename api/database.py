@@ -118,9 +118,7 @@ class Database:
         ValueError
             When it is not known who asks; the handler's scope sees to it that this does not happen.
         """
-        if principal.user_id is None:
-            raise ValueError("principal: a transaction must be somebody's; got nobody. Give the handler a scope.")
-        async with self._transaction(AS_USER, [str(principal.user_id)]) as transaction:
+        async with self._transaction(AS_USER, [str(principal.owner_id)]) as transaction:
             yield transaction
 
     @asynccontextmanager

@@ -97,6 +97,7 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
             Tag(name="Portfolios", description="What somebody holds, and what is said of it."),
             Tag(name="Alerts", description="What somebody waits for, and where it is told."),
             Tag(name="Events", description="The one log of what happened."),
+            Tag(name="Identity", description="Accounts, keys, and the built-in issuer."),
             Tag(name="Service", description="The service itself."),
         ],
     )
@@ -157,8 +158,10 @@ def _complete(operation: Json, handler: HTTPRouteHandler) -> None:
         ok["headers"]["Retry-After"] = _header("Seconds after which it is worth while to look.")
     if content := handler.opt.get("content"):
         ok["content"] = content
-    if handler.opt["example"] is not None:
-        ok["content"]["application/json"]["example"] = handler.opt["example"]
+    for content in ok.get("content", {}).values() if handler.opt["example"] is not None else ():
+        content["example"] = handler.opt["example"]
+    if status == "303":
+        ok["headers"]["Location"] = _header("Where the browser goes on to.")
     responses = {status: ok}
     operation["security"] = _security(handler)
     if row := handler.opt.get("row"):

@@ -10,7 +10,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
 from api.answers import One, Page
-from api.identity.principal import Access
+from api.identity.principal import OPEN, Access
 
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 
@@ -21,6 +21,8 @@ UNCACHED = "no-store"
 # A thousand options with all their terms are a quarter of this.
 MAX_BODY_BYTES = 1_000_000
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+HTML = "text/html"
 
 
 def read(
@@ -75,6 +77,42 @@ def _row_of(function: Callable[..., Any]) -> tuple[type[msgspec.Struct] | None, 
     answer = inspect.get_annotations(function)["return"]
     kind: object = get_origin(answer)
     return (get_args(answer)[0] if kind is Page else None), kind is Page or kind is One
+
+
+def page(
+    path: str,
+    *,
+    operation_id: str,
+    summary: str,
+    tag: str,
+    example: str | None = None,
+    status_code: int = 200,
+    takes_any_parameter: bool = False,
+    problems: Sequence[int] = (),
+) -> Callable[[AnyHandler], HTTPRouteHandler]:
+    """Declare a page for a browser, open to everybody. Parameters as in `read`, and these.
+
+    Parameters
+    ----------
+    status_code
+        200 for a page, 303 where it leads elsewhere.
+    takes_any_parameter
+        Whether parameters that are not documented are let pass, as standards for sign-in ask for.
+    """
+    return get(
+        path,
+        operation_id=operation_id,
+        summary=summary,
+        tags=[tag],
+        status_code=status_code,
+        media_type=HTML,
+        opt={
+            "scope": OPEN,
+            "example": example,
+            "problems": tuple(problems),
+            "takes_any_parameter": takes_any_parameter,
+        },
+    )
 
 
 def calculation(

@@ -32,6 +32,9 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: Annotated[list[ParameterError] | None, Meta(description="Each parameter that is wrong.")] = None
     known: Annotated[list[str] | None, Meta(description="Values that the parameter takes.")] = None
     successor: Annotated[str | None, Meta(description="Ticker that the instrument has now.")] = None
+    error: Annotated[str | None, Meta(description="The same in the words of RFC 6749, where a sign-in is refused.")] = (
+        None
+    )
     first_date: Annotated[dt.date | None, Meta(description="First day that can be asked for.")] = None
 
 

@@ -65,7 +65,8 @@ def examine(
         media_types = handler.opt.get("media_types")
         if media_types and request.content_type[0] not in media_types:
             raise MediaTypeUnsupported(request.content_type[0], media_types)
-        pairs = _well_put(request, known.get(operation_id, handler.opt.get("parameters", frozenset())))
+        documented = known.get(operation_id, handler.opt.get("parameters", frozenset()))
+        pairs = _well_put(request, None if handler.opt.get("takes_any_parameter") else documented)
         now.target = (request.scope["path"], pairs)
         if "row" in handler.opt:
             now.row = handler.opt["row"]
@@ -103,8 +104,8 @@ def _charge(limiter: Limiter | None, now: exchange.Exchange) -> None:
         raise RateLimited(limiter.per_minute, now.leave.next_in_seconds)
 
 
-def _well_put(request: Request[Any, Any, Any], known: frozenset[str]) -> list[tuple[str, str]]:
-    """Return the query's pairs, each parameter known and given once, each text a text."""
+def _well_put(request: Request[Any, Any, Any], known: frozenset[str] | None) -> list[tuple[str, str]]:
+    """Return the query's pairs, each parameter known (where it must be) and given once, each text a text."""
     raw: bytes = request.scope["query_string"]
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
@@ -115,7 +116,7 @@ def _well_put(request: Request[Any, Any, Any], known: frozenset[str]) -> list[tu
     if _CONTROL.search(request.scope["path"]):
         raise TextInvalid("path")
     names = [name for name, _ in pairs]
-    if unknown := sorted(set(names) - known):
+    if known is not None and (unknown := sorted(set(names) - known)):
         raise ParameterUnknown(unknown, sorted(known))
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ParameterRepeated(repeated)

@@ -3,7 +3,6 @@
 Both run over the installation's own parts: adapter, transport, rules, merge into PostgreSQL.
 """
 
-import argparse
 import datetime as dt
 import os
 import statistics
@@ -38,8 +37,7 @@ from warehouse.arrow import arrow_connection
 
 N_BARS, N_COMPANIES, TIMES = 10_000, 500, 5
 DAY = dt.date(2024, 6, 3)
-# No history begins before it.
-FIRST_DAY = dt.date(2014, 6, 5)
+HISTORY = (dt.date(2023, 6, 5), dt.date(2024, 6, 3))
 NOW = dt.datetime(2024, 6, 4, 12, 0, tzinfo=dt.UTC)
 # Seconds: as fast as this machine, and as a vendor answers that is not on it.
 DELAYS = (0.0, 0.1)
@@ -62,9 +60,6 @@ class Warehouse:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--years", type=int, default=1, help="length of the history, years back from June 2024")
-    history = (dt.date(2024 - parser.parse_args().years, 6, 5), DAY)
     console, before = Console(width=140), os.getloadavg()[0]
     with warehouse() as url:
         ours, bare = day_beside_copy(url)
@@ -73,7 +68,7 @@ def main() -> None:
             f" ratio {ours / bare:.2f} (median of {TIMES})"
         )
         for delay in DELAYS:
-            whole, answers, n_rows = history_beside_answers(url, delay, history)
+            whole, answers, n_rows = history_beside_answers(url, delay)
             console.print(
                 f"{n_rows:,} bars of {N_COMPANIES} companies from a vendor that thinks {delay * 1000:.0f} ms, a session"
                 f" each request: {whole:.1f} s; its answers alone: {answers:.1f} s; ratio {whole / answers:.2f}"
@@ -109,9 +104,9 @@ def day_beside_copy(url: str) -> tuple[float, float]:
     return statistics.median(ours), statistics.median(bare)
 
 
-def history_beside_answers(url: str, delay: float, history: tuple[dt.date, dt.date]) -> tuple[float, float, int]:
+def history_beside_answers(url: str, delay: float) -> tuple[float, float, int]:
     """Return seconds for a history, for the vendor's answers alone, and the number of bars; `delay` in seconds."""
-    sessions = HomeCalendar().sessions(*history)
+    sessions = HomeCalendar().sessions(*HISTORY)
     names = FakeMarket(N_COMPANIES, HomeCalendar()).symbols
     with running_vendor(delay) as address:
         began = time.perf_counter()
@@ -120,7 +115,7 @@ def history_beside_answers(url: str, delay: float, history: tuple[dt.date, dt.da
         source = source_at(address, tuple(names))
         empty(url)
         began = time.perf_counter()
-        stored(url, source.daily_bars(*history), N_COMPANIES * len(sessions))
+        stored(url, source.daily_bars(*HISTORY), N_COMPANIES * len(sessions))
         whole = time.perf_counter() - began
         source.transport.close()
     return whole, answers, N_COMPANIES * len(sessions)
@@ -128,7 +123,7 @@ def history_beside_answers(url: str, delay: float, history: tuple[dt.date, dt.da
 
 def source_at(address: str, symbols: tuple[str, ...], **more: httpx.Client) -> MassiveSource:
     """Return the source, without a budget that would hold it up."""
-    options = VendorOptions(api_key=KEY, base_url=address, plan="paid", symbols=symbols, first_session=FIRST_DAY)
+    options = VendorOptions(api_key=KEY, base_url=address, plan="paid", symbols=symbols, first_session=HISTORY[0])
     source = MassiveSource(options, Surroundings(HomeCalendar(), lambda: NOW, MemoryLedger()), **more)
     source.transport.vendor = source.transport.vendor._replace(plan=source.plan._replace(spacing_seconds=0.0))
     source.transport.account = source.transport.account._replace(plan=source.transport.vendor.plan)
@@ -143,7 +138,7 @@ def stored(url: str, batches: Iterator[Batch], n_rows: int) -> None:
     RuntimeError
         When not all of them are stored.
     """
-    sessions = np.array(HomeCalendar().sessions(FIRST_DAY, DAY), dtype="datetime64[D]")
+    sessions = np.array(HomeCalendar().sessions(*HISTORY), dtype="datetime64[D]")
     entity = Entity(
         table="raw.daily_bars",
         record=DailyBar,

@@ -65,7 +65,8 @@ class KeyRing:
         if key is None:
             raise SecretError(
                 f"secrets: the key {sealed.key_id!r} must be in keys/{WEBHOOK_KEYS_FILE}; found {sorted(self._keys)}. "
-                "Bring the file back from a copy of the home folder, or rotate the secret of the endpoint."
+                "Bring the file back from a copy of the home folder (or the key into FACTORLOOM_ENCRYPTION_KEYS), "
+                "or rotate the secret of the endpoint."
             )
         nonce, ciphertext = sealed.content[:_NONCE_BYTES], sealed.content[_NONCE_BYTES:]
         try:
@@ -78,7 +79,9 @@ class KeyRing:
 
 
 def webhook_keys(settings: Settings) -> KeyRing:
-    """Return the keys that webhook secrets are encrypted with; the first call on an installation makes one.
+    """Return the keys that webhook secrets are encrypted with: those of the settings, else those below the home.
+
+    The first call on an installation without either makes one.
 
     Raises
     ------
@@ -86,6 +89,15 @@ def webhook_keys(settings: Settings) -> KeyRing:
         If the file is open to others or not as it was written.
     """
     path = _folder(settings) / WEBHOOK_KEYS_FILE
+    if settings.encryption_keys is None:
+        return KeyRing(_keys_in(path))
+    given = [bytes.fromhex(text) for text in settings.encryption_keys.get_secret_value().split(",")]
+    # Named by what they are, so that every process names them alike. What the file's keys encrypted stays readable.
+    named = {hashlib.sha256(key).hexdigest()[:8]: key for key in given}
+    return KeyRing({**named, **(_keys_in(path) if path.exists() else {})})
+
+
+def _keys_in(path: Path) -> dict[str, bytes]:
     lines = read_or_write_once(path, lambda: f"{secrets.token_hex(4)} {_text_of(os.urandom(32))}").splitlines()
     try:
         keys = {key_id: base64.b64decode(text, validate=True) for key_id, text in (line.split() for line in lines)}
@@ -93,7 +105,7 @@ def webhook_keys(settings: Settings) -> KeyRing:
         raise not_as_written(path) from exc
     if not keys or any(len(key) != 32 for key in keys.values()):
         raise not_as_written(path)
-    return KeyRing(keys)
+    return keys
 
 
 def ensure_owner_key(settings: Settings) -> Path:

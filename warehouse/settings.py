@@ -19,6 +19,8 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from warehouse.errors import SettingsError
+from warehouse.settings_of_identity import LOOPBACK as LOOPBACK
+from warehouse.settings_of_identity import identity_problems
 
 PREFIX = "FACTORLOOM_"
 # Names that other programs know too.
@@ -33,10 +35,12 @@ SECRETS = (
     "FACTORLOOM_API_DATABASE_URL",
     "FACTORLOOM_API_READ_DATABASE_URL",
     "FACTORLOOM_SMTP_URL",
+    "FACTORLOOM_SIGNING_KEYS",
+    "FACTORLOOM_ENCRYPTION_KEYS",
+    "FACTORLOOM_OIDC_CLIENT_SECRET",
 )
 VENDOR_VARIABLE = re.compile(rf"{PREFIX}([A-Z0-9_]+)_(API_KEY|PRIVATE_KEY|BASE_URL|PLAN)")
 VENDOR_SECRETS = ("api_key", "private_key")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 # Requests a minute and client, where the API can be reached from other machines.
 RATE_LIMIT = 1_200
@@ -101,6 +105,15 @@ class Settings(BaseModel):
     api_trusted_proxies: tuple[str, ...] = ()
     api_metrics_host: str = "127.0.0.1"
     api_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    api_anonymous: bool = True
+    api_registration: bool = True
+    signing_keys: SecretStr | None = None
+    encryption_keys: SecretStr | None = None
+    oauth_clients: tuple[str, ...] = ("desktop=http://127.0.0.1/callback",)
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
     code_server_port: int = Field(default=4266, ge=1, le=65_535)
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+[^\s?#]*$")
     webhook_allow: tuple[str, ...] = ()
@@ -110,7 +123,13 @@ class Settings(BaseModel):
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
 
     @field_validator(
-        "webhook_allow", "live_symbols", "live_fallbacks", "api_cors_origins", "api_trusted_proxies", mode="before"
+        "webhook_allow",
+        "oauth_clients",
+        "live_symbols",
+        "live_fallbacks",
+        "api_cors_origins",
+        "api_trusted_proxies",
+        mode="before",
     )
     @classmethod
     def _split_list(cls, given: Any) -> Any:
@@ -123,6 +142,7 @@ class Settings(BaseModel):
             *self._source_problems(),
             *self._webhook_problems(),
             *self._mail_problems(),
+            *identity_problems(self),
             *self._port_problems(),
             *self._database_problems(),
             *self._api_problems(),
@@ -250,7 +270,8 @@ class Settings(BaseModel):
     @property
     def public_address(self) -> str:
         """Address under which people reach the API, without a slash at its end."""
-        host = f"[{self.api_host}]" if ":" in self.api_host else self.api_host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
         return (self.public_url or f"http://{host}:{self.api_port}").rstrip("/")
 
     @property

@@ -7,6 +7,7 @@ from litestar.handlers import BaseRouteHandler
 
 from api.database import Database
 from api.identity import api_keys
+from api.identity.bearers import Bearers
 from api.identity.errors import NotAllowed, TokenInvalid, Unauthenticated
 from api.identity.principal import OPEN, Access, Principal, nobody
 
@@ -16,14 +17,15 @@ class Gate:
 
     Parameters
     ----------
-    database
-        Where keys and people are looked up.
+    database, bearers
+        Where keys, and people by their tokens, are looked up.
     reads_market
         Whether market data are open to everybody.
     """
 
-    def __init__(self, database: Database, *, reads_market: bool = True) -> None:
+    def __init__(self, database: Database, bearers: Bearers, *, reads_market: bool) -> None:
         self._database = database
+        self._bearers = bearers
         self._nobody = nobody(reads_market=reads_market)
 
     async def admit(self, request: Request[Any, Any, Any], handler: BaseRouteHandler) -> str | None:
@@ -31,8 +33,9 @@ class Gate:
 
         Raises
         ------
-        Unauthenticated, TokenInvalid, NotAllowed
-            When it must be known who asks, when what they show does not hold, when they may not do this.
+        Unauthenticated, TokenInvalid, NotAllowed, IssuerUnreachable
+            When it must be known who asks, when what they show does not hold, when they may not do this, when the
+            issuer of a token cannot be asked for its keys.
         """
         access = access_of(handler)
         header = request.headers.get("authorization")
@@ -47,7 +50,9 @@ class Gate:
         scheme, _, credentials = header.partition(" ")
         if scheme.lower() != "bearer" or not credentials:
             raise TokenInvalid("its scheme is not Bearer")
-        return await api_keys.principal_of(self._database, credentials)
+        if credentials.startswith(api_keys.PREFIX):
+            return await api_keys.principal_of(self._database, credentials)
+        return await self._bearers.principal_of(credentials)
 
 
 def access_of(handler: BaseRouteHandler) -> Access:

@@ -37,6 +37,13 @@ class Principal(msgspec.Struct, frozen=True):
     kind: Kind
 
     @property
+    def owner_id(self) -> UUID:
+        """Whose rows they see, where the handler's scope has seen to it that it is known who asks."""
+        if self.user_id is None:
+            raise ValueError("principal: a handler of people's rows must be somebody's; got nobody. Give it a scope.")
+        return self.user_id
+
+    @property
     def actor(self) -> str:
         """Name of the principal in the audit log."""
         return str(self.user_id or "anonymous")

@@ -11,6 +11,7 @@ from warehouse.connect import connect, dagster_url, embedded_server, owner_url
 from warehouse.errors import ServerError
 from warehouse.inspection import OLDEST_VERSION, DatabaseFacts, help_for_roles, help_for_tables, inspect
 from warehouse.migrate import current_revision, newest_revision
+from warehouse.queries.audit import BROKEN_LINKS
 from warehouse.settings import Settings
 
 TOLERATED_SKEW = timedelta(seconds=5)
@@ -55,6 +56,8 @@ def warehouse(settings: Settings) -> Iterator[Finding]:
     yield _roles(facts)
     yield _revision(revision)
     yield _skew(facts)
+    if revision == newest_revision():
+        yield _audit(url)
 
 
 def dagster_storage(settings: Settings) -> Iterator[Finding]:
@@ -118,6 +121,17 @@ def _revision(revision: str | None) -> Finding:
         return fail("migrations", f"the schema is at {revision}, newer than the code's {wanted}", what_to_do)
     return fail("migrations", f"the schema is at {revision or 'no revision'}, the code wants {wanted}",
                 "Run `factorloom db upgrade`.")  # fmt: skip
+
+
+def _audit(url: str) -> Finding:
+    """Look whether a row of the audit log was changed, or rows were taken away."""
+    with connect(url) as connection:
+        broken = connection.execute(BROKEN_LINKS).fetchall()
+    if not broken:
+        return ok("audit log", "as it was written")
+    listed = ", ".join(str(audit_id) for (audit_id,) in broken[:5])
+    what_to_do = "Find out who had the database's own account; compare with a dump from before."
+    return fail("audit log", f"rows were changed, or some before them taken away: {listed}", what_to_do)
 
 
 def _skew(facts: DatabaseFacts) -> Finding:

@@ -27,3 +27,6 @@ insert into app.events (type, subject, payload, correlation_id, created_at) valu
     'price.updated', 'raw.daily_bars', '{"as_of_date": "2024-06-26", "n_symbols": 3}',
     '3f1c8a52-9a55-4cde-8a3f-0d6f6a2b1c77', '2024-06-27T11:00:00Z'
 );
+insert into app.api_keys (api_key_id, user_id, key_hash, scopes, label, created_at) values (
+    '5d41402abc4b', '00000000-0000-7000-8000-00000000a11c', 'h', '{read:market}', 'notebook', '2024-06-27T11:00:00Z'
+);

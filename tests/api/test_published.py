@@ -16,6 +16,7 @@ from warehouse.connect import connect
 from warehouse.cursor_key import cursor_key
 from warehouse.queries import published
 from warehouse.records.cursors import Signer
+from warehouse.settings import Settings
 
 LIQUIDITY = """
 create table factors.fct_liquidity (instrument_id text, as_of_date date, dollar_volume_21d double precision);
@@ -36,7 +37,7 @@ DATA_OF_HOT = ["/v1/rankings", "/v1/rankings?profile=aggressive", "/v1/signals/l
 
 def publish_in(database, home):
     with connect(database.url) as connection:
-        return asyncio.run(publish(connection, Signer(cursor_key(home)), NOW))
+        return asyncio.run(publish(connection, Signer(cursor_key(Settings(home=home))), NOW))
 
 
 @pytest.fixture

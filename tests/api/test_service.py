@@ -225,9 +225,9 @@ def test_a_malformed_host_is_a_problem(client):
 
 
 def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path):
-    key = cursor_key(tmp_path)
+    key = cursor_key(Settings(home=tmp_path))
     path = tmp_path / "keys" / CURSOR_KEY_FILE
-    assert cursor_key(tmp_path) == key
+    assert cursor_key(Settings(home=tmp_path)) == key
     assert len(key) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -235,7 +235,7 @@ def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path):
     for wrong in ("c0ffee", "no key"):
         path.write_text(wrong)
         with pytest.raises(SecretError, match="must hold what was written into it"):
-            cursor_key(tmp_path)
+            cursor_key(Settings(home=tmp_path))
 
 
 def test_the_docs_example_of_an_error_is_what_is_answered(client):

@@ -105,7 +105,21 @@ def test_a_service_reads_no_secret_that_it_is_not_given(compose: Compose):
 
 
 def test_the_api_is_not_given_the_owners_address(compose: Compose):
-    assert compose.services["api"].secrets == ["api_database_url"]
+    assert compose.services["api"].secrets == ["api_database_url", "signing_keys", "encryption_keys"]
+
+
+def test_the_api_is_given_the_keys_that_it_needs_beyond_this_machine_and_whoever_opens_what_it_encrypts(
+    compose: Compose, tmp_path: Path
+):
+    shutil.copy(ROOT / "deploy" / "make-secrets.sh", tmp_path)
+    subprocess.run([tmp_path / "make-secrets.sh"], check=True, capture_output=True)
+    given = {
+        name: value.replace("/run/secrets", str(tmp_path / "secrets"))
+        for name, value in compose.services["api"].environment.items()
+    }
+    assert read_settings(given, folder=tmp_path).listening_on("0.0.0.0").signing_keys is not None
+    variable = "FACTORLOOM_ENCRYPTION_KEYS_FILE"
+    assert compose.services["code-server"].environment[variable] == compose.services["api"].environment[variable]
 
 
 def test_the_secrets_are_made_once_and_only_their_maker_can_look_into_the_folder(compose: Compose, tmp_path: Path):

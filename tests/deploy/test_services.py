@@ -44,8 +44,8 @@ class Deployment:
             "dagster_database_url": self.server.url("dagster"),
             "api_database_url": self.server.url("factorloom").replace("postgres@", "factorloom_reader@", 1),
         }
-        for name, url in urls.items():
-            (self.folder / name).write_text(url)
+        for name, text in {**urls, "signing_keys": "1" * 64, "encryption_keys": "2" * 64}.items():
+            (self.folder / name).write_text(text)
 
     def environment(self, service: str) -> dict[str, str]:
         """The service's own variables, with the paths of a container led to our folder, and what the image sets."""

@@ -183,7 +183,13 @@ def test_a_missing_server_package_is_a_failure(settings, monkeypatch):
 
 def test_a_warehouse_in_good_order_has_nothing_to_do(installed):
     findings = list(databases.warehouse(installed))
-    assert [finding.subject for finding in findings] == ["PostgreSQL", "roles", "migrations", "clock of the database"]
+    assert [finding.subject for finding in findings] == [
+        "PostgreSQL",
+        "roles",
+        "migrations",
+        "clock of the database",
+        "audit log",
+    ]
     assert {finding.state for finding in findings} == {"ok"}
 
 
@@ -322,6 +328,19 @@ def test_settings_that_do_not_hold_are_the_only_findings(monkeypatch, tmp_path):
     findings = diagnose()
     assert [finding.subject for finding in findings] == ["Python", "settings", "settings"]
     assert findings[1].detail == "FACTORLOOM_TYPO is not a setting of Factorloom; see .env.example for those that are"
+
+
+def test_a_row_of_the_audit_log_that_was_changed_is_noticed(external):
+    assert of("audit log", databases.warehouse(external)).state == "ok"
+    with connect(external.database_url.get_secret_value(), autocommit=True) as connection:
+        for action in ("a", "b", "c"):
+            connection.execute("insert into app.audit (actor, action, target) values ('x', %s, 'y')", [action])
+        assert of("audit log", databases.warehouse(external)).state == "ok"
+        connection.execute("alter table app.audit disable trigger append_only")
+        connection.execute("delete from app.audit where action = 'b'")
+        (third,) = connection.execute("select audit_id from app.audit where action = 'c'").fetchone()
+    finding = of("audit log", databases.warehouse(external))
+    assert (finding.state, finding.detail.rpartition(": ")[2]) == ("fail", str(third))
 
 
 def test_the_whole_examination_of_a_new_machine_finds_nothing_wrong(settings, monkeypatch, tmp_path):

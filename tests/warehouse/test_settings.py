@@ -7,6 +7,8 @@ from warehouse.clock import clock_of, machine_clock
 from warehouse.errors import SettingsError
 from warehouse.settings import SECRETS, Settings, current_settings, read_settings, variables
 
+KEYS = {"FACTORLOOM_SIGNING_KEYS": "a" * 64, "FACTORLOOM_ENCRYPTION_KEYS": "b" * 64}
+
 
 @pytest.fixture
 def problems(tmp_path):
@@ -93,7 +95,7 @@ def test_a_folder_that_is_there_will_do(tmp_path):
 
 
 def test_webhooks_into_the_own_network_need_an_api_that_only_this_machine_reaches(problems):
-    found = problems({"FACTORLOOM_WEBHOOK_ALLOW": "10.0.0.5:80", "FACTORLOOM_API_HOST": "0.0.0.0"})
+    found = problems({"FACTORLOOM_WEBHOOK_ALLOW": "10.0.0.5:80", "FACTORLOOM_API_HOST": "0.0.0.0", **KEYS})
     assert found == [
         "FACTORLOOM_WEBHOOK_ALLOW may be set only while FACTORLOOM_API_HOST is a loopback address; got 0.0.0.0"
     ]
@@ -104,7 +106,48 @@ def test_an_address_given_later_is_held_to_the_same_rule(tmp_path):
     assert settings.listening_on("localhost").api_host == "localhost"
     with pytest.raises(SettingsError, match=r"only while FACTORLOOM_API_HOST is a loopback address; got 0\.0\.0\.0"):
         settings.listening_on("0.0.0.0")
-    assert read_settings({}, folder=tmp_path).listening_on("0.0.0.0").api_host == "0.0.0.0"
+    assert read_settings(KEYS, folder=tmp_path).listening_on("0.0.0.0").api_host == "0.0.0.0"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "api.example"])
+@pytest.mark.parametrize("missing", KEYS)
+def test_an_api_beyond_this_machine_needs_keys_that_were_set(tmp_path, host, missing):
+    given = {name: value for name, value in KEYS.items() if name != missing}
+    settings = read_settings(given, folder=tmp_path)
+    with pytest.raises(SettingsError, match=rf"{missing} must be set while FACTORLOOM_API_HOST is not a loopback"):
+        settings.listening_on(host)
+    for here in ("127.0.0.1", "localhost", "::1"):
+        assert settings.listening_on(here).api_host == here
+
+
+@pytest.mark.parametrize("keys", ["short", "A" * 64, "a" * 63, "a" * 64 + ",", f"{'a' * 64} {'b' * 64}"])
+def test_keys_that_are_none_are_refused_and_never_shown(problems, keys):
+    for name in KEYS:
+        (found,) = problems({name: keys})
+        assert found.startswith(f"{name} must be 64 hexadecimal digits")
+        assert keys not in found
+
+
+def test_another_issuer_is_asked_over_an_encrypted_line_and_for_something(problems):
+    some = {"FACTORLOOM_OIDC_CLIENT_ID": "factorloom"}
+    for address in ("http://login.example", "https://login.example?x=1", "https://user@login.example", "login.example"):
+        (found,) = problems({"FACTORLOOM_OIDC_ISSUER": address, **some})
+        assert found.startswith("FACTORLOOM_OIDC_ISSUER must be an https address")
+    assert problems({"FACTORLOOM_OIDC_ISSUER": "https://login.example"}) == [
+        "FACTORLOOM_OIDC_AUDIENCE or FACTORLOOM_OIDC_CLIENT_ID must be set when FACTORLOOM_OIDC_ISSUER is"
+    ]
+    assert problems(some) == ["FACTORLOOM_OIDC_ISSUER must be set when FACTORLOOM_OIDC_CLIENT_ID is"]
+    (found,) = problems({"FACTORLOOM_OIDC_ISSUER": "http://127.0.0.1:8000", **some})
+    assert found.startswith("FACTORLOOM_OIDC_ISSUER must be another issuer")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["desktop", "desktop=", "Desk=https://a.example/", "a=https://a.example/#f", "a=/cb", "a=https://*.example"],
+)
+def test_clients_name_whole_addresses(problems, entry):
+    (found,) = problems({"FACTORLOOM_OAUTH_CLIENTS": entry})
+    assert found.startswith("FACTORLOOM_OAUTH_CLIENTS must list name=address")
 
 
 @pytest.mark.parametrize("entry", ["127.0.0.1", ":80", "localhost:http"])
@@ -116,13 +159,16 @@ def test_an_allowed_receiver_is_host_and_port(problems, entry):
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_comes_from_a_file_and_the_environment_stays_as_it_is(tmp_path, name):
-    (tmp_path / "secret").write_text("postgresql://u:p@h/d\n")
+    text = {"FACTORLOOM_SMTP_URL": "smtp://u:p@mail.example:587", **KEYS}.get(name, "postgresql://u:p@h/d")
+    (tmp_path / "secret").write_text(f"{text}\n")
     given = {"DATABASE_URL": "postgresql://h/w", "DAGSTER_DATABASE_URL": "postgresql://h/d"}
+    if name == "FACTORLOOM_SMTP_URL":
+        given["FACTORLOOM_MAIL_FROM"] = "alerts@mail.example"
     given.pop(name, None)
     given[f"{name}_FILE"] = str(tmp_path / "secret")
     settings = read_settings(given, folder=tmp_path)
     secret = getattr(settings, variables()[name])
-    assert secret.get_secret_value() == "postgresql://u:p@h/d"
+    assert secret.get_secret_value() == text
     assert name not in given
     assert read_settings(given, folder=tmp_path) == settings
 

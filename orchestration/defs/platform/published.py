@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 from collections.abc import Mapping
-from pathlib import Path
 
 import dagster as dg
 import psycopg
@@ -33,7 +32,7 @@ from warehouse.records.events import TOP_SYMBOLS
 )  # fmt: skip
 def published_documents(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per hot answer of the API and version of its data: the newest two of each, ready to be sent."""
-    signer = Signer(cursor_key(Path(market_data.installation.settings.home)))
+    signer = Signer(cursor_key(market_data.installation.settings))
     with warehouse.connection() as connection:
         # Versions and rows of one moment: a document never says one version and holds another.
         connection.execute("set transaction isolation level repeatable read")
