@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from warehouse.queries.channels import Channel
 from warehouse.queries.deliveries import Delivery
@@ -13,7 +13,7 @@ STATE_STYLES = {"done": "green", "dead": "red", "cancelled": "dim", "pending": "
 
 def channels_table(channels: Iterable[Channel]) -> Table:
     """Return a line per channel."""
-    table = Table("channel", "kind", "address", "events", "state")
+    table = Table(Column("channel", no_wrap=True), "kind", "address", "events", "state")
     for channel in channels:
         table.add_row(
             str(channel.channel_id), channel.kind, channel.address, " ".join(channel.event_types), state_of(channel)
@@ -34,7 +34,7 @@ def state_of(channel: Channel) -> str:
 
 def deliveries_table(deliveries: Iterable[Delivery]) -> Table:
     """Return a line per delivery."""
-    table = Table("made", "delivery", "to", "what", "state", "tries", "last answer")
+    table = Table("made", Column("delivery", no_wrap=True), "to", "what", "state", "tries", "last answer")
     for delivery in deliveries:
         style = STATE_STYLES.get(delivery.state, "")
         table.add_row(

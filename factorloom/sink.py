@@ -63,7 +63,9 @@ def run(settings: Settings, connection: psycopg.Connection, *, port: int, consol
     secrets = read_secrets(connection, channel_id, keys=keys)
     with stop_signals() as stop, receiving(port, secrets, clock, lambda arrival: show(console, arrival, clock())):
         connection.commit()  # from here on a new channel is asked whether it wants messages
-        console.print(f"Receiving at http://{address}/ what goes to channel {channel_id}. Ctrl-C ends it.")
+        console.print(
+            f"Receiving at http://{address}/ what goes to channel {channel_id}. Ctrl-C ends it.", soft_wrap=True
+        )
         stop.event.wait()
 
 
