@@ -10,9 +10,11 @@ import pandas as pd
 import psutil
 import psycopg
 import pyarrow as pa
+from pydantic import PrivateAttr
 from upath import UPath
 
 from orchestration.installation import Installation, current_installation
+from orchestration.tracing import RunTrace, statement, trace_of
 from warehouse.arrow import arrow_connection, read_arrow
 from warehouse.connect import connect, writer_url
 from warehouse.merge import MergeResult, Rows, Window, merge
@@ -24,10 +26,19 @@ PROCESS_STARTED_TAG = "factorloom/process_started_at"
 class Warehouse(dg.ConfigurableResource["Warehouse"]):
     """The PostgreSQL that keeps everything, reached as `factorloom_writer`; at DATABASE_URL, else embedded."""
 
+    _trace: RunTrace | None = PrivateAttr(default=None)
+
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Leave a mark of this process on the run: a later start can tell whether the run is dead."""
-        if context.run_id and context.instance and context.instance.has_run(context.run_id):
-            context.instance.add_run_tags(context.run_id, process_tags())
+        run = context.run
+        if run and context.instance and context.instance.has_run(run.run_id):
+            context.instance.add_run_tags(run.run_id, process_tags())
+            self._trace = trace_of(run.run_id, run.job_name)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """End the trace of the run."""
+        if self._trace is not None:
+            self._trace.end()
 
     @property
     def url(self) -> str:
@@ -36,7 +47,8 @@ class Warehouse(dg.ConfigurableResource["Warehouse"]):
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Read the answer of a query; parameters are `$1`, `$2`, ..."""
-        return read_arrow(self.url, sql, parameters)
+        with statement("query", sql):
+            return read_arrow(self.url, sql, parameters)
 
     def read_frame(self, sql: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
         """Read the answer of a query as a frame; dates are datetime64, text is Arrow-backed."""
@@ -45,7 +57,7 @@ class Warehouse(dg.ConfigurableResource["Warehouse"]):
 
     def merge(self, table: str, rows: "Rows | pd.DataFrame", *, window: Window | None = None) -> MergeResult:
         """Merge rows into a table in a transaction of its own."""
-        with self.transaction() as connection:
+        with statement("merge", table), self.transaction() as connection:
             return merge(connection, table, as_arrow(rows), window=window)
 
     @contextmanager

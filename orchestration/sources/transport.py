@@ -12,12 +12,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import msgspec
 import tenacity
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
 
 from orchestration.sources.answers import Answer, Verdict, by_status, next_minute
 from orchestration.sources.credentials import (
@@ -47,6 +50,9 @@ USER_AGENT = "Factorloom/0.1"
 # So many answers of each worker wait for whoever takes them: while rows are judged the vendor is not idle.
 ANSWERS_AHEAD = 4
 _PORTS = {"https": 443, "http": 80}
+
+
+_tracer = trace.get_tracer("factorloom.vendors")
 
 
 class Vendor(NamedTuple):
@@ -176,7 +182,8 @@ class Transport:
         pool = ThreadPoolExecutor(self._limits.n_workers, thread_name_prefix=self.vendor.name)
         try:
             for call in calls:
-                waiting.append((call, pool.submit(self.fetch, call)))
+                # Each worker asks on behalf of whoever iterates, also in its traces.
+                waiting.append((call, pool.submit(copy_context().run, self.fetch, call)))
                 if len(waiting) > ANSWERS_AHEAD * self._limits.n_workers:
                     yield _outcome(*waiting.popleft())
             while waiting:
@@ -196,7 +203,7 @@ class Transport:
         host = urlsplit(url).netloc
         self._await_leave(host, shown, call.cost)
         try:
-            answer = self._send(url, shown, call)
+            answer = self._traced(host, url, shown, call)
             decoded = self._read(answer, shown, call)
         except VendorError as error:
             self._record(host, error)
@@ -238,6 +245,25 @@ class Transport:
                 raise VendorOverBudget(name, shown, kind=kind, retry_at=retry_at, got="the budget is used up")
             self._time.sleep(pause)
             waited += pause
+
+    def _traced(self, host: str, url: str, shown: str, call: Call[T]) -> Answer:
+        """Send, as a span of the run that asks; what is told of the address carries no secret."""
+        attributes = {"http.request.method": call.method, "server.address": host, "url.full": shown.split(" ", 1)[-1]}
+        # Errors are told by class alone, as everywhere here.
+        with _tracer.start_as_current_span(
+            self.vendor.name,
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                answer = self._send(url, shown, call)
+            except VendorError as error:
+                span.set_status(StatusCode.ERROR, type(error).__name__)
+                raise
+            span.set_attribute("http.response.status_code", answer.status)
+            return answer
 
     def _send(self, url: str, shown: str, call: Call[T]) -> Answer:
         credential = self.vendor.credential
