@@ -57,6 +57,9 @@ faults: dev ## Kill pipelines at 20 random moments, and worker, database and rec
 	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/pipeline/test_killed_runs.py
 	FACTORLOOM_TEST_DELIVERIES=2000 $(BIN)/python -m pytest -q -s tests/orchestration/test_delivery_faults.py
 
+soak: dev ## Ask the API at a constant rate for half an hour: SOAK_SECONDS, SOAK_RATE
+	$(BIN)/python -m benchmarks.soak
+
 bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.vendors
@@ -80,4 +83,4 @@ clean: ## Remove what this installation has stored (asks first)
 	@read -p "Remove .factorloom with everything in it? [y/N] " answer; \
 	if [ "$$answer" = y ]; then $(BIN)/factorloom db stop; rm -rf .factorloom; fi
 
-.PHONY: help install dev run up doctor check test test-fast faults bench format manifest lock clean
+.PHONY: help install dev run up doctor check test test-fast faults soak bench format manifest lock clean
