@@ -161,6 +161,9 @@ declare
     factor text;
 begin
     create table factors.fct_factor_exposures (
+        instrument_id text, as_of_date date, primary key (instrument_id, as_of_date)
+    );
+    create table factors.fct_factor_values (
         instrument_id text, as_of_date date, sector text, primary key (instrument_id, as_of_date)
     );
     foreach factor in array array[
@@ -170,16 +173,17 @@ begin
         'sales_to_price', 'free_cash_flow_to_price', 'dividend_yield', 'return_on_equity', 'gross_profitability',
         'profit_margin', 'accruals', 'debt_to_equity', 'revenue_growth_1y', 'earnings_growth_1y', 'revenue_growth_5y'
     ] loop
-        execute format('alter table factors.fct_factor_exposures add %I double precision, add %I real, add %I real',
-            factor, factor || '_z', factor || '_rank');
+        execute format('alter table factors.fct_factor_values add %I double precision', factor);
+        execute format('alter table factors.fct_factor_exposures add %I real, add %I real', factor || '_z', factor || '_rank');
     end loop;
 end
 $$;
-insert into factors.fct_factor_exposures
-(instrument_id, as_of_date, momentum_252d_21d, momentum_252d_21d_z, momentum_252d_21d_rank, dollar_volume_21d)
-values
-('i_acme', '2024-06-25', 0.25, 0.5, 0.75, 900), ('i_acme', '2024-06-26', 0.5, 1.5, 1, 1000),
-('i_zeta', '2024-06-26', 0.125, -0.5, 0.5, 2000), ('i_gone', '2024-06-26', null, null, null, 9000);
+insert into factors.fct_factor_values (instrument_id, as_of_date, momentum_252d_21d, dollar_volume_21d) values
+('i_acme', '2024-06-25', 0.25, 900), ('i_acme', '2024-06-26', 0.5, 1000), ('i_zeta', '2024-06-26', 0.125, 2000),
+('i_gone', '2024-06-26', null, 9000);
+insert into factors.fct_factor_exposures (instrument_id, as_of_date, momentum_252d_21d_z, momentum_252d_21d_rank) values
+('i_acme', '2024-06-25', 0.5, 0.75), ('i_acme', '2024-06-26', 1.5, 1), ('i_zeta', '2024-06-26', -0.5, 0.5),
+('i_gone', '2024-06-26', null, null);
 
 insert into research.signals
 (model_id, as_of_date, instrument_id, model_version_id, expected_return_22d, probability_up, confidence, rank, signal,

@@ -13,7 +13,7 @@ from warehouse.queries.reader import Reader
 DATASETS = ("factors.fct_factor_exposures", "marts.dim_instruments")
 
 _FRACTION, _PER_YEAR, _RATIO = "fraction", "fraction per year", "ratio"
-# Each factor of factors.fct_factor_exposures with its group and the unit of its value.
+# Each factor of factors.fct_factor_values with its group and the unit of its value; fct_factor_exposures has the rest.
 FACTORS: Mapping[str, tuple[str, str]] = {
     "momentum_252d_21d": ("momentum", _FRACTION),
     "momentum_126d_21d": ("momentum", _FRACTION),
@@ -44,7 +44,7 @@ FACTORS: Mapping[str, tuple[str, str]] = {
 }
 
 _VALUES = ",\n".join(
-    f"('{name}', '{group}', newest.{name}::float8, newest.{name}_z::float8, newest.{name}_rank::float8, '{unit}')"
+    f"('{name}', '{group}', v.{name}::float8, newest.{name}_z::float8, newest.{name}_rank::float8, '{unit}')"
     for name, (group, unit) in FACTORS.items()
 )
 
@@ -59,6 +59,7 @@ with newest as (
 
 select newest.as_of_date, f.factor, f.factor_group, f.value, f.z, f.rank, f.unit
 from newest
+left join factors.fct_factor_values as v on newest.instrument_id = v.instrument_id and newest.as_of_date = v.as_of_date
 cross join lateral (
     values
 {_VALUES}
