@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 from api import description, presentation, problems
 from api.cors import Cors
 from api.cursors import Cursors
+from api.dashboard.pages import Site
 from api.database import Database
 from api.errors import ApiProblem
 from api.following import Wake
@@ -33,6 +34,7 @@ from api.routes import (
     auth,
     backtests,
     blackscholes,
+    dashboard,
     datasets,
     deliveries,
     diagnostics,
@@ -65,6 +67,7 @@ from api.routes import problems as problem_pages
 from api.streams import Streams
 from api.tickers import provide_instrument
 from api.versions import Versions
+from warehouse import traces
 from warehouse.clock import Clock, clock_of
 from warehouse.connect import api_url, read_url
 from warehouse.cursor_key import cursor_key
@@ -155,6 +158,7 @@ UNVERSIONED = [
     docs.docs,
     docs.docs_asset,
     docs.openapi,
+    dashboard.ROUTER,
     mail.ask_to_confirm,
     mail.confirm,
     mail.ask_to_unsubscribe,
@@ -166,6 +170,7 @@ UNVERSIONED = [
 # Made once and handed to every handler that asks for it by name.
 SHARED = (
     "reader",
+    "site",
     "database",
     "cursors",
     "watch",
@@ -224,6 +229,11 @@ def create_app(
             await door.close()
 
     @asynccontextmanager
+    async def traced(_: Litestar) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(traces.flush)
+
+    @asynccontextmanager
     async def measured(_: Litestar) -> AsyncIterator[None]:
         if settings.api_metrics_port is None:
             yield
@@ -240,7 +250,7 @@ def create_app(
         routes(),
         openapi_config=None,
         logging_config=None,
-        lifespan=[connected, measured],
+        lifespan=[traced, connected, measured],
         before_request=examine(
             identity.gate,
             description.query_parameters(schema),
@@ -252,6 +262,7 @@ def create_app(
             limiter,
         ),
         dependencies=dependencies(
+            site=Site(settings.source),
             reader=reader,
             database=database,
             cursors=cursors,

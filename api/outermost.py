@@ -208,7 +208,8 @@ class _Answer:
             (b"server-timing", timing.encode()),
             (b"x-process-time", f"{elapsed:.6f}".encode()),
             *SECURITY_HEADERS,
-            CONTENT_SECURITY_POLICY,
+            # A 304 would put this one in the place of the policy that the page came with.
+            *([CONTENT_SECURITY_POLICY] if self.status != 304 else []),
             *([STRICT_TRANSPORT_SECURITY] if self._scope["scheme"] == "https" else []),
             *([(b"connection", b"close")] if self.status in _CLOSING else []),
             *self._rates(),

@@ -82,7 +82,14 @@ def examine(
         now.cache_control = handler.opt["cache_control"]
         period = freshness.period() if now.cache_control == LIVE else ""
         asked_texts = (text for pair in asked for text in pair)
-        tag = content_hash(revision, version, now.question.path, *asked_texts, now.presentation.format, period)
+        tag = content_hash(
+            handler.opt.get("revision", revision),
+            version,
+            now.question.path,
+            *asked_texts,
+            now.presentation.format,
+            period,
+        )
         now.etag = f'"{tag}"'
         if held := {now.etag, brotli_tag(now.etag)} & set(_TAG.findall(request.headers.get("if-none-match", ""))):
             now.etag = held.pop()

@@ -1,10 +1,10 @@
 """GET /: what this is and where to go."""
 
-from html import escape
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response
+from litestar.response import Redirect
 from msgspec import Meta
 
 from api import operations
@@ -23,6 +23,7 @@ WELCOME = Welcome(
     "Factorloom",
     "Equity research data: prices, point-in-time statements, indicators, rankings and backtests. Read-only.",
     {
+        "pages": "/ui/rankings",
         "documentation": "/docs",
         "openapi": "/openapi.json",
         "ready": "/readyz",
@@ -36,22 +37,11 @@ WELCOME = Welcome(
         "problems": "/problems",
     },
 )
-_ITEMS = "".join(
-    f'<li><a href="{escape(path)}">{escape(what)}</a> <code>{escape(path)}</code></li>'
-    for what, path in WELCOME.links.items()
-)
-PAGE = f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{WELCOME.name}</title>
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"></head>
-<body><h1>{WELCOME.name}</h1><p>{WELCOME.description}</p><ul>{_ITEMS}</ul></body>
-</html>
-"""
 
 
 @operations.read("/", operation_id="welcome", summary="What this is", tag="Service", scope=OPEN, example=WELCOME)
-async def welcome(request: Request[Any, Any, Any]) -> Response[Welcome]:
-    """Name, purpose and links; a small page for a browser."""
+async def welcome(request: Request[Any, Any, Any]) -> Response[Welcome] | Redirect:
+    """Name, purpose and links; a browser is led to the pages."""
     if "text/html" in request.headers.get("accept", ""):
-        return Response(PAGE, media_type="text/html", headers={"Vary": "Accept"})  # type: ignore[arg-type]
+        return Redirect("/ui/rankings", status_code=303, headers={"Vary": "Accept"})
     return Response(WELCOME, headers={"Vary": "Accept"})
