@@ -57,6 +57,18 @@ def test_the_key_file_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert [(path.name, path.stat().st_mode & 0o777) for path in folder.iterdir()] == [("webhook_secrets", 0o600)]
 
 
+def test_keys_of_the_settings_encrypt_and_the_file_of_before_still_opens_what_it_sealed(tmp_path: Path) -> None:
+    before = settings_of(tmp_path / "home")
+    sealed = webhook_keys(before).seal("x", bound_to="r")
+    given = SecretStr(f"{'a' * 64},{'b' * 64}")
+    ring = webhook_keys(before.model_copy(update={"encryption_keys": given}))
+    assert ring.open(sealed, bound_to="r") == "x"
+    # Another machine with the same settings and no such file opens what is sealed from now on.
+    elsewhere = webhook_keys(Settings(home=tmp_path / "other", encryption_keys=given))
+    assert elsewhere.open(ring.seal("y", bound_to="r"), bound_to="r") == "y"
+    assert not (tmp_path / "other").exists()
+
+
 def test_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     with ThreadPoolExecutor(8) as pool:

@@ -1,5 +1,6 @@
 """Access tokens: those that hold, and a corpus of those that must not (RFC 8725, RFC 9068)."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -10,8 +11,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import SecretStr
 
+from api.identity.bearers import OWN_LIFETIME
+from api.identity.errors import TokenInvalid
+from api.identity.signing import SigningKeys, signing_keys
+from api.identity.tokens import ACCESS_TYPES, Rules, issue, verified
 from tests.api.conftest import BOB, NOW
+from warehouse.owner_files import SecretError
+from warehouse.settings import Settings
 
 ISSUER = "http://127.0.0.1:8000"
 SECONDS = int(NOW.timestamp())
@@ -207,6 +215,36 @@ def test_our_tokens_are_those_that_the_standards_describe(installation):
     # RFC 7638: the id of a key is the hash of its required members, in order, without spaces.
     thumb = f'{{"crv":"Ed25519","kty":"OKP","x":"{key["x"]}"}}'
     assert key["kid"] == encoded(hashlib.sha256(thumb.encode()).digest())
+
+
+def test_after_a_rotation_the_new_key_signs_and_the_old_one_verifies_until_it_is_taken_out():
+    old, new = b"\x01" * 32, b"\x02" * 32
+    rules = Rules(ISSUER, ISSUER, ACCESS_TYPES, OWN_LIFETIME)
+
+    def issued(keys):
+        return issue(keys, issuer=ISSUER, user_id=uuid4(), client_id="c", scopes=frozenset(), now=NOW).text
+
+    def is_good(token, keys):
+        try:
+            asyncio.run(verified(token, keys, rules, lambda: NOW))
+        except TokenInvalid:
+            return False
+        return True
+
+    before, during, after = (SigningKeys(seeds) for seeds in ([old], [new, old], [new]))
+    assert [is_good(issued(before), keys) for keys in (before, during, after)] == [True, True, False]
+    assert [is_good(issued(during), keys) for keys in (before, during, after)] == [False, True, True]
+    assert len(during.published()["keys"]) == 2
+
+
+def test_keys_of_the_settings_go_before_those_of_the_home(tmp_path):
+    own = signing_keys(Settings(home=tmp_path))
+    given = signing_keys(Settings(home=tmp_path, signing_keys=SecretStr(f"{'a' * 64},{'b' * 64}")))
+    assert own.key_id == signing_keys(Settings(home=tmp_path)).key_id
+    assert given.key_id == SigningKeys([bytes.fromhex("a" * 64)]).key_id
+    (tmp_path / "keys" / "signing_keys").write_text("no key")
+    with pytest.raises(SecretError, match="must hold what was written into it"):
+        signing_keys(Settings(home=tmp_path))
 
 
 def test_a_token_ends_when_it_says(installation):
