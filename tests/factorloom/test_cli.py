@@ -1,6 +1,7 @@
 """The console script as people call it: in a process of its own."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -127,6 +128,38 @@ def test_a_dump_comes_back(call, tmp_path):
     assert (refused.returncode, "Add --clean" in refused.stderr) == (1, True)
     assert call("db", "restore", "--clean", str(copy)).stdout == f"Restored {copy}.\n"
     assert call("db", "psql", "-At", "-c", "select version from app.dataset_versions").stdout == "before\n"
+
+
+def test_a_channel_is_connected_shown_and_switched_off(call):
+    made = call("alerts", "connect", "webhook", "https://example.com/hook", "--events", "alert.triggered")
+    assert made.returncode == 0, made.stderr
+    [channel_id] = re.findall(r"Channel (\S+) waits for its receiver to confirm", made.stdout)
+    assert "whsec_" in made.stdout
+    shown = call("alerts", "channels").stdout
+    assert channel_id in shown
+    assert "waits for its receiver to confirm" in shown
+    assert "pending" in call("alerts", "deliveries").stdout
+    assert call("alerts", "disconnect", channel_id).stdout == "Switched off.\n"
+    assert "off: its owner switched it off" in call("alerts", "channels").stdout
+    for refused, why in (
+        (("alerts", "connect", "webhook", "http://127.0.0.1:9000/"), "https on port 443"),
+        (("alerts", "replay"), "an id, --since or --channel must say what is sent again"),
+    ):
+        answer = call(*refused)
+        assert answer.returncode == 1
+        assert why in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+def test_the_worker_watches_the_outbox_until_a_signal(home, tmp_path):
+    environment = {**os.environ, "FACTORLOOM_HOME": str(home)}
+    worker = subprocess.Popen([FACTORLOOM, "deliver"], env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "watching the outbox\n"
+    worker.send_signal(signal.SIGTERM)
+    rest, _ = worker.communicate(timeout=60)
+    assert rest.startswith("left the outbox: tried 0")
+    assert worker.returncode == 0
 
 
 def test_the_doctor_shows_a_table_and_fails_when_something_does(call):

@@ -17,6 +17,7 @@ from tests.orchestration.outboxes import KEYS, Outbox
 from warehouse.queries import channels
 from warehouse.queries.channels import NewChannel, create_channel, read_channels, rotate_secret, send_test
 from warehouse.queries.deliveries import next_due_at, read_counts, read_deliveries, read_overdue, replay
+from warehouse.queries.platform import DELETE_OLD_EVENTS
 from warehouse.secrets import LOCAL_OWNER_ID
 
 OTHER_ID = "00000000-0000-7000-8000-000000000002"
@@ -271,3 +272,14 @@ def test_dead_letters_are_listed_and_sent_again_one_or_all_since_a_day(outbox: O
     assert replay(outbox.connection, now=outbox.clock(), delivery_id=listed[0].delivery_id, states=["done"]) == 1
     outbox.deliver()
     assert outbox.receiver.ids.count(str(listed[0].delivery_id)) == 2
+
+
+def test_what_leaves_the_log_takes_its_deliveries_along(outbox: Outbox) -> None:
+    outbox.put()
+    outbox.deliver()
+    outbox.clock.pass_(days=31)
+    outbox.put()
+    before = outbox.clock() - dt.timedelta(days=30)
+    outbox.connection.execute(DELETE_OLD_EVENTS, {"before": before})
+    assert outbox.rows("state") == [("pending",)]
+    assert outbox.connection.execute("select count(*) from app.delivery_attempts").fetchone() == (0,)
