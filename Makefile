@@ -55,6 +55,7 @@ test-fast: dev ## The tests that need neither a daemon nor a whole pipeline
 
 faults: dev ## Kill pipelines at 20 random moments, and worker, database and receiver of 2,000 alerts at 66
 	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/pipeline/test_killed_runs.py
+	FACTORLOOM_TEST_SERVICE_KILLS=20 $(BIN)/python -m pytest -q -s tests/factorloom/test_killed_services.py
 	FACTORLOOM_TEST_DELIVERIES=2000 $(BIN)/python -m pytest -q -s tests/orchestration/test_delivery_faults.py
 
 soak: dev ## Ask the API at a constant rate for half an hour: SOAK_SECONDS, SOAK_RATE
