@@ -148,7 +148,7 @@ VERSIONED = [
     api_keys.list_api_keys,
     api_keys.revoke_api_key,
 ]
-UNVERSIONED = [
+UNVERSIONED: list[ControllerRouterHandler] = [
     root.welcome,
     health.livez,
     health.readyz,
