@@ -15,8 +15,8 @@ from orchestration.defs.rankings.intraday import intraday
 from orchestration.installation import current_installation
 from orchestration.resources import MarketData, Warehouse
 from orchestration.retention import delete_compute_logs, delete_runs, runs_to_delete
+from warehouse.queries import idempotency, refreshes
 from warehouse.queries import platform as queries
-from warehouse.queries import refreshes
 
 # Beyond it no vendor's answer counts as fresh: see FACTORLOOM_HISTORY_TTL_HOURS.
 LONGEST_FRESH = dt.timedelta(hours=168)
@@ -32,6 +32,7 @@ class RetentionConfig(dg.Config):
     keep_intraday_runs_days: int = Field(default=3, ge=1, description="Runs of the job intraday: one each minute.")
     keep_quotes_days: int = Field(default=30, ge=1, description="Intraday quotes and intraday rankings.")
     keep_events_days: int = Field(default=30, ge=1, description="Rows of app.events.")
+    keep_answers_days: int = Field(default=7, ge=1, description="Answers kept for their Idempotency-Key.")
     keep_logs_days: int = Field(default=14, ge=1, description="What steps have printed.")
     dry_run: bool = Field(default=False, description="Count what would go, delete nothing.")
 
@@ -63,6 +64,8 @@ def delete_old(
             connection.execute(refreshes.DELETE_OLD, {"before": now - LONGEST_FRESH})
             events_before = now - dt.timedelta(days=config.keep_events_days)
             counts["events"] = connection.execute(queries.DELETE_OLD_EVENTS, {"before": events_before}).rowcount
+            answers_before = now - dt.timedelta(days=config.keep_answers_days)
+            counts["answers"] = connection.execute(idempotency.DELETE_OLD, {"before": answers_before}).rowcount
     context.add_output_metadata(counts)
 
 
