@@ -56,6 +56,7 @@ test-fast: dev ## The tests that need neither a daemon nor a whole pipeline
 faults: dev ## Kill pipelines at 20 random moments, and worker, database and receiver of 2,000 alerts at 66
 	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/pipeline/test_killed_runs.py
 	FACTORLOOM_TEST_SERVICE_KILLS=20 $(BIN)/python -m pytest -q -s tests/factorloom/test_killed_services.py
+	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/api/test_kills.py
 	FACTORLOOM_TEST_DELIVERIES=2000 $(BIN)/python -m pytest -q -s tests/orchestration/test_delivery_faults.py
 
 soak: dev ## Ask the API at a constant rate for half an hour: SOAK_SECONDS, SOAK_RATE
@@ -65,6 +66,7 @@ bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.vendors
 	$(BIN)/python -m benchmarks.deliveries
+	$(BIN)/python -m benchmarks.writes
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.quant $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python -m benchmarks.pipeline
