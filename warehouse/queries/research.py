@@ -75,12 +75,24 @@ where valid_to_date >= $1 and valid_from_date <= $2
 order by model_id, valid_from_date
 """
 
+PARAMETER_CHOICES = """
+select model_id, valid_from_date, parameters::text from research.parameter_choices order by model_id, valid_from_date
+"""
+
 FIRST_FORECAST_DATE = """
 select min(as_of_date) as as_of_date from research.forecasts
 """
 
 SECTORS = """
 select instrument_id, ticker, name, sector from marts.dim_instruments
+"""
+
+
+# The day from which on rankings keep their reasons.
+FORGET_REASONS_BEFORE = """
+update research.rankings
+set reasons = '{}', reason_features = '{}', reason_sizes = '{}'
+where as_of_date < %s and reasons <> '{}'
 """
 
 

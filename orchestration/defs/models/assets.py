@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, cast
 
 import dagster as dg
 import numpy as np
@@ -12,6 +14,7 @@ from models.artifacts import load, save
 from models.provenance import code_version
 from models.registry import Registry, load_registry
 from models.training import TrainedVersion, forecast, train_folds
+from models.tuning import with_parameters
 from models.walk_forward import Fold, next_quarter_start
 from orchestration.automation import FOLLOW_INPUTS, TRAIN_ONCE_A_QUARTER
 from orchestration.defs.indicators.assets import indicators
@@ -61,10 +64,12 @@ def model_versions(
     sets = {entry.features for entry in registry.enabled}
     features = read_features(warehouse, sets, sorted({day for fold in every for day in fold.train_dates}))
     labels = read_labels(warehouse, sessions, cast(pd.MultiIndex, features.index))["label_rank"]
+    choices = warehouse.read(queries.PARAMETER_CHOICES).to_pylist()
     rows = [
         _version_row(trained, artifacts)
         for model_id, own in folds_by_model.items()
-        for trained in train_folds(registry, model_id, own, features, labels, n_workers=installation.settings.threads)
+        for chosen, some in by_choice(registry, choices, model_id, own)
+        for trained in train_folds(chosen, model_id, some, features, labels, n_workers=installation.settings.threads)
     ]
     # A quarter has one version of each forecaster, and one more that drift asked for: one that learnt from rows that
     # have changed since makes room.
@@ -137,6 +142,26 @@ def _with_retrainings(
         if row["model_id"] in by_model:
             by_model[row["model_id"]] += folds_from(sessions, start, end=next_quarter_start(start))
     return by_model
+
+
+def by_choice(
+    registry: Registry, choices: Sequence[Mapping[str, Any]], model_id: str, folds: Sequence[Fold]
+) -> Iterator[tuple[Registry, list[Fold]]]:
+    """Give the folds of a forecaster with the parameters that count for them: those chosen last before each begins.
+
+    Parameters
+    ----------
+    choices
+        Rows of research.parameter_choices, oldest first: model_id, valid_from_date, parameters (JSON text).
+    """
+    own = [choice for choice in choices if choice["model_id"] == model_id]
+
+    def chosen_for(fold: Fold) -> int:
+        return sum(choice["valid_from_date"] <= fold.valid_from_date for choice in own)
+
+    for n_known, some in groupby(sorted(folds, key=lambda fold: fold.valid_from_date), key=chosen_for):
+        parameters = json.loads(own[n_known - 1]["parameters"]) if n_known else {}
+        yield with_parameters(registry, model_id, parameters), list(some)
 
 
 def _version_row(trained: TrainedVersion, artifacts: Artifacts) -> dict[str, object]:

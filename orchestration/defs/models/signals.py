@@ -2,14 +2,13 @@
 
 import datetime as dt
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from models.artifacts import load
 from models.ensemble import ENSEMBLE, Calibration, calibrate, combine, model_signals, model_weights
 from models.explanations import strongest_reasons
 from models.labels import LABEL_SESSIONS
@@ -19,19 +18,14 @@ from orchestration.code_versions import code_version_of
 from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.models.assets import EXPOSURES, GROUP, PRICES, forecasts
 from orchestration.defs.models.evaluation import evaluation_days
-from orchestration.defs.models.panels import read_features
 from orchestration.defs.models.skill import as_evaluation
+from orchestration.explaining import KEPT_SESSIONS, explain, with_lists
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import Artifacts, MarketData, Warehouse
 from warehouse.merge import Window, merge
 from warehouse.queries import research as queries
 
-# Older ones can be computed again from research.forecasts, which keeps every day.
-KEPT_SESSIONS = 22
-REASONS = {
-    "reasons": pa.list_(pa.string()), "reason_features": pa.list_(pa.string()), "reason_sizes": pa.list_(pa.float64()),
-}  # fmt: skip
 KEY = ["model_id", "as_of_date", "instrument_id"]
 
 
@@ -60,7 +54,7 @@ def signals(
         if len(own):
             parts.append(_signals_of(own, registry, _known(track, sessions, day)))
     rows = pd.concat(parts, ignore_index=True)
-    explained = _reasons(warehouse, artifacts, registry, days)
+    explained = explain(warehouse, artifacts, registry, days, models={entry.id for entry in registry.enabled})
     window = Window(
         "as_of_date", sessions[0], last, f"t.as_of_date < date '{kept_from}' or t.as_of_date >= date '{days[0]}'"
     )
@@ -109,41 +103,13 @@ def _signals_of(made: pd.DataFrame, registry: Registry, known: pd.DataFrame) -> 
     return rows.assign(as_of_date=made["as_of_date"].iloc[0])
 
 
-def _reasons(warehouse: Warehouse, artifacts: Artifacts, registry: Registry, days: Sequence[dt.date]) -> pd.DataFrame:
-    """The strongest reasons of each forecast, by its key."""
-    enabled = {entry.id: entry.features for entry in registry.enabled}
-    versions = [
-        row
-        for row in warehouse.read(queries.VERSIONS_BETWEEN, [days[0], days[-1]]).to_pylist()
-        if row["model_id"] in enabled
-    ]
-    features = read_features(warehouse, {enabled[row["model_id"]] for row in versions}, days)
-    dates = features.index.get_level_values("as_of_date")
-    parts = []
-    for row in versions:
-        own = features[(dates >= pd.Timestamp(row["valid_from_date"])) & (dates <= pd.Timestamp(row["valid_to_date"]))]
-        trained = load(artifacts.read(row["artifact_uri"]))
-        found = strongest_reasons(trained.forecaster, own[list(trained.version.features)])
-        lists = {"reason_features": found.features, "reason_sizes": found.sizes, "words": found.words}
-        keys = own.index.to_frame(index=False).assign(model_id=row["model_id"])
-        parts.append(keys.join(pd.DataFrame(lists, dtype=object)))
-    return pd.concat(parts, ignore_index=True)
-
-
 def _as_arrow(rows: pd.DataFrame, explained: pd.DataFrame) -> pa.Table:
     """Put the reasons beside the signals; the ensemble has brought its own."""
-    joined = rows.merge(explained, on=KEY, how="left")
-    lists: Mapping[str, pd.Series] = {
-        "reasons": joined["words"].where(joined["model_id"] != ENSEMBLE, joined.get("reasons")),
-        "reason_features": joined["reason_features"],
-        "reason_sizes": joined["reason_sizes"],
-    }
+    joined = rows.merge(explained, on=KEY, how="left", suffixes=("_of_ensemble", ""))
+    if "reasons_of_ensemble" in joined:
+        joined["reasons"] = joined["reasons"].where(joined["model_id"] != ENSEMBLE, joined["reasons_of_ensemble"])
     plain = joined[[*KEY, "model_version_id", "expected_return_22d", "probability_up", "confidence", "rank", "signal"]]
-    arrow = pa.Table.from_pandas(plain, preserve_index=False)
-    for name, type_ in REASONS.items():
-        values = [value if isinstance(value, list) else [] for value in lists[name]]
-        arrow = arrow.append_column(name, pa.array(values, type_))
-    return arrow
+    return with_lists(pa.Table.from_pandas(plain, preserve_index=False), joined)
 
 
 def _best(warehouse: Warehouse, combined: pd.DataFrame) -> pd.DataFrame:

@@ -53,6 +53,23 @@ train = dg.define_asset_job(
     description="Walk-forward training, for a range of quarters.",
 )
 
+tune = dg.define_asset_job(
+    "tune",
+    selection=dg.AssetSelection.assets(["research", "parameter_choices"]),
+    description="Choose the parameters of a forecaster by nested walk-forward, for quarters to come: each candidate "
+    "is judged on quarters before the one that may use the choice. Forecaster, quarter and grid stand in the launchpad: "
+    "by default 9 candidates of `technical` on 4 quarters.",
+)
+
+evaluate = dg.define_asset_job(
+    "evaluate",
+    selection=dg.AssetSelection.assets(
+        ["research", "evaluation_days"], ["research", "trials"], ["research", "evaluations"],
+        ["research", "model_drift"],
+    ),
+    description="What forecasts were worth, for a range of sessions: skill by day, every figure over all days, drift.",
+)  # fmt: skip
+
 rank = dg.define_asset_job(
     "rank",
     selection=RANKED,

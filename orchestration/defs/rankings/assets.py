@@ -8,13 +8,15 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
+from models.registry import load_registry
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import EXPOSURES, forecasts
+from orchestration.explaining import KEPT_SESSIONS, REASONS, explain, with_lists
 from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import first_trainable_quarter, sessions_partitions, window_of
-from orchestration.resources import MarketData, Warehouse
+from orchestration.resources import Artifacts, MarketData, Warehouse
 from transforms.profiles import GROUPS, PROFILES, Profile
 from transforms.rankings import rankings as rank_universe
 from warehouse.merge import MergeResult, Window, merge
@@ -32,21 +34,28 @@ TEXT = dict.fromkeys(("breached_limit", "model_version_id"), pa.large_string())
     owners=[OWNER], automation_condition=FOLLOW_INPUTS, code_version=code_version_of(rank_universe),
 )  # fmt: skip
 def rankings(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
 ) -> dg.MaterializeResult[None]:
-    """One row per risk profile, as_of_date and member of the universe: score, rank, signal, and what made them."""
-    first, last = window_of(context)
-    first = max(first, first_ranked_session(market_data.installation))
+    """One row per risk profile, as_of_date and member of the universe: score, rank, signal, and what made them.
+
+    The newest 22 sessions also say why the forecast is what it is.
+    """
+    installation, (first, last) = market_data.installation, window_of(context)
+    first = max(first, first_ranked_session(installation))
     exposures = read_exposures(warehouse, first, last)
+    kept_from = installation.sessions()[-KEPT_SESSIONS:][0]
+    explained = read_reasons(warehouse, artifacts, installation, max(first, kept_from), last)
     shown = {}
 
     def ranked() -> Iterator[pa.Table]:
         for profile in PROFILES.values():
             rows = rank(exposures, profile)
             shown[f"top_of_{profile.name}"] = table(_top(warehouse, rows))
-            yield as_rows(rows)
+            yield as_rows(rows, explained)
 
     written = write_rankings(warehouse, ranked(), first, last)
+    with warehouse.connection() as connection:
+        connection.execute(queries.FORGET_REASONS_BEFORE, [kept_from])
     days = exposures.groupby("as_of_date").size()
     return dg.MaterializeResult(
         metadata={
@@ -82,9 +91,23 @@ def rank(exposures: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     return rows
 
 
-def as_rows(rows: pd.DataFrame, *, is_intraday: bool = False) -> pa.Table:
-    """Return rankings as rows of the table."""
+def read_reasons(
+    warehouse: Warehouse, artifacts: Artifacts, installation: Installation, first: dt.date, last: dt.date
+) -> pd.DataFrame:
+    """Return the strongest reasons of the forecasts that go into the rankings, between two sessions."""
+    days = installation.sessions(first, last) if first <= last else []
+    if not days:
+        return pd.DataFrame(columns=[*KEY, *REASONS])
+    registry = load_registry(installation.settings.models_file)
+    return explain(warehouse, artifacts, registry, days, models={RANKING_MODEL})
+
+
+def as_rows(rows: pd.DataFrame, explained: "pd.DataFrame | None" = None, *, is_intraday: bool = False) -> pa.Table:
+    """Return rankings as rows of the table, with the reasons of those that are explained."""
     arrow = pa.Table.from_pandas(rows.drop(columns="missing_groups"), preserve_index=False)
+    if explained is not None:
+        lists = rows[KEY].merge(explained, on=KEY, how="left") if len(explained) else rows[KEY].reindex(columns=REASONS)
+        arrow = with_lists(arrow, lists)
     # A few combinations of groups, each many times.
     place, combinations = pd.factorize(rows["missing_groups"])
     groups = pa.array([list(names) for names in combinations], pa.list_(pa.string()))

@@ -81,7 +81,7 @@ def test_without_a_weight_there_is_no_ensemble(track, made):
 def test_reasons_stand_beside_the_signals_they_belong_to(track, made):
     found = _signals_of(made, REGISTRY, _known(track, SESSIONS, SESSIONS[99]))
     explained = made[["model_id", "as_of_date", "instrument_id"]].iloc[[4]].reset_index(drop=True)
-    lists = {"reason_features": [["f"]], "reason_sizes": [[0.5]], "words": [["f raises it"]]}
+    lists = {"reason_features": [["f"]], "reason_sizes": [[0.5]], "reasons": [["f raises it"]]}
     rows = _as_arrow(found, explained.join(pd.DataFrame(lists, dtype=object))).to_pylist()
     by_key = {(row["model_id"], row["instrument_id"]): row for row in rows}
     assert by_key["x", "e"]["reasons"] == ["f raises it"]
