@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.daily_ranks import centred_ranks
-from models.panels import as_days, day_starts, panel_index, rows_at
+from models.panels import as_days, day_codes_of, day_starts, panel_index, rows_at
 from transforms.alpha158 import COLUMNS as ALPHA158_COLUMNS
 from transforms.alpha158 import alpha158_rows
 from transforms.cross_section import neutral_scores
@@ -107,12 +107,21 @@ NEUTRAL_FEATURES: tuple[str, ...] = (
 )
 ALPHA158_FEATURES: tuple[str, ...] = tuple(f"{name}_centred_rank" for name in ALPHA158_COLUMNS)
 
+# Calendar days over which the tone of news is averaged.
+TONE_DAYS = (7, 30, 90)
+SENTIMENT_FEATURES: tuple[str, ...] = (
+    *(f"tone_{days}d_centred_rank" for days in TONE_DAYS),
+    "tone_change_centred_rank",
+    "n_articles_30d_centred_rank",
+)
+
 FEATURE_SETS: Mapping[str, tuple[str, ...]] = {
     "technical": TECHNICAL_FEATURES,
     "momentum_12_1": ("momentum_252d_21d_centred_rank",),
     "fundamental": FUNDAMENTAL_FEATURES,
     "alpha158": ALPHA158_FEATURES,
     "neutral": NEUTRAL_FEATURES,
+    "sentiment": SENTIMENT_FEATURES,
 }
 """Feature sets by the name that models.yaml uses."""
 
@@ -269,6 +278,59 @@ def alpha158_panel(bars: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:
         day = values[first:last].astype(np.float64)
         values[first:last] = centred_ranks(day, np.array([0, len(day)], dtype=np.intp))
     return pd.DataFrame(values, index=index, columns=list(ALPHA158_FEATURES), copy=False)
+
+
+def sentiment_panel(tones: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:
+    """Build the features of news of the rows of a panel.
+
+    Parameters
+    ----------
+    tones : DataFrame, one row per instrument and known_from_date
+        tone_sum (sum of tones, -1 to 1 each) and n_articles (count) of the articles first known at that session's
+        close, from 90 days before the first day of the panel on.
+    index : MultiIndex of shape (n_rows,)
+        From `universe_index`.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, 5), float32, fraction
+        Columns `SENTIMENT_FEATURES`, each the rank within the day's rows, -0.5 to 0.5: mean tone over 7, 30 and 90
+        calendar days, that of 7 less that of 90, and the number of articles in 30.
+
+    Notes
+    -----
+    Missing: NaN where there was no article in the window; no articles is a number of 0.
+    Point in time: row D counts articles that were known at D's close.
+    """
+    days = as_days(index.levels[0])
+    matrix = np.full((len(index), len(SENTIMENT_FEATURES)), np.nan)
+    if len(days):
+        begin = days[0] - np.timedelta64(max(TONE_DAYS), "D")
+        known = as_days(tones["known_from_date"])
+        inside = (known > begin) & (known <= days[-1])
+        row = (known[inside] - begin).astype(np.intp)
+        column = index.levels[1].get_indexer(pd.Index(tones["instrument_id"][inside]))
+        shape = (int((days[-1] - begin).astype(np.intp)) + 1, len(index.levels[1]))
+        sums, counts = (_running(tones[name][inside], row, column, shape) for name in ("tone_sum", "n_articles"))
+        at, of = (days - begin).astype(np.intp)[day_codes_of(index)], np.asarray(index.codes[1], dtype=np.intp)
+        means, numbers = {}, {}
+        for window in TONE_DAYS:
+            numbers[window] = counts[at, of] - counts[at - window, of]
+            total = sums[at, of] - sums[at - window, of]
+            means[window] = np.where(numbers[window] > 0, total / np.maximum(numbers[window], 1), np.nan)
+        matrix = np.column_stack([*means.values(), means[7] - means[90], numbers[30]])
+    ranks = centred_ranks(matrix, day_starts(index)).astype(np.float32)
+    return pd.DataFrame(ranks, index=index, columns=list(SENTIMENT_FEATURES), copy=False)
+
+
+def _running(
+    values: pd.Series, row: NDArray[np.intp], column: NDArray[np.intp], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Sum values by calendar day and instrument, from the first day on."""
+    grid = np.zeros(shape)
+    ours = column >= 0
+    np.add.at(grid, (row[ours], column[ours]), values.to_numpy(np.float64)[ours])
+    return np.cumsum(grid, axis=0)
 
 
 def features_hash(names: Sequence[str]) -> str:

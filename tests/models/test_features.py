@@ -9,14 +9,17 @@ from models.features import (
     INDICATOR_COLUMNS,
     NEUTRAL_CONTROLS,
     NEUTRAL_FACTORS,
+    SENTIMENT_FEATURES,
     TECHNICAL_FEATURES,
     alpha158_panel,
     features_hash,
     fundamental_panel,
     neutral_panel,
+    sentiment_panel,
     technical_panel,
     universe_index,
 )
+from models.panels import panel_index
 from transforms.alpha158 import alpha158_rows
 
 DAY = pd.Timestamp("2024-01-02")
@@ -204,3 +207,37 @@ def test_alpha158_features_are_ranks_of_the_universe_of_each_day(monkeypatch):
 def test_the_hash_depends_on_names_and_order():
     assert features_hash(["a", "b"]) == features_hash(("a", "b"))
     assert len({features_hash(names) for names in (["a", "b"], ["b", "a"], ["ab"], ["a"])}) == 4
+
+
+def test_the_tone_of_news_counts_from_the_session_that_knew_it():
+    days = np.array(["2024-06-03", "2024-06-04", "2024-07-01"], "datetime64[D]")
+    names = ["a", "b", "c"]
+    index = panel_index(np.repeat(days, 3), pd.Index(names * 3))
+    tones = pd.DataFrame(
+        {
+            "instrument_id": ["a", "a", "b", "b", "x", "c"],
+            "known_from_date": pd.to_datetime(
+                ["2024-06-03", "2024-06-04", "2024-03-05", "2024-06-04", "2024-06-03", "2024-07-02"]
+            ),
+            "tone_sum": [0.5, -0.9, 0.8, 0.4, 1.0, 1.0],
+            "n_articles": [1, 1, 2, 1, 1, 1],
+        }
+    )
+    panel = sentiment_panel(tones, index)
+    assert list(panel.columns) == list(SENTIMENT_FEATURES)
+
+    def row(day: str, name: str) -> list[float]:
+        return panel.loc[(pd.Timestamp(day), name)].tolist()
+
+    # 3 June: a alone has news within 30 days; b's of 5 March is 90 days old and counts no more.
+    assert row("2024-06-03", "a") == pytest.approx([0.0, 0.0, 0.0, 0.0, 0.5])
+    assert np.isnan(row("2024-06-03", "b")[:4]).all()
+    # 4 June: a's mean is -0.2, b's 0.4; a has two articles, b one, c none.
+    assert row("2024-06-04", "a")[:3] == pytest.approx([-0.5, -0.5, -0.5])
+    assert [row("2024-06-04", name)[4] for name in names] == pytest.approx([0.5, 0.0, -0.5])
+    # 1 July: nothing for 7 days, so no change either; c's article is of tomorrow.
+    assert np.isnan([row("2024-07-01", name)[0] for name in names]).all()
+    assert np.isnan(row("2024-07-01", "c")[2])
+    earlier = tones[tones["known_from_date"] <= "2024-06-04"]
+    again = sentiment_panel(earlier, index[:6])
+    pd.testing.assert_frame_equal(again, panel.iloc[:6], check_index_type=False)

@@ -29,6 +29,21 @@ left join research.news_sentiment as s
 order by a.article_id
 """
 
+# Parameters: $1 name of the model, $2 first and $3 last session at whose close an article was first known.
+TONES_BETWEEN = """
+select
+    about.instrument_id,
+    a.known_from_date,
+    sum(s.sentiment) as tone_sum,
+    count(*) as n_articles
+from marts.fct_news_articles as a
+inner join research.news_sentiment as s on a.article_id = s.article_id and s.model_name = $1
+cross join lateral unnest(a.instrument_ids) as about (instrument_id)
+where a.known_from_date between $2 and $3
+group by about.instrument_id, a.known_from_date
+order by about.instrument_id, a.known_from_date
+"""
+
 # Parameter: $1 name of the model.
 ARTICLES_WITHOUT_TONE = """
 select count(*) as n_articles

@@ -21,6 +21,13 @@ from research.forecasts
 where as_of_date between $1 and $2 and model_id = $3
 """
 
+# $1 days parted by commas
+FORECASTS_ON = """
+select model_id, as_of_date, instrument_id, forecast
+from research.forecasts
+where as_of_date = any (string_to_array($1, ',')::date [])
+"""
+
 EVALUATION_DAYS = """
 select
     model_id, as_of_date, rank_ic, n_instruments, top_decile_return, bottom_decile_return, top_decile_turnover,

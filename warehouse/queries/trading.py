@@ -33,7 +33,7 @@ select coalesce(
 CHARACTERISTICS_ON = """
 select
     v.as_of_date, v.instrument_id, v.beta_252d as market, e.log_market_cap_z as size, e.book_to_price_z as value,
-    e.momentum_252d_21d_z as momentum
+    e.momentum_252d_21d_z as momentum, v.dollar_volume_21d as dollar_volume
 from factors.fct_factor_values as v
 inner join factors.fct_factor_exposures as e using (as_of_date, instrument_id)
 where v.as_of_date = any (string_to_array($1, ',')::date [])

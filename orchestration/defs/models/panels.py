@@ -12,13 +12,17 @@ from models.features import (
     INDICATOR_COLUMNS,
     NEUTRAL_CONTROLS,
     NEUTRAL_FACTORS,
+    TONE_DAYS,
     alpha158_panel,
     fundamental_panel,
     neutral_panel,
+    sentiment_panel,
     technical_panel,
 )
 from models.labels import forward_returns, label_panel
+from models.sentiment import NAME
 from orchestration.resources import Warehouse
+from warehouse.queries import news as news_queries
 from warehouse.queries import research as queries
 
 EXPOSURES = "factors.fct_factor_exposures"
@@ -51,9 +55,14 @@ def read_features(warehouse: Warehouse, sets: Collection[str], days: Sequence[dt
     if "neutral" in sets:
         columns = ("sector", *NEUTRAL_FACTORS, *NEUTRAL_CONTROLS)
         parts.append(neutral_panel(warehouse.read_frame(queries.columns_on(VALUES, columns, days))))
-    if "alpha158" in sets:
-        # Alpha158 takes its universe from a panel that is there already, or from one of statements.
+    if {"alpha158", "sentiment"} & set(sets):
+        # These take their universe from a panel that is there already, or from one of statements.
         index = parts[0].index if parts else read_features(warehouse, ["fundamental"], days).index
+    if "sentiment" in sets:
+        begin = days[0] - dt.timedelta(days=max(TONE_DAYS))
+        tones = warehouse.read_frame(news_queries.TONES_BETWEEN, [NAME, begin, days[-1]])
+        parts.append(sentiment_panel(tones, cast(pd.MultiIndex, index)))
+    if "alpha158" in sets:
         bars = warehouse.read_frame(queries.ADJUSTED_BARS_UNTIL, [days[-1]])
         parts.append(alpha158_panel(bars, cast(pd.MultiIndex, index)))
     return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1)

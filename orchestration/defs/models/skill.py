@@ -11,6 +11,7 @@ from models.labels import LABEL_SESSIONS
 from models.momentum import MomentumForecaster
 from models.provenance import content_id
 from orchestration.automation import FOLLOW_INPUTS
+from orchestration.backtesting import CHARACTERISTICS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import GROUP
 from orchestration.defs.models.evaluation import HORIZONS, evaluation_days
@@ -22,8 +23,10 @@ from transforms.evaluation import N_DECILES, Evaluation, summarise
 from transforms.metrics import Metric
 from transforms.selection_bias import overfitting_probability, sharpe_ratio
 from transforms.skill_slices import beats_baseline, by_horizon, by_sector, by_year, over_baseline, verdict
-from transforms.spread import period_returns, spread_figures
+from transforms.spread import period_returns, period_rows, spread_figures
+from transforms.spread_exposures import spread_exposures
 from warehouse.queries import research as queries
+from warehouse.queries import trading as trading_queries
 
 BASELINE = MomentumForecaster.name
 COST_BPS = 10.0
@@ -56,7 +59,7 @@ def trials(warehouse: Warehouse) -> dg.MaterializeResult[None]:
 @dg.asset(
     key=["research", "evaluations"], deps=[evaluation_days, trials], group_name=GROUP, kinds={"python", "postgres"},
     owners=[OWNER], automation_condition=FOLLOW_INPUTS,
-    code_version=code_version_of(summarise, verdict, spread_figures),
+    code_version=code_version_of(summarise, verdict, spread_figures, spread_exposures),
 )  # fmt: skip
 def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """One row per forecaster and figure over all out-of-sample days, with its definition."""
@@ -64,7 +67,8 @@ def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     if not days:
         return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
     tried = warehouse.read_frame(queries.TRIALS)["sharpe_net"].to_numpy(np.float64, na_value=np.nan)
-    figures = {name: figures_of(own, days.get(BASELINE), tried) for name, own in days.items()}
+    leant_on = _exposures(warehouse, days)
+    figures = {name: figures_of(own, days.get(BASELINE), tried) + leant_on[name] for name, own in days.items()}
     overfitting = _overfitting(days)
     rows = [
         {"model_id": name, "metric": m.name, "value": m.value, "unit": m.unit, "definition": m.definition}
@@ -161,6 +165,24 @@ def _trial(configuration: dict[str, Any], days: pd.DataFrame) -> dict[str, Any]:
     return {
         **tried, "trial_id": content_id(tried), "first_date": dates.min(), "last_date": dates.max(),
         "n_periods": len(net), "sharpe_net": sharpe_ratio(net),
+    }  # fmt: skip
+
+
+def _exposures(warehouse: Warehouse, days: dict[str, pd.DataFrame]) -> dict[str, list[Metric]]:
+    """What the spread of each forecaster leans on, and its capacity, on the days that its periods begin with."""
+    chosen = {
+        name: own["as_of_date"].iloc[period_rows(len(own), horizon_sessions=LABEL_SESSIONS)]
+        for name, own in days.items()
+    }
+    listed = ",".join(sorted({f"{day:%Y-%m-%d}" for own in chosen.values() for day in own}))
+    made = warehouse.read_frame(queries.FORECASTS_ON, [listed])
+    known = warehouse.read_frame(trading_queries.CHARACTERISTICS_ON, [listed])
+    return {
+        name: spread_exposures(
+            made.loc[(made["model_id"] == name) & made["as_of_date"].isin(own)].drop(columns="model_id"), known,
+            CHARACTERISTICS,
+        )
+        for name, own in chosen.items()
     }  # fmt: skip
 
 

@@ -57,8 +57,8 @@ tune = dg.define_asset_job(
     "tune",
     selection=dg.AssetSelection.assets(["research", "parameter_choices"]),
     description="Choose the parameters of a forecaster by nested walk-forward, for quarters to come: each candidate "
-    "is judged on quarters before the one that may use the choice. Forecaster, quarter and grid stand in the launchpad: "
-    "by default 9 candidates of `technical` on 4 quarters.",
+    "is judged on quarters before the one that may use the choice. The launchpad takes forecaster, quarter, grid; by "
+    "default 9 candidates of `technical` on 4 quarters.",
 )
 
 evaluate = dg.define_asset_job(
