@@ -22,6 +22,8 @@ from transforms.backtest import backtest
 from transforms.evaluation import evaluate
 from transforms.indicators import indicators
 from transforms.ledger import Execution
+from transforms.sweep import sweep
+from transforms.target_weights import quantile_weights, rebalance_rows
 from warehouse.connect import owner_url
 from warehouse.embedded import EmbeddedServer
 from warehouse.merge import merge
@@ -50,7 +52,10 @@ def main() -> None:
     console = Console(width=140)
     before = os.getloadavg()[0]
     close = prices()
-    found = [*merges(), indicators_beside_pandas(close), engine_beside_loop(close), skill_beside_pandas(close)]
+    found = [
+        *merges(), indicators_beside_pandas(close), engine_beside_loop(close), sweep_beside_engine(close),
+        skill_beside_pandas(close),
+    ]  # fmt: skip
     table = Table("kernel", "beside", "data", "ours, s", "peer, s", "peer / ours", "largest difference")
     for row in found:
         table.add_row(
@@ -222,6 +227,36 @@ def engine_beside_loop(close: pd.DataFrame) -> Comparison:
     difference = largest_difference(books.daily["equity"].to_numpy(), np.array(equity))
     size = f"{N_INSTRUMENTS} x {N_DAYS}, {len(days)} trades"
     return Comparison("portfolio engine", "plain Python loop", size, our_seconds, peer_seconds, difference)
+
+
+def sweep_beside_engine(close: pd.DataFrame) -> Comparison:
+    """Run 1,000 books at once, beside the engine once for each (40 of them measured, the time scaled up)."""
+    rows = rebalance_rows(close.index.to_numpy().astype("datetime64[D]"))
+    frames = [
+        quantile_weights(
+            close.pct_change(look).iloc[rows].rank(axis=1, ascending=False), quantile=share, long_only=long
+        )
+        for look in (21, 63, 126, 189, 252)
+        for share in np.linspace(0.02, 0.5, 25)
+        for long in (True, False)
+    ]
+    books = [(frame, cost) for frame in frames for cost in (0.0, 5.0, 10.0, 20.0)]
+    only = [bool(frame.to_numpy().min() >= 0) for frame, _ in books]
+    targets, costs = [frame for frame, _ in books], [cost for _, cost in books]
+    found, our_seconds = timed(lambda: sweep(close, targets, cost_bps=costs, long_only=only))
+    some = range(0, len(books), len(books) // 40)
+
+    def one_by_one() -> np.ndarray:
+        rules = (Execution(cost_bps=costs[n], slippage_bps=0, long_only=only[n]) for n in some)
+        return np.column_stack(
+            [backtest(close, targets[n], execution=rule).daily["equity"] for n, rule in zip(some, rules, strict=True)]
+        )
+
+    equity, peer_seconds = timed(one_by_one)
+    difference = largest_difference(found.equity[:, list(some)], equity)
+    size = f"{len(books)} books, {N_INSTRUMENTS} x {N_DAYS}"
+    scaled = peer_seconds * len(books) / len(some)
+    return Comparison("sweep of monthly books", "our engine, one by one", size, our_seconds, scaled, difference)
 
 
 def looped_equity(close: pd.DataFrame, targets: pd.DataFrame) -> list[float]:

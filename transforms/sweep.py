@@ -218,19 +218,30 @@ class _Ledgers:
         return np.asarray(np.where(np.isnan(fill), last_close, fill), dtype=np.float64)
 
     def _filled(self, value: Array, wanted: Array, equity: Array, blocked: Array) -> Array:
-        """As `transforms.ledger._filled`, for what can be traded; shape (n_tradable, n_books)."""
+        """As `transforms.ledger._filled`, for what can be traded; shape (n_tradable, n_books).
+
+        Between two steps the equity after costs is a straight line of itself nearly always, so the limit of the steps
+        is guessed from their ratio.
+        """
         gross = wanted.sum(axis=0)
         is_bound = self.long_only & (gross > 0)
         divisor = np.where(is_bound, gross, 1.0)
         after, traded, size = equity, np.empty_like(value), np.empty_like(value)
+        before: Array | None = None
         for _ in range(MAX_STEPS):
             invested = np.where(is_bound, np.minimum(after, (after - blocked) / divisor), after)
             np.multiply(wanted, invested, out=traded)
             np.subtract(traded, value, out=traded)
             following = equity - self.rates * np.abs(traded, out=size).sum(axis=0)
-            if not bool(np.any(np.abs(following - after) > ACCURACY * np.abs(equity))):
+            step = following - after
+            if not bool(np.any(np.abs(step) > ACCURACY * np.abs(equity))):
                 break
-            after = following
+            if before is None:
+                before, after = step, following
+            else:
+                ratio = np.divide(step, before, out=np.zeros_like(step), where=before != 0)
+                ratio = np.clip(ratio, -0.5, 0.5)
+                before, after = None, following + step * ratio / (1.0 - ratio)
         if np.isfinite(self.rules.max_turnover):
             turnover = size.sum(axis=0) / equity
             traded *= np.minimum(1.0, self.rules.max_turnover / np.maximum(turnover, 1e-300))

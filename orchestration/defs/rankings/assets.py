@@ -106,7 +106,11 @@ def as_rows(rows: pd.DataFrame, explained: "pd.DataFrame | None" = None, *, is_i
     """Return rankings as rows of the table, with the reasons of those that are explained."""
     arrow = pa.Table.from_pandas(rows.drop(columns="missing_groups"), preserve_index=False)
     if explained is not None:
-        lists = rows[KEY].merge(explained, on=KEY, how="left") if len(explained) else rows[KEY].reindex(columns=REASONS)
+        lists = (
+            rows[KEY].merge(explained, on=KEY, how="left")
+            if len(explained)
+            else rows[KEY].reindex(columns=list(REASONS))
+        )
         arrow = with_lists(arrow, lists)
     # A few combinations of groups, each many times.
     place, combinations = pd.factorize(rows["missing_groups"])
