@@ -58,6 +58,7 @@ faults: dev ## Kill pipelines at 20 random moments, and worker, database and rec
 	FACTORLOOM_TEST_SERVICE_KILLS=20 $(BIN)/python -m pytest -q -s tests/factorloom/test_killed_services.py
 	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/api/test_kills.py
 	FACTORLOOM_TEST_DELIVERIES=2000 $(BIN)/python -m pytest -q -s tests/orchestration/test_delivery_faults.py
+	FACTORLOOM_TEST_EXAMPLES=100 $(BIN)/python -m pytest -q tests/api/test_schema.py
 
 soak: dev ## Ask the API at a constant rate for half an hour: SOAK_SECONDS, SOAK_RATE
 	$(BIN)/python -m benchmarks.soak
@@ -68,6 +69,7 @@ bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.deliveries
 	$(BIN)/python -m benchmarks.writes
 	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.quant $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python -m benchmarks.pipeline
 

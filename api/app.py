@@ -94,6 +94,7 @@ VERSIONED = [
     signals.list_live_signals,
     models.list_models,
     models.list_model_evaluations,
+    models.list_model_drift,
     indicators.list_indicators,
     backtests.list_backtests,
     backtests.get_backtest,

@@ -165,6 +165,8 @@ def _complete(operation: Json, handler: HTTPRouteHandler) -> None:
     responses = {status: ok}
     operation["security"] = _security(handler)
     if row := handler.opt.get("row"):
+        json_content = ok["content"]["application/json"]
+        json_content["schema"] = {"anyOf": [json_content["schema"], {"$ref": "#/components/schemas/PageOfChosen"}]}
         ok["content"] |= presentation.contents()
         ok["headers"] |= {name: _header(text) for name, text in LIST_HEADERS.items()}
         operation.setdefault("parameters", []).extend(presentation.parameters(row))
@@ -225,7 +227,8 @@ def _drop_borrowed_descriptions(schema: Json) -> None:
 
 def _add_problem_schema(schema: Json) -> None:
     _, components = json.schema_components([Problem], ref_template="#/components/schemas/{name}")
-    schema.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(components | {"PageOfChosen": presentation.CHOSEN})
 
 
 def _header(description: str) -> Json:

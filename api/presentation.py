@@ -31,8 +31,24 @@ ENCODERS: Mapping[str, Encode] = {
     "arrow": formats.as_arrow,
     "parquet": formats.as_parquet,
 }
+# What a list is under `fields` or `shape=columns`, for the OpenAPI document.
+CHOSEN: Json = {
+    "type": "object",
+    "description": "A list of which some fields were asked for, or columns: rows with these fields, or lists by field.",
+    "properties": {
+        "data": {
+            "description": "Rows, or columns.",
+            "anyOf": [
+                {"type": "array", "items": {"type": "object"}},
+                {"type": "object", "additionalProperties": {"type": "array"}},
+            ],
+        },
+        "meta": {"$ref": "#/components/schemas/Meta"},
+        "next": {"description": "Cursor of the next page, null on the last.", "type": ["string", "null"]},
+    },
+    "required": ["data", "meta", "next"],
+}
 NAMES = frozenset({"format", "shape", "fields"})
-FIELDS_PATTERN = r"^[a-z0-9_]+(,[a-z0-9_]+)*$"
 # From here on an encoder holds everybody else up for longer than a thread costs.
 ROWS_FOR_A_THREAD = 2_000
 
@@ -106,14 +122,17 @@ async def present(response: Response[Any]) -> Response[Any]:
 
 def parameters(row: type[msgspec.Struct]) -> list[Json]:
     """Return the parameters of every list, for the OpenAPI document."""
-    fields = ", ".join(column.name for column in formats.columns_of(row))
+    names = [column.name for column in formats.columns_of(row)]
+    one = f"({'|'.join(names)})"
     return [
         _documented("format", "Format of the answer; counts before `Accept`.", {"enum": list(MEDIA_TYPES)}),
         _documented(
             "shape", "JSON alone: objects row by row, or one list per column.", {"enum": list(get_args(Shape))}
         ),
         _documented(
-            "fields", f"Only these fields, in this order, between commas. Known: {fields}.", {"pattern": FIELDS_PATTERN}
+            "fields",
+            f"Only these fields, in this order, between commas. Known: {', '.join(names)}.",
+            {"pattern": f"^{one}(,{one})*$"},
         ),
     ]
 

@@ -62,6 +62,8 @@ def examine(
         now = exchange.current.get()
         now.operation_id = operation_id
         now.principal = await gate.admit(request, handler)
+        if request.method == "OPTIONS":
+            return Response(None, status_code=204, headers={"Allow": _allowed(request)})
         media_types = handler.opt.get("media_types")
         if media_types and request.content_type[0] not in media_types:
             raise MediaTypeUnsupported(request.content_type[0], media_types)
@@ -100,6 +102,13 @@ def examine(
         return await published.answer(now, request.headers.get("accept-encoding", ""))
 
     return before_request
+
+
+def _allowed(request: Request[Any, Any, Any]) -> str:
+    """Return the methods of an address; Litestar's own answer knows those of its first handler alone."""
+    template = request.scope["path_template"]
+    methods = {method for route in request.app.routes if route.path_format == template for method in route.methods}
+    return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _charge(limiter: Limiter | None, now: exchange.Exchange) -> None:

@@ -31,7 +31,9 @@ KeyNeeded: TypeAlias = Annotated[
 ]
 KeyWelcome: TypeAlias = Annotated[
     str | None,
-    HeaderParameter(name="Idempotency-Key", pattern=KEY_PATTERN, description=_KEY_TEXT, examples=_KEY_EXAMPLES),
+    HeaderParameter(
+        name="Idempotency-Key", required=False, pattern=KEY_PATTERN, description=_KEY_TEXT, examples=_KEY_EXAMPLES
+    ),
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 
 from api import answers, operations
 from api.answers import Page
@@ -13,7 +13,7 @@ from api.cursors import Cursors
 from api.errors import ModelUnknown
 from api.parameters import Cursor, Limit
 from warehouse.queries import forecasters
-from warehouse.queries.forecasters import Evaluation, ForecasterState
+from warehouse.queries.forecasters import Drift, DriftKind, Evaluation, ForecasterState
 from warehouse.queries.reader import Reader
 
 MODEL_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
@@ -46,6 +46,24 @@ EVALUATION = Evaluation(
     "ratio",
     "Mean over days of the Spearman correlation of forecast and label across the universe.",
     dt.datetime(2024, 6, 28, 22, 4, tzinfo=dt.UTC),
+)
+
+DRIFT = Drift(
+    valid_from_date=dt.date(2024, 4, 1),
+    kind="feature",
+    subject="momentum_252d_21d",
+    model_version_id="m_1f3870be274f6c49",
+    first_date=dt.date(2024, 4, 1),
+    last_date=dt.date(2024, 6, 28),
+    n_expected=402_118,
+    n_live=31_200,
+    population_stability_index=0.04,
+    ks_statistic=0.06,
+    expected_value=0.0,
+    live_value=0.02,
+    t=None,
+    is_drifted=False,
+    computed_at=dt.datetime(2024, 6, 28, 22, 6, tzinfo=dt.UTC),
 )
 
 
@@ -87,6 +105,38 @@ async def list_model_evaluations(reader: NamedDependency[Reader], model_id: Mode
     if not rows:
         await require_model(reader, model_id)
     return Page(rows, answers.meta())
+
+
+@operations.read(
+    "/models/{model_id:str}/drift",
+    operation_id="list_model_drift",
+    summary="List how far a forecaster's world has moved",
+    tag="Research",
+    scope="read:market",
+    datasets=["research.model_drift", "research.model_versions"],
+    cache_control=operations.DAILY,
+    problems=[404, 410],
+    example=Page([DRIFT], answers.Meta(dataset_version="1f3870be274f6c49b3e31a0c6728957f")),
+)
+async def list_model_drift(
+    reader: NamedDependency[Reader],
+    cursors: NamedDependency[Cursors],
+    model_id: ModelId,
+    kind: Annotated[DriftKind | None, QueryParameter(description="Only what was compared of this kind.")] = None,
+    drifted: Annotated[
+        bool | None, QueryParameter(description="Only what is beyond its limit (true), or within (false).")
+    ] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> Page[Drift]:
+    """What a version learnt from beside what it sees in its quarter, the newest quarter first."""
+    after = cursors.read(cursor, tuple[dt.date, str, str]) if cursor else None
+    rows = await forecasters.drift(reader, model_id, kind=kind, drifted=drifted, after=after, limit=limit + 1)
+    if not rows:
+        await require_model(reader, model_id)
+    shown, last = answers.first_page(rows, limit=limit)
+    following = cursors.after(last.valid_from_date, last.kind, last.subject) if last else None
+    return Page(shown, answers.meta(), following)
 
 
 async def require_model(reader: Reader, model_id: str) -> None:

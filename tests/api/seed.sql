@@ -215,6 +215,14 @@ values
 ('b_one', '2024-06-24', 'i_zeta', 0, 0.5, 0.5, 10, 0.0005, 'rebalance'),
 ('b_one', '2024-06-26', 'i_acme', 0.5, 0, -0.5, 106, 0.0005, 'rebalance');
 
+insert into research.model_drift
+(model_id, valid_from_date, kind, subject, model_version_id, first_date, last_date, n_expected, n_live,
+ population_stability_index, is_drifted, computed_at)
+values
+('technical', '2024-01-01', 'feature', 'beta_252d', 'm_1', '2024-01-02', '2024-03-28', 100, 10, 0.25, true, '2024-06-26T22:00Z'),
+('technical', '2024-04-01', 'feature', 'beta_252d', 'm_2', '2024-04-01', '2024-06-26', 100, 10, 0.125, false, '2024-06-26T22:00Z'),
+('technical', '2024-04-01', 'skill', 'technical', 'm_2', '2024-04-01', '2024-06-26', 100, 10, null, false, '2024-06-26T22:00Z');
+
 insert into app.refreshes values ('simulated', 'quotes', '2024-06-27T14:01Z');
 
 insert into app.dataset_versions (dataset, version, as_of_date, n_rows, changed_at)
@@ -224,5 +232,5 @@ from unnest(array[
     'research.indicators', 'research.backtests', 'research.backtest_metrics', 'research.backtest_equity',
     'research.index_values', 'research.index_allocations', 'research.risk_metrics', 'marts.fct_news_articles',
     'research.news_sentiment', 'research.signals', 'research.model_versions', 'research.evaluations',
-    'research.backtest_trades', 'factors.fct_factor_exposures'
+    'research.backtest_trades', 'research.model_drift', 'factors.fct_factor_exposures'
 ]) as dataset;

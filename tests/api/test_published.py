@@ -10,7 +10,7 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from api.published import REFRESH_SECONDS
-from orchestration.defs.platform.published import publish
+from orchestration.publishing import publish
 from tests.api.conftest import NOW, settings_for
 from warehouse.connect import connect
 from warehouse.cursor_key import cursor_key

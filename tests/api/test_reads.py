@@ -132,6 +132,20 @@ def test_evaluations_are_those_of_one_model(client):
     assert (unknown.status_code, unknown.json()["known"]) == (404, ["momentum_rule", "technical"])
 
 
+def test_drift_is_told_newest_quarter_first_and_can_be_narrowed(client):
+    path = "/v1/models/technical/drift"
+    rows = client.get(path).json()["data"]
+    assert [(row["valid_from_date"], row["kind"], row["is_drifted"]) for row in rows] == [
+        ("2024-04-01", "feature", False), ("2024-04-01", "skill", False), ("2024-01-01", "feature", True),
+    ]  # fmt: skip
+    assert pages(client, path, limit=1) == rows
+    assert client.get(f"{path}?kind=skill").json()["data"] == rows[1:2]
+    assert client.get(f"{path}?drifted=true").json()["data"] == rows[2:]
+    # A rule that learns nothing has nothing to drift from.
+    assert client.get("/v1/models/momentum_rule/drift").json()["data"] == []
+    assert client.get("/v1/models/nope/drift").json()["code"] == "model-unknown"
+
+
 def test_a_backtest_comes_in_parts(client):
     whole = client.get("/v1/backtests/b_one").json()["data"]
     assert client.get("/v1/backtests/b_one/equity").json()["data"] == whole["equity"]

@@ -1,7 +1,7 @@
 """What the API reads of forecasters: their newest versions, and their figures out of sample."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -44,6 +44,24 @@ where model_id = %(model_id)s
 order by metric
 """
 
+DRIFT = """
+select
+    valid_from_date, kind, subject, model_version_id, first_date, last_date, n_expected, n_live,
+    population_stability_index, ks_statistic, expected_value, live_value, t, is_drifted, computed_at
+from research.model_drift
+where
+    model_id = %(model_id)s
+    and (%(kind)s::text is null or kind = %(kind)s)
+    and (%(drifted)s::boolean is null or is_drifted = %(drifted)s)
+    and (
+        %(before_date)s::date is null
+        or valid_from_date < %(before_date)s
+        or (valid_from_date = %(before_date)s and (kind, subject) > (%(after_kind)s::text, %(after_subject)s::text))
+    )
+order by valid_from_date desc, kind, subject
+limit %(limit)s
+"""
+
 KNOWN = """
 select model_id from research.model_versions
 union
@@ -82,6 +100,35 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False):
     computed_at: columns.ComputedAt
 
 
+DriftKind = Literal["feature", "factor", "forecast", "skill"]
+
+
+class Drift(msgspec.Struct, frozen=True, gc=False):
+    """How far one thing has moved from where a version learnt, over the quarter that the version forecasts."""
+
+    valid_from_date: Annotated[dt.date, Meta(description="First day that the version forecasts.")]
+    kind: Annotated[
+        str,
+        Meta(
+            description="feature: as the forecaster sees it; factor: the raw value behind it; forecast: what it"
+            " answers; skill: its rank correlation with what came."
+        ),
+    ]
+    subject: Annotated[str, Meta(description="Name of the feature or factor; of forecast and skill the forecaster.")]
+    model_version_id: Annotated[str, Meta(description="Version that is compared.")]
+    first_date: Annotated[dt.date, Meta(description="First of the days that are compared.")]
+    last_date: Annotated[dt.date, Meta(description="Last of them.")]
+    n_expected: Annotated[int, Meta(description="Values of the training window. Unit count.")]
+    n_live: Annotated[int, Meta(description="Values of the days that are compared. Unit count.")]
+    population_stability_index: Annotated[float | None, Meta(description="How far the shares have moved. Unit none.")]
+    ks_statistic: Annotated[float | None, Meta(description="Largest distance of the two distributions. Unit fraction.")]
+    expected_value: Annotated[float | None, Meta(description="Mean to expect. Unit as the subject.")]
+    live_value: Annotated[float | None, Meta(description="Mean that came. Unit as the subject.")]
+    t: Annotated[float | None, Meta(description="How sure the difference is. Unit t statistic.")]
+    is_drifted: Annotated[bool, Meta(description="True where it is beyond its limit.")]
+    computed_at: columns.ComputedAt
+
+
 class _Model(msgspec.Struct, frozen=True):
     model_id: str
 
@@ -99,3 +146,21 @@ async def known(reader: Reader) -> list[str]:
 async def evaluations(reader: Reader, model_id: str) -> list[Evaluation]:
     """Return the figures of a forecaster, by name."""
     return await reader.rows(Evaluation, EVALUATIONS, {"model_id": model_id})
+
+
+async def drift(
+    reader: Reader,
+    model_id: str,
+    *,
+    kind: DriftKind | None = None,
+    drifted: bool | None = None,
+    after: tuple[dt.date, str, str] | None = None,
+    limit: int,
+) -> list[Drift]:
+    """Return what was compared for a forecaster, the newest quarter first, behind (quarter, kind, subject)."""
+    before_date, after_kind, after_subject = after or (None, None, None)
+    parameters = {
+        "model_id": model_id, "kind": kind, "drifted": drifted, "before_date": before_date,
+        "after_kind": after_kind, "after_subject": after_subject, "limit": limit,
+    }  # fmt: skip
+    return await reader.rows(Drift, DRIFT, parameters)

@@ -1,0 +1,59 @@
+"""The API against its own OpenAPI document: schemathesis sends what the document allows, and what it does not.
+
+A short form runs here; `make faults` asks with 100 examples of each operation (FACTORLOOM_TEST_EXAMPLES).
+"""
+
+import os
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+
+from api import description
+from api.app import dependencies, routes
+from tests.api.conftest import ALICE, fill
+from tests.api.serving import serving
+from warehouse.connect import connect
+
+EXAMPLES = int(os.environ.get("FACTORLOOM_TEST_EXAMPLES", "2"))
+BRIEFLY = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
+# A cursor that is none, a sector that does not exist, data that have moved: well formed, and refused all the same.
+CONFIG = schemathesis.Config.from_dict(
+    {
+        "checks": {
+            "positive_data_acceptance": {
+                "expected-statuses": ["2xx", "3xx", "400", "401", "403", "404", "409", "410", "422", "429"]
+            }
+        }
+    }
+)
+# A stream goes on for ever: tests/api/test_stream.py asks for it.
+SCHEMA = schemathesis.openapi.from_dict(description.describe(routes(), dependencies()), config=CONFIG).exclude(
+    operation_id="stream_events"
+)
+
+
+@pytest.fixture(scope="module")
+def base_url(server, template, tmp_path_factory):
+    """Address of a server over a warehouse that these tests alone write to."""
+    name = "api_schema"
+    with connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template}")
+        connection.execute(f"grant create, temporary on database {name} to factorloom_writer")
+    fill(server.url(name))
+    with serving(server.url(name), tmp_path_factory.mktemp("home")) as port:
+        yield f"http://127.0.0.1:{port}"
+    with connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+@SCHEMA.parametrize()
+@BRIEFLY
+def test_every_operation_does_what_its_document_says(case, base_url):
+    case.call_and_validate(base_url=base_url, headers=ALICE.headers)
