@@ -23,7 +23,8 @@ class Transport:
 
     def get(self, path: str, query: Mapping[str, object], *, accept: str = "application/json") -> httpx.Response:
         """Read. Parameters that are None are left out."""
-        return self.send("GET", path, params=given(query), headers={"Accept": accept})
+        # An empty query would take away the one that the address has.
+        return self.send("GET", path, params=given(query) or None, headers={"Accept": accept})
 
     def send(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **rest: Any) -> httpx.Response:
         """Send a request and return its answer.
