@@ -66,6 +66,7 @@ soak: dev ## Ask the API at a constant rate for half an hour: SOAK_SECONDS, SOAK
 bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.vendors
+	$(BIN)/python -m benchmarks.alerts
 	$(BIN)/python -m benchmarks.deliveries
 	$(BIN)/python -m benchmarks.writes
 	$(BIN)/python -m benchmarks.features

@@ -29,6 +29,7 @@ from api.questions import examine
 from api.rates import Limiter
 from api.readiness import Watch
 from api.routes import (
+    alert_rules,
     alerts,
     api_keys,
     auth,
@@ -148,6 +149,9 @@ VERSIONED = [
     api_keys.create_api_key,
     api_keys.list_api_keys,
     api_keys.revoke_api_key,
+    alert_rules.get_alert_schema,
+    alert_rules.list_alert_metrics,
+    alert_rules.try_alert,
 ]
 UNVERSIONED: list[ControllerRouterHandler] = [
     root.welcome,

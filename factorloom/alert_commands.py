@@ -18,6 +18,97 @@ alerts = typer.Typer(help="Alerts: where they go, and what became of them.", no_
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
+When = Annotated[
+    list[str] | None,
+    typer.Option("--when", help="Condition, such as 'price at_or_above 100'; several must all hold."),
+]
+AnyOf = Annotated[bool, typer.Option("--any", help="One of several conditions is enough.")]
+RuleBody = Annotated[str | None, typer.Option("--rule", help="The whole rule as JSON, or a file that holds it.")]
+On = Annotated[str | None, typer.Option("--on", help="Tickers, separated by commas.")]
+PortfolioId = Annotated[str | None, typer.Option("--portfolio", help="Each holding of a portfolio, by its id.")]
+SectorName = Annotated[str | None, typer.Option("--sector", help="Each instrument of a sector.")]
+WholeUniverse = Annotated[bool, typer.Option("--universe", help="Each member of the universe.")]
+TopOf = Annotated[str | None, typer.Option("--top", help="The best of a profile, such as 20:balanced.")]
+ForBars = Annotated[int | None, typer.Option(help="Closes in a row that it must hold at.")]
+Cooldown = Annotated[float | None, typer.Option(help="Hours before it fires anew.")]
+Repeat = Annotated[float | None, typer.Option(help="Hours after which it is told again while it lasts.")]
+OneShot = Annotated[bool | None, typer.Option("--one-shot", help="Once for each instrument.")]
+
+
+@alerts.command()
+def add(
+    name: Annotated[str, typer.Argument(help="A name of your own.")],
+    when: When = None,
+    any_of: AnyOf = False,
+    on: On = None,
+    portfolio: PortfolioId = None,
+    sector: SectorName = None,
+    universe: WholeUniverse = False,
+    top: TopOf = None,
+    for_bars: ForBars = None,
+    cooldown_hours: Cooldown = None,
+    repeat_hours: Repeat = None,
+    one_shot: OneShot = None,
+    rule: RuleBody = None,
+) -> None:
+    """Wait for something: a rule that is held against each close and quote from now on."""
+    from factorloom.alert_rules import rule_of, scope_of
+    from warehouse.clock import clock_of
+    from warehouse.queries.alerts import create_alert
+    from warehouse.records.alert_sentences import explain
+    from warehouse.secrets import LOCAL_OWNER_ID
+
+    scope = scope_of(on=on, portfolio=portfolio, sector=sector, universe=universe, top=top)
+    options = {
+        "for_bars": for_bars, "cooldown_hours": cooldown_hours, "repeat_hours": repeat_hours, "one_shot": one_shot,
+    }  # fmt: skip
+    made = rule_of(when or [], any_of=any_of, scope=scope, options=options, body=rule)
+    with _warehouse() as (settings, connection):
+        alert_id = create_alert(connection, made, user_id=LOCAL_OWNER_ID, name=name, now=clock_of(settings)())
+    print(f"Alert {alert_id}: {explain(made)}")
+
+
+@alerts.command(name="list")
+def list_rules() -> None:
+    """Show what is waited for, and for how many instruments it holds now."""
+    from factorloom.alert_rules import rules_table
+    from warehouse.queries.alerts import read_alerts
+    from warehouse.secrets import LOCAL_OWNER_ID
+
+    with _warehouse() as (_, connection):
+        Console().print(rules_table(read_alerts(connection, user_id=LOCAL_OWNER_ID)))
+
+
+@alerts.command(name="test")
+def try_rule(
+    when: When = None,
+    any_of: AnyOf = False,
+    on: On = None,
+    portfolio: PortfolioId = None,
+    sector: SectorName = None,
+    universe: WholeUniverse = False,
+    top: TopOf = None,
+    for_bars: ForBars = None,
+    cooldown_hours: Cooldown = None,
+    repeat_hours: Repeat = None,
+    one_shot: OneShot = None,
+    rule: RuleBody = None,
+) -> None:
+    """Try a rule on the last year: it would have fired so many times, then and there. Nothing is stored."""
+    from factorloom.alert_rules import rule_of, scope_of, trial_table, tried
+    from warehouse.clock import clock_of
+    from warehouse.secrets import LOCAL_OWNER_ID
+
+    scope = scope_of(on=on, portfolio=portfolio, sector=sector, universe=universe, top=top)
+    options = {
+        "for_bars": for_bars, "cooldown_hours": cooldown_hours, "repeat_hours": repeat_hours, "one_shot": one_shot,
+    }  # fmt: skip
+    asked = rule_of(when or [], any_of=any_of, scope=scope, options=options, body=rule)
+    with _warehouse() as (settings, connection):
+        trial = tried(connection, asked, user_id=LOCAL_OWNER_ID, today=clock_of(settings)().date())
+    Console().print(trial_table(trial))
+
+
 @alerts.command()
 def sink(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on 127.0.0.1 to listen on.")] = 9000,

@@ -8,6 +8,7 @@ FrontError
 ├── UnknownFakeVendor    no made-up vendor has this name
 ├── SinkRefused          nothing may be sent to the receiver on this machine
 ├── NothingNamed         a command was not told which of many it is about
+├── RuleUnclear          the words that an alert rule was given in are not understood
 └── InstallationError    a file that belongs to the installation is missing
 """
 
@@ -92,3 +93,10 @@ class InstallationError(FrontError):
         super().__init__(
             f"installation: {path} must exist; it does not. Run from a clone of the project, see `make help`."
         )
+
+
+class RuleUnclear(FrontError):
+    """The words that an alert rule was given in are not understood."""
+
+    def __init__(self, given: str, *, must: str) -> None:
+        super().__init__(f"alerts: {must}; got {given!r}. See docs/alerts.md for examples.")

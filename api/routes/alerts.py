@@ -24,6 +24,8 @@ from api.refusals import AlertUnknown, Conflict, NameTaken, PreconditionFailed, 
 from api.writes import Answer, KeyWelcome, Write, user_of, writing
 from warehouse.queries import alert_requests
 from warehouse.queries.alert_requests import Alert
+from warehouse.queries.alerts import resolution
+from warehouse.queries.dialogue import hold_async
 from warehouse.records.alerts import AnyRule, decode_rule
 from warehouse.records.errors import RuleRefused
 
@@ -214,7 +216,7 @@ def _decoded(body: dict[str, Any]) -> AnyRule:
 
 async def _resolved(write: Write, rule: AnyRule) -> AnyRule:
     try:
-        return await alert_requests.resolve(write.transaction, rule)
+        return await hold_async(write.transaction.connection, resolution(rule, user_id=write.user_id))
     except RuleRefused as refused:
         raise RuleInvalid(str(refused)) from refused
 

@@ -155,11 +155,9 @@ COULD_MOVE = """
 """
 
 HAS_LEFT = """
+    left join members as m on m.alert_id = s.alert_id and m.instrument_id = s.instrument_id
     cross join lateral (
-        select
-            p.scope_kind in ('portfolio', 'sector', 'universe', 'top') and not exists (
-                select from members as m where m.alert_id = s.alert_id and m.instrument_id = s.instrument_id
-            ) as it
+        select p.scope_kind in ('portfolio', 'sector', 'universe', 'top') and m.alert_id is null as it
     ) as has_left
 """
 
@@ -187,6 +185,13 @@ inner join ({READINGS}) as r on r.alert_id = s.alert_id and r.instrument_id = s.
 {HAS_LEFT}
 order by r.alert_id, r.instrument_id, r.place
 """
+
+# New rules and fresh temporary tables have no statistics: a join of so many rows would go through them one by one.
+PLAIN_PLANS = """
+select
+    set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true), set_config('work_mem', '64MB', true)
+"""
+USUAL_PLANS = "select set_config('enable_nestloop', 'on', true)"
 
 # Episodes that began with a close of one of the last sessions, and have not been taken back.
 BEGUN = """
@@ -489,7 +494,10 @@ def read_observations(
 ) -> list[Observation]:
     """Return the conditions of pairs that could move (or of all of them), by rule, instrument and place."""
     sql = OBSERVATIONS.format(could_move="true" if with_unmoved else COULD_MOVE)
-    return [Observation._make(row) for row in connection.execute(sql, {"now": now})]
+    connection.execute(PLAIN_PLANS)
+    rows = connection.execute(sql, {"now": now}).fetchall()
+    connection.execute(USUAL_PLANS)
+    return [Observation._make(row) for row in rows]
 
 
 def read_begun(connection: psycopg.Connection, *, first: dt.date, last: dt.date) -> list[Begun]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 
 from warehouse.records.alert_series import Series
@@ -70,6 +71,17 @@ AGES = """(
     from unnest(%(sessions)s::date[]) as day
     cross join app.dataset_versions as version
 )"""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A row of COLUMNS: a column, the key of its table, its type and its comment."""
+
+    schema: str
+    table: str
+    key: list[str]
+    column: str
+    type_name: str
+    comment: str
 
 
 class Relation(NamedTuple):
@@ -171,7 +183,7 @@ class Catalogue:
         raise RuleRefused(f"`metric` must be one that GET /v1/alerts/metrics lists; got {name!r}")
 
 
-def catalogue_of(rows: Iterable[tuple[str, str, list[str], str, str, str]]) -> Catalogue:
+def catalogue_of(rows: Iterable[tuple[Any, ...]]) -> Catalogue:
     """Make a catalogue of the rows of COLUMNS."""
     found = {metric.name: metric for row in rows if (metric := _metric(*row)) is not None}
     return Catalogue([*NAMED, *found.values()])

@@ -9,11 +9,9 @@ import msgspec
 from msgspec import Meta
 from psycopg.types.json import Jsonb
 
-from warehouse.queries.alerts import INSERT_ALERT, INSTRUMENTS_NAMED
+from warehouse.queries.alerts import INSERT_ALERT
 from warehouse.queries.reader import Reader, Writer
-from warehouse.records.alert_rules_1 import LevelRule
-from warehouse.records.alerts import AnyRule, Instruments
-from warehouse.records.errors import RuleRefused
+from warehouse.records.alerts import AnyRule
 
 _COLUMNS = """
     a.alert_id, a.name, a.rule, a.rule_version, a.is_active,
@@ -63,38 +61,8 @@ class Alert(msgspec.Struct, frozen=True):
     updated_at: Annotated[dt.datetime, Meta(description="When it last changed, UTC.")]
 
 
-class _Named(msgspec.Struct, frozen=True):
-    name: str
-    instrument_id: str
-
-
 class _Count(msgspec.Struct, frozen=True):
     n_alerts: int
-
-
-async def resolve(reader: Reader, rule: AnyRule) -> AnyRule:
-    """Return a rule as it is stored: with ids for its instruments, as of today.
-
-    Raises
-    ------
-    RuleRefused
-        If the rule names instruments that nobody knows.
-    """
-    if isinstance(rule, LevelRule):
-        return msgspec.structs.replace(rule, instruments=await _ids_of(reader, rule.instruments))
-    if isinstance(rule.scope, Instruments):
-        ids = await _ids_of(reader, rule.scope.instruments)
-        return msgspec.structs.replace(rule, scope=msgspec.structs.replace(rule.scope, instruments=ids))
-    return rule
-
-
-async def _ids_of(reader: Reader, names: tuple[str, ...]) -> tuple[str, ...]:
-    rows = await reader.rows(_Named, INSTRUMENTS_NAMED, {"names": list(names)})
-    found = {row.name: row.instrument_id for row in rows}
-    unknown = [name for name in names if name not in found]
-    if unknown:
-        raise RuleRefused(f"`instruments` must be ids or tickers that are known here; got {unknown}")
-    return tuple(dict.fromkeys(found[name] for name in names))
 
 
 async def of_user(

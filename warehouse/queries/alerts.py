@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -55,6 +55,38 @@ select
     (select count(*) from app.alert_states where state = 'no_data') as n_without_data,
     (select count(*) from app.alert_events) as n_announcements
 """
+
+
+LIST = """
+select
+    a.alert_id, a.name, a.rule, a.is_active, a.muted_until,
+    (select count(*) from app.alert_states as s where s.alert_id = a.alert_id and s.state = 'firing') as n_firing,
+    (select count(*) from app.alert_states as s where s.alert_id = a.alert_id and s.state = 'no_data')
+        as n_without_data,
+    coalesce(
+        (
+            select jsonb_agg(array[i.instrument_id, i.ticker]) from marts.dim_instruments as i
+            where coalesce(a.rule -> 'instruments', a.rule -> 'scope' -> 'instruments') ? i.instrument_id
+        ),
+        '[]'
+    ) as tickers
+from app.alerts as a
+where a.user_id = %(user_id)s
+order by a.name
+"""
+
+
+class Listed(NamedTuple):
+    """A rule of somebody's and how it stands; `tickers` are pairs of id and ticker of the instruments it names."""
+
+    alert_id: UUID
+    name: str
+    rule: dict[str, Any]
+    is_active: bool
+    muted_until: dt.datetime | None
+    n_firing: int
+    n_without_data: int
+    tickers: list[tuple[str, str]]
 
 
 class Counts(NamedTuple):
@@ -163,6 +195,11 @@ def _ids(names: Sequence[str]) -> Dialogue[tuple[str, ...]]:
     if unknown:
         raise RuleRefused(f"`instruments` must be ids or tickers that are known here; got {unknown}")
     return tuple(dict.fromkeys(found[name] for name in names))
+
+
+def read_alerts(connection: psycopg.Connection, *, user_id: UUID | str) -> list[Listed]:
+    """Return the rules of a user, by name."""
+    return [Listed._make(row) for row in connection.execute(LIST, {"user_id": user_id})]
 
 
 def has_active_rules(connection: psycopg.Connection) -> bool:
