@@ -15,6 +15,7 @@ STATIC = Path(__file__).parent.parent / "static"
 ASSETS = {
     "swagger-ui-bundle.js": (STATIC / "vendor" / "swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
     "swagger-ui.css": (STATIC / "vendor" / "swagger-ui.css", "text/css; charset=utf-8"),
+    "theme.css": (STATIC / "docs" / "theme.css", "text/css; charset=utf-8"),
     "start.js": (STATIC / "docs" / "start.js", "text/javascript; charset=utf-8"),
 }
 # No address but our own: the browser itself sees to it that the page asks nobody else.

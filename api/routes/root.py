@@ -21,7 +21,7 @@ class Welcome(msgspec.Struct, frozen=True):
 
 WELCOME = Welcome(
     "Factorloom",
-    "Equity research data: prices, point-in-time statements, indicators, rankings and backtests. Read-only.",
+    "Equity research: prices, point-in-time statements, factors, rankings, backtests, portfolios, alerts and jobs.",
     {
         "pages": "/ui/rankings",
         "documentation": "/docs",
