@@ -11,6 +11,7 @@ import socket
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle
@@ -140,7 +141,9 @@ def report(samples: Sequence[Sample], looks: Sequence[Look], seconds: float, rat
     rss_first = statistics.median(look.rss for look in looks if look.at < seconds / 5)
     rss_last = statistics.median(look.rss for look in looks if look.at >= seconds * 4 / 5)
     failed = sum(not 200 <= sample.status < 400 for sample in samples)
+    statuses = sorted(Counter(sample.status for sample in samples).items())
     print(f"{len(samples)} requests in {seconds:.0f} s at {rate:.0f} a second, {failed} failed")
+    print(f"  statuses (0: no answer within 30 s)  {', '.join(f'{status}: {n}' for status, n in statuses)}")
     print(f"  first fifth  {line(first)}  RSS {rss_first / 1e6:6.1f} MB")
     print(f"  last fifth   {line(last)}  RSS {rss_last / 1e6:6.1f} MB")
     ratio = quantile(last, 0.99) / quantile(first, 0.99)
