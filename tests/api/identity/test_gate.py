@@ -23,7 +23,7 @@ from warehouse.connect import connect
 from warehouse.queries import audit as entries
 from warehouse.secrets import LOCAL_OWNER_ID, ensure_owner_key
 
-# Health, documentation, the root, and whatever somebody needs who is about to say who they are.
+# Health, documentation, the root, the files of the pages, and whatever somebody needs who is about to say who they are.
 OPEN_TO_ALL = {
     "/",
     "/livez",
@@ -31,6 +31,7 @@ OPEN_TO_ALL = {
     "/health",
     "/problems",
     "/docs",
+    "/ui",
     "/openapi.json",
     "/.well-known/jwks.json",
     "/.well-known/oauth-authorization-server",
