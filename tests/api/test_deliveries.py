@@ -126,9 +126,8 @@ def test_a_mailbox_is_confirmed_by_the_button_and_not_by_a_look(mailbox, tmp_pat
     assert connection.execute(stands).fetchone() == (True, True)
     one_click = {"List-Unsubscribe": "One-Click"}
     assert client.post(path, data=one_click).status_code == 200
-    assert connection.execute("select is_active, disabled_reason from app.channels where kind = 'email'").fetchone() == (
-        False, "its reader wants no more",
-    )  # fmt: skip
+    ended = "select is_active, disabled_reason from app.channels where kind = 'email'"
+    assert connection.execute(ended).fetchone() == (False, "its reader wants no more")
 
 
 def test_a_link_that_is_none_of_ours_leads_nowhere(mailbox, tmp_path: Path):

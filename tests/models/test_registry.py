@@ -68,7 +68,9 @@ def test_a_disabled_model_is_known_but_not_enabled(tmp_path):
 
 
 def test_unknown_model_is_named_with_those_known():
-    with pytest.raises(UnknownModel, match=r"must be one of \[.*'momentum_12_1', 'sentiment', 'technical'\]; got 'astrology'"):
+    with pytest.raises(
+        UnknownModel, match=r"must be one of \[.*'momentum_12_1', 'sentiment', 'technical'\]; got 'astrology'"
+    ):
         load_registry().create("astrology")
 
 
