@@ -27,12 +27,12 @@ class Ticks:
         self.cursors: dict[str, str | None] = {}
 
     def tick(self, sensor: dg.SensorDefinition, *, forget: bool = False) -> str:
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.instance,
             cursor=None if forget else self.cursors.get(sensor.name),
             resources={"warehouse": self.warehouse, "market_data": InstallationAt()},
-        )
-        data = sensor.evaluate_tick(context)
+        ) as context:
+            data = sensor.evaluate_tick(context)
         self.cursors[sensor.name] = data.cursor
         return data.skip_message or ""
 
