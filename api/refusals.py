@@ -149,6 +149,51 @@ class JobUnknown(NotFound):
         super().__init__(f"job_id: must be of a job of yours; got {job_id}. See /v1/jobs.")
 
 
+class StrategyUnknown(NotFound):
+    """No trading strategy has this name, or it has not traded yet."""
+
+    code = "strategy-unknown"
+    title = "There is no such strategy"
+
+    def __init__(self, strategy_id: str) -> None:
+        super().__init__(f"strategy_id: must be one that has traded; got {shown(strategy_id)}. See /v1/strategies.")
+
+
+class OrderUnknown(NotFound):
+    """There is no such order on paper, or it is somebody else's."""
+
+    code = "order-unknown"
+    title = "There is no such order"
+
+    def __init__(self, order_id: UUID) -> None:
+        super().__init__(f"order_id: must be of an order of yours; got {order_id}. See /v1/orders.")
+
+
+class OrderEnded(Conflict):
+    """The order has ended: there is nothing to cancel."""
+
+    code = "order-ended"
+    title = "The order has ended"
+
+    def __init__(self, order_id: UUID, state: str) -> None:
+        super().__init__(f"order_id: must be of an order that waits; {order_id} is {state}. There is nothing to do.")
+
+
+class SettingsRefused(Unprocessable):
+    """Settings do not keep to what they may be."""
+
+    code = "settings-refused"
+    title = "The settings cannot be"
+
+    def __init__(self, subject: str, wrong: Sequence[ParameterError]) -> None:
+        first = wrong[0]
+        super().__init__(
+            f"{shown(subject)}: every setting must keep to its limits; {first.pointer or first.parameter} "
+            f"{first.message} Correct it.",
+            errors=wrong,
+        )
+
+
 class PortfolioUnknown(NotFound):
     """There is no such portfolio, or it is somebody else's."""
 

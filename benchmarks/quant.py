@@ -15,18 +15,30 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from transforms.brokers import PaperBroker
 from transforms.constrained_weights import Limits, constrained_minimum_variance
 from transforms.covariances import shrunk_covariance
+from transforms.days import as_days
+from transforms.indicators import indicators
 from transforms.monte_carlo import Growth, Plan, bootstrap_outlook, brownian_outlook
 from transforms.options import Terms, black_scholes, implied_volatility
+from transforms.paper_account import Account
 from transforms.portfolio_weights import equal_risk_contribution, risk_contributions
+from transforms.strategies.macd_rsi import MacdRsi
+from transforms.strategies.mean_reversion_bollinger import MeanReversionBollinger
+from transforms.strategies.ranking_rotation import RankingRotation
+from transforms.strategies.strategy import Board
+from transforms.strategies.walk import Version, Walked, walk
+from transforms.tape import Tape
 
 SEED = 7
 N_OPTIONS, N_OPTIONS_OF_PEERS = 1_000_000, 20_000
 N_PATHS = 1_000_000
+N_SESSIONS = 2_520
 N_INSTRUMENTS, N_DATES, MAX_WEIGHT = 500, 1260, 0.05
 NAN = float("nan")
 Answer = TypeVar("Answer")
@@ -60,7 +72,7 @@ def main() -> None:
     lines = simulations()
     options, returns = random_options(), random_returns()
     theirs = of_peers(arguments.peers, options, returns)
-    lines += [*valuations(options, theirs), *weights(returns, theirs)]
+    lines += [*valuations(options, theirs), *weights(returns, theirs), *trading()]
     table = Table("what", "seconds", "CPU s", "checked", "beside", "peer's CPU s", "peer / ours")
     for line in lines:
         beside = [line.peer, f"{line.peer_cpu_seconds:.3f}", f"{line.peer_cpu_seconds / line.times.cpu_seconds:.1f}"]
@@ -184,6 +196,48 @@ def weights(returns: np.ndarray, theirs: Found) -> list[Line]:
             "PyPortfolioOpt", float(theirs.get("pypfopt_cpu", NAN)),
         ),
     ]  # fmt: skip
+
+
+def trading() -> list[Line]:
+    """Trade ten years of three strategies over 500 instruments: indicators, signals, orders, fills and books."""
+    rng = np.random.default_rng(SEED)
+    shape, days = (N_SESSIONS, N_INSTRUMENTS), pd.bdate_range("2014-01-02", periods=N_SESSIONS)
+    close = 50 * np.exp(np.cumsum(rng.normal(0.0003, 0.02, shape), axis=0))
+    opened = close * np.exp(rng.normal(0, 0.005, shape))
+    prices = {
+        "open": opened, "high": np.maximum(opened, close) * 1.005, "low": np.minimum(opened, close) * 0.995,
+        "close": close, "volume": rng.uniform(1e5, 1e6, shape),
+    }  # fmt: skip
+    names = np.array([f"i_{number:03d}" for number in range(N_INSTRUMENTS)], dtype=object)
+    bars = pd.DataFrame({f"{name}_adj": values.T.ravel() for name, values in prices.items()})
+    bars = bars.assign(
+        instrument_id=np.repeat(names, N_SESSIONS), trade_date=np.tile(days, N_INSTRUMENTS), price_segment=0
+    )
+    ranks = rng.random(shape).argsort(axis=1).argsort(axis=1) + 1.0
+    tape = Tape(names, prices, np.zeros(shape, dtype=np.int64), np.full(N_INSTRUMENTS, N_SESSIONS))
+
+    def trade() -> list[Walked]:
+        measured = indicators(bars)
+        measures = {name: measured[name].to_numpy().reshape(shape[::-1]).T for name in measured.columns[2:]}
+        board = Board(as_days(days), names, measures | {"close_adj": close, "rank_balanced": ranks})
+        return [
+            walk(
+                Account.opened(1e6), board, tape, [Version(1, days[0].date(), True, strategy())],
+                PaperBroker(strategy.name), account_id=strategy.name, first_row=1, first_number=1,
+            )
+            for strategy in (MacdRsi, MeanReversionBollinger, RankingRotation)
+        ]  # fmt: skip
+
+    walked, times = timed(trade)
+    off = max(abs(1e6 - spent(one) - one.account.book.cash) for one in walked)
+    n_trades = sum(len(one.trips) for one in walked)
+    what = f"3 strategies x {N_SESSIONS} sessions x {N_INSTRUMENTS} instruments, on paper"
+    return [Line(what, times, f"{n_trades} trades; cash is capital less fills to {off:.0e}")]
+
+
+def spent(walked: Walked) -> float:
+    """Return what all fills took from the cash."""
+    return sum(fill.quantity * fill.price + fill.fee for _, fill in walked.fills)
 
 
 if __name__ == "__main__":

@@ -34,19 +34,29 @@ SCHEMAS = {
     "index_values": pa.schema(
         {
             "index_id": pa.string(), "as_of_date": pa.date32(), "value": pa.float64(), "return_1d": pa.float64(),
-            "benchmark_return_1d": pa.float64(), "divisor": pa.float64(), "n_constituents": pa.int32(),
+            "value_net": pa.float64(), "return_net_1d": pa.float64(), "benchmark_return_1d": pa.float64(),
+            "divisor": pa.float64(), "n_constituents": pa.int32(),
             "definition_version": pa.int32(),
         }
     ),
     "index_turnover": pa.schema(
         {
             "index_id": pa.string(), "as_of_date": pa.date32(), "reason": pa.string(), "turnover": pa.float64(),
+            "cost": pa.float64(),
             "n_added": pa.int32(), "n_removed": pa.int32(), "dropped_limits": pa.list_(pa.string()),
         }
     ),
 }  # fmt: skip
 TABLES = tuple(SCHEMAS)
+BASE = 100.0
 SEEDS = Path(__file__).with_name("index_definitions.yaml")
+
+
+class Levels(NamedTuple):
+    """An index before and after costs, index points."""
+
+    value: float
+    net: float
 
 
 class Version(NamedTuple):
@@ -58,10 +68,11 @@ class Version(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """An index with the versions of its rules, oldest first."""
+    """An index with the versions of its rules, oldest first, and sessions that decide since somebody asked for it."""
 
     index_id: str
     versions: tuple[Version, ...]
+    asked_for: frozenset[dt.date] = frozenset()
 
     def at(self, day: dt.date) -> Version:
         """Return the version in force, the first before its day."""
@@ -109,7 +120,13 @@ def read_definitions(warehouse: Warehouse) -> list[Definition]:
     for row in warehouse.read(queries.DEFINITIONS).to_pylist():
         version = Version(row["version"], row["effective_date"], IndexRules(**json.loads(row["rules"])))
         found.setdefault(row["index_id"], []).append(version)
-    return [Definition(index_id, tuple(versions)) for index_id, versions in found.items()]
+    asked_for: dict[str, set[dt.date]] = {}
+    for row in warehouse.read(queries.REBALANCES).to_pylist():
+        asked_for.setdefault(row["index_id"], set()).add(row["decided_date"])
+    return [
+        Definition(index_id, tuple(versions), frozenset(asked_for.get(index_id, ())))
+        for index_id, versions in found.items()
+    ]
 
 
 def build_indices(
@@ -199,7 +216,8 @@ def _deciding(definition: Definition, sessions: Days, begin: dt.date) -> set[dt.
         rows = rebalance_rows(counted, every=one.rules.rebalance)
         days = [pd.Timestamp(day).date() for day in counted[rows]]
         found |= {day for day in days if definition.at(day) is one}
-    return found
+    known = {pd.Timestamp(day).date() for day in counted} if definition.asked_for else set()
+    return found | (definition.asked_for & known)
 
 
 def _candidates(
@@ -248,12 +266,12 @@ def _build(
     )
     if not book_days:
         return None
-    value_before = float(before["value"].iloc[0]) if len(before) else float("nan")
+    levels_before = Levels(*before[["value", "value_net"]].iloc[0]) if len(before) else Levels(float("nan"), BASE)
     return IndexRows(
         first_date=days[0],
         by_table={
             "index_allocations": _allocations(definition, events, days, panel),
-            "index_values": _levels(definition, book_days, days, value_before, benchmark),
+            "index_values": _levels(definition, book_days, events, days, levels_before, benchmark),
             "index_turnover": _turnover(definition, events, days),
         },
     )
@@ -296,23 +314,43 @@ def _allocations(
 
 
 def _levels(
-    definition: Definition, book: Sequence[Day], days: Sequence[dt.date], value_before: float, benchmark: pd.Series
+    definition: Definition,
+    book: Sequence[Day],
+    events: Sequence[Event],
+    days: Sequence[dt.date],
+    before: Levels,
+    benchmark: pd.Series,
 ) -> pd.DataFrame:
+    """Return the levels of each session; after costs, each trade lowers the level at its close by what it cost."""
     value = np.array([day.value for day in book])
-    previous = np.r_[value_before, value[:-1]]
+    previous = np.r_[before.value, value[:-1]]
     dates = [days[day.row] for day in book]
+    moved = np.where(np.isnan(previous), 1.0, value / previous)
+    costs = {event.row: _cost(definition, event, days) for event in events}
+    kept = np.array([1 - costs.get(day.row, 0.0) for day in book])
+    # One after the other, so that going on from a level gives the same bits.
+    net = np.multiply.accumulate(np.r_[before.net, moved * kept])[1:]
     return pd.DataFrame(
         {
             "index_id": definition.index_id,
             "as_of_date": dates,
             "value": value,
             "return_1d": value / previous - 1,
+            "value_net": net,
+            "return_net_1d": np.where(np.isnan(previous), np.nan, moved * kept - 1),
             "benchmark_return_1d": benchmark.reindex(pd.DatetimeIndex(dates)).to_numpy(dtype=np.float64),
             "divisor": [day.divisor for day in book],
             "n_constituents": [day.n_constituents for day in book],
             "definition_version": [definition.at(day).version for day in dates],
         }
     )
+
+
+def _cost(definition: Definition, event: Event, days: Sequence[dt.date]) -> float:
+    """Return what a trade cost, a fraction of the value; a jump in prices that nobody explains trades nothing."""
+    if event.reason == "price_break":
+        return 0.0
+    return float(event.turnover) * definition.at(days[event.row]).rules.cost_bps / 10_000
 
 
 def _turnover(definition: Definition, events: Sequence[Event], days: Sequence[dt.date]) -> pd.DataFrame:
@@ -322,6 +360,7 @@ def _turnover(definition: Definition, events: Sequence[Event], days: Sequence[dt
             "as_of_date": days[event.row],
             "reason": event.reason,
             "turnover": event.turnover,
+            "cost": _cost(definition, event, days),
             "n_added": int(((event.after.units > 0) & (event.weight_before == 0)).sum()),
             "n_removed": int(((event.after.units == 0) & (event.weight_before > 0)).sum()),
             "dropped_limits": list(event.dropped_limits),

@@ -8,12 +8,28 @@ import dagster as dg
 
 from orchestration.catch_up import missing_sessions
 from orchestration.defs.backtests.jobs import default_backtests
-from orchestration.defs.platform.jobs import carry_downstream, ingest_fundamentals, ingest_market_data, rank, train
+from orchestration.defs.platform.jobs import (
+    carry_downstream,
+    ingest_fundamentals,
+    ingest_market_data,
+    rank,
+    rebalance,
+    train,
+)
+from orchestration.defs.quant.jobs import OPS
 from orchestration.defs.rankings.intraday import intraday
 from orchestration.errors import JobImpossible
 from orchestration.installation import Installation
 from orchestration.partitions import quarters_partitions, range_tags, run_tags
-from warehouse.records.jobs import BacktestParameters, Period, RecomputeParameters, RefreshParameters
+from warehouse.records.jobs import (
+    BacktestParameters,
+    Parameters,
+    Period,
+    RebalanceParameters,
+    RecomputeParameters,
+    RefreshParameters,
+    canonical,
+)
 
 
 class Launch(NamedTuple):
@@ -90,7 +106,25 @@ def _refresh(asked: RefreshParameters, instance: dg.DagsterInstance, installatio
     return Launch(job.name, tags=run_tags(missing_sessions(instance, installation, part) or last, last))
 
 
+def _rebalance(_: RebalanceParameters, __: dg.DagsterInstance, installation: Installation) -> Launch:
+    last = installation.last_session()
+    return Launch(rebalance.name, tags=run_tags(last, last))
+
+
+def _quant(kind: str) -> JobKind:
+    """Return how a quant job runs: its parameters are the configuration of its one step."""
+    job, step = OPS[kind]
+
+    def launch(asked: Parameters, _: dg.DagsterInstance, __: Installation) -> Launch:
+        given = {name: value for name, value in canonical(asked).items() if value is not None}
+        return Launch(job.name, {"ops": {step: {"config": given}}})
+
+    return JobKind([job], launch)
+
+
 KINDS: Mapping[str, JobKind] = {
+    "rebalance": JobKind([rebalance], _rebalance),
+    **{kind: _quant(kind) for kind in OPS},
     "backtest": JobKind([default_backtests], _backtest),
     "train": JobKind([train], _train),
     "refresh": JobKind([ingest_market_data, ingest_fundamentals, intraday], _refresh),

@@ -1,7 +1,7 @@
 """Small pictures for the UI. matplotlib is imported on first use: most steps draw nothing."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -102,6 +102,50 @@ def trades_figure(trades: pd.DataFrame) -> "Figure":
         title = f"{name}: {len(own)} trades, {gained.mean():.0%} gained, {own['pnl'].sum():+,.0f} in all"
         _label(one, title, "gain, currency")
     _dates(*axes)
+    return figure
+
+
+def outlook_figure(paths: pd.DataFrame, figures: Mapping[str, Mapping[str, Any]], confidence: float) -> "Figure":
+    """Draw percentiles of simulated paths; `paths` has session and p<percentile> (multiples of the start)."""
+    figure, (axes,) = _axes()
+    names = [str(name) for name in paths.columns if name != "session"]
+    middle = len(names) // 2
+    for low, high in zip(names[:middle], names[::-1][:middle], strict=True):
+        axes.fill_between(paths["session"], paths[low], paths[high], color=COLOURS[0], alpha=0.18, linewidth=0)
+    axes.plot(paths["session"], paths[names[middle]], color=COLOURS[0], linewidth=1.4, label=names[middle])
+    axes.axhline(1, color=GREY, linewidth=0.8)
+    lost = figures["value_at_risk"]["value"]
+    axes.axhline(1 - lost, color=COLOURS[2], linewidth=1.0, linestyle="--", label=f"value at risk, {confidence:.0%}")
+    axes.set_xlabel("sessions from now", fontsize=9)
+    _label(axes, f"Percentiles {names[0]} to {names[-1]} of simulated paths", "multiple of the start")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    return figure
+
+
+def frontier_figure(
+    frontier: pd.DataFrame, portfolios: Mapping[str, Mapping[str, Any]], single: pd.DataFrame
+) -> "Figure":
+    """Draw an efficient frontier, portfolios on and below it, and the instruments (fractions per year)."""
+    figure, (axes,) = _axes()
+    axes.plot(frontier["volatility"] * 100, frontier["expected_return"] * 100, color=COLOURS[0], linewidth=1.4)
+    axes.scatter(single["volatility"] * 100, single["expected_return"] * 100, s=10, color=GREY)
+    for colour, (name, one) in zip(COLOURS[1:], portfolios.items(), strict=False):
+        label = name.replace("_", " ")
+        axes.scatter(one["volatility"] * 100, one["expected_return"] * 100, s=40, color=colour, label=label, zorder=3)
+    axes.set_xlabel("volatility, per cent per year", fontsize=9)
+    _label(axes, "Efficient frontier, by the past", "expected return, per cent per year")
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    return figure
+
+
+def options_figure(options: pd.DataFrame) -> "Figure":
+    """Draw prices and deltas of options by strike over spot; `options` has spot, strike, price, delta."""
+    figure, (above, below) = _axes(2, heights=(1, 1))
+    moneyness = options["strike"] / options["spot"]
+    for axes, name, unit in ((above, "price", "currency per share"), (below, "delta", "ratio")):
+        axes.scatter(moneyness, options[name], s=8, color=COLOURS[0], alpha=0.7, linewidths=0)
+        _label(axes, f"{name.capitalize()} of the options", unit)
+    below.set_xlabel("strike over spot", fontsize=9)
     return figure
 
 

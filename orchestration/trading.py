@@ -159,27 +159,16 @@ def read_market(
     back = max((strategy.lookback_sessions for strategy in strategies), default=1)
     sessions = installation.sessions(None, window[1])
     place = max(bisect_left(sessions, window[0]) - back, 0)
-    days = as_days(pd.Index(sessions[place:]))
     span = [sessions[place], window[1]]
-    bars = warehouse.read_frame(queries.BARS_BETWEEN, [*span, installation.reporting_currency])
-    columns, names = pd.factorize(bars["instrument_id"], sort=True)
-    rows = np.searchsorted(days, as_days(bars["trade_date"]))
-    shape = (len(days), len(names))
+    bars = _read_bars(warehouse, installation, sessions[place:])
+    measures = {"close_adj": bars.spread("close_adj")}
+    measures |= _looked_up(warehouse, wanted, span, bars.days, bars.instruments)
+    return Market(Board(bars.days, bars.instruments, measures), bars.tape(warehouse))
 
-    def spread(values: "pd.Series[float]") -> np.ndarray:
-        grid = np.full(shape, np.nan)
-        grid[rows, columns] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        return grid
 
-    measures = {"close_adj": spread(bars["close_adj"])}
-    instruments = np.asarray(names, dtype=object)
-    measures |= _looked_up(warehouse, wanted, span, days, instruments)
-    segment = np.zeros(shape, dtype=np.int64)
-    segment[rows, columns] = bars["price_segment"]
-    tape = Tape(
-        instruments, {name: spread(bars[name]) for name in PRICES}, segment, _last_rows(warehouse, days, instruments)
-    )
-    return Market(Board(days, instruments, measures), tape)
+def read_tape(warehouse: Warehouse, installation: Installation, sessions: Sequence[dt.date]) -> Tape:
+    """Read the prices of some sessions, in the reporting currency."""
+    return _read_bars(warehouse, installation, sessions).tape(warehouse)
 
 
 def read_account(text: str) -> Account:
@@ -214,6 +203,38 @@ def _walk(
         account, market.board, market.tape, one.versions, broker, account_id=one.strategy_id, first_row=row,
         first_number=number,
     )  # fmt: skip
+
+
+class _Bars(NamedTuple):
+    """Trusted bars, and where each belongs in arrays of shape (n_dates, n_instruments)."""
+
+    days: Days
+    instruments: np.ndarray
+    frame: pd.DataFrame
+    rows: np.ndarray
+    columns: np.ndarray
+
+    def spread(self, name: str) -> np.ndarray:
+        """Return a column as an array, NaN where there is no bar."""
+        grid = np.full((len(self.days), len(self.instruments)), np.nan)
+        grid[self.rows, self.columns] = self.frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        return grid
+
+    def tape(self, warehouse: Warehouse) -> Tape:
+        """Return the prices as accounts look at them."""
+        segment = np.zeros((len(self.days), len(self.instruments)), dtype=np.int64)
+        segment[self.rows, self.columns] = self.frame["price_segment"]
+        last = _last_rows(warehouse, self.days, self.instruments)
+        return Tape(self.instruments, {name: self.spread(name) for name in PRICES}, segment, last)
+
+
+def _read_bars(warehouse: Warehouse, installation: Installation, sessions: Sequence[dt.date]) -> _Bars:
+    span = [sessions[0], sessions[-1], installation.reporting_currency]
+    frame = warehouse.read_frame(queries.BARS_BETWEEN, span)
+    columns, names = pd.factorize(frame["instrument_id"], sort=True)
+    days = as_days(pd.Index(sessions))
+    rows = np.searchsorted(days, as_days(frame["trade_date"]))
+    return _Bars(days, np.asarray(names, dtype=object), frame, rows, columns)
 
 
 def _looked_up(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from api.app import VERSIONED
+
 ROOT = Path(__file__).resolve().parents[1]
 ASSET_KEYS = ROOT / "tests" / "asset_keys.txt"
 
@@ -38,6 +40,10 @@ print("JSON" + json.dumps({
         }
         for node in sorted(graph.asset_nodes, key=lambda node: node.key)
     ],
+    "inputs": {
+        node.key.to_user_string(): sorted(key.to_user_string() for key in node.parent_keys)
+        for node in graph.asset_nodes
+    },
     "carried_with_checks": sorted(
         node.key.to_user_string()
         for node in graph.asset_nodes
@@ -125,3 +131,19 @@ def test_every_job_says_what_it_does(described: dict):
 def test_no_table_that_automation_carries_computes_its_checks_itself(described):
     """Dagster would ask for these checks by name, and leave out those of every other table in the same run."""
     assert described["carried_with_checks"] == []
+
+
+def test_every_table_that_the_api_answers_from_leads_back_to_raw_rows(described):
+    """Along the lineage of the UI: whatever a number was made from was made from rows of sources, and nothing else."""
+    inputs = described["inputs"]
+    answered_from = {dataset.replace(".", "/") for one in VERSIONED for dataset in one.opt.get("datasets", ())}
+    assert {"research/rankings", "research/strategy_equity", "research/index_values"} <= answered_from
+    assert sorted(answered_from - set(inputs)) == []
+    for table in answered_from:
+        origins, waiting = set(), [table]
+        while waiting:
+            one = waiting.pop()
+            waiting += inputs[one]
+            origins |= {one} if not inputs[one] else set()
+        assert origins, table
+        assert {one.split("/")[0] for one in origins} == {"raw"}, table

@@ -53,6 +53,8 @@ class IndexRules:
         Highest sum of bought and sold at a rebalancing.
     drift_threshold : float, fraction, optional
         Half the sum of the distances from the target weights beyond which the index goes back to them.
+    cost_bps : float, basis points of the traded value
+        What trading costs, in the level after costs.
     """
 
     weighting: Mapping[Scheme, float]
@@ -64,6 +66,7 @@ class IndexRules:
     max_sector_weight: float = 1.0
     max_turnover: float | None = None
     drift_threshold: float | None = None
+    cost_bps: float = 10.0
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.weighting) - set(SCHEMES))
@@ -77,6 +80,8 @@ class IndexRules:
                 f"IndexRules: select_by must be one of {ORDERS}, rebalance one of {FREQUENCIES}, n_names 1 or more; "
                 f"got {self.select_by!r}, {self.rebalance!r}, {self.n_names}. Choose from these."
             )
+        if not 0 <= self.cost_bps <= 1000:
+            raise ValueError(f"IndexRules: cost_bps must be 0 to 1000; got {self.cost_bps}. 10 is 0.1 per cent.")
         limits = (self.max_weight, self.max_sector_weight, self.max_turnover, self.drift_threshold)
         if any(limit is not None and not limit > 0 for limit in limits):
             raise ValueError(f"IndexRules: limits must be above 0; got {limits}. Leave a limit out to have none.")

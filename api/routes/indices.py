@@ -82,7 +82,7 @@ class IndexNow(msgspec.Struct, frozen=True):
 )
 async def get_index(reader: NamedDependency[Reader], index: Index = "main", as_of: AsOf = None) -> One[IndexNow]:
     """The level of the newest session, or of `as_of`, and the weights at that close after its trades."""
-    await _require_known(reader, index)
+    await require_known(reader, index)
     rows = await index_levels.newest(reader, index, end=as_of or dt.date.max, limit=1)
     if not rows:
         first_date = await index_levels.first_date(reader, index)
@@ -119,7 +119,7 @@ async def list_index_levels(
     first, last = start or dt.date.min, end or dt.date.max
     if first > last:
         raise ParameterConflict(f"start: must not be after end; got {first} and {last}. Exchange them.")
-    await _require_known(reader, index)
+    await require_known(reader, index)
     before = cursors.read(cursor, tuple[dt.date])[0] if cursor else dt.date.max
     rows = await index_levels.newest(reader, index, start=first, end=last, before=before, limit=limit + 1)
     if not rows:
@@ -155,14 +155,15 @@ async def list_risk_metrics(
 
     A window that reaches back before the base is not there, but for `all`.
     """
-    await _require_known(reader, index)
+    await require_known(reader, index)
     rows = await index_levels.risk(reader, index, window=window)
     if not rows:
         raise BeforeFirstDate(f"risk of {index}", as_of=None, first_date=None)
     return Page(rows, answers.meta(as_of_date=rows[0].as_of_date, index=index))
 
 
-async def _require_known(reader: Reader, index: str) -> None:
+async def require_known(reader: Reader, index: str) -> None:
+    """Refuse an index that there is not."""
     known = await index_levels.names(reader)
     if index not in known:
         raise ValueUnknown("index", index, known)

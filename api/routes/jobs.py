@@ -1,6 +1,7 @@
 """/v1/jobs and what is short for one: work that is asked for here and done by the pipelines."""
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -100,7 +101,7 @@ async def create_job(
     and more wait.
     """
     kind = records.kind_of(data)
-    return await _ask(request, database, principal, kind, data.parameters, idempotency_key)
+    return await ask(request, database, principal, kind, data.parameters, idempotency_key)
 
 
 @operations.write(
@@ -129,7 +130,7 @@ async def recompute_rankings(
     idempotency_key: KeyWelcome,
 ) -> Response[One[Job]]:
     """Short for a job of kind recompute. Whoever asks for the same before it has begun gets the same job."""
-    return await _ask(request, database, principal, "recompute", data, idempotency_key)
+    return await ask(request, database, principal, "recompute", data, idempotency_key)
 
 
 @operations.write(
@@ -158,7 +159,7 @@ async def refresh(
     idempotency_key: KeyWelcome,
 ) -> Response[One[Job]]:
     """Short for a job of kind refresh. Those who ask for the same share one run, whoever they are."""
-    return await _ask(request, database, principal, "refresh", data, idempotency_key)
+    return await ask(request, database, principal, "refresh", data, idempotency_key)
 
 
 @operations.write(
@@ -183,7 +184,7 @@ async def test_refresh(
 
     The job's state and error say whether source, queue, daemon and database work together.
     """
-    return await _ask(request, database, principal, "refresh", RefreshParameters(part="quotes"), idempotency_key)
+    return await ask(request, database, principal, "refresh", RefreshParameters(part="quotes"), idempotency_key)
 
 
 @operations.read(
@@ -285,14 +286,17 @@ async def cancel_job(
         return await write.end(Answer(One(job, answers.meta()), 202, f"/v1/jobs/{job_id}"))
 
 
-async def _ask(
+async def ask(
     request: Request[Any, Any, Any],
     database: Database,
     principal: Principal,
     kind: str,
     asked: Parameters,
     key: str | None,
+    *,
+    also: Callable[[Write], Awaitable[None]] | None = None,
 ) -> Response[Any]:
+    """Take a job, and do in the same transaction what goes with it."""
     try:
         cost = records.require_affordable(kind, asked)
     except JobRefused as refused:
@@ -301,6 +305,8 @@ async def _ask(
         known = await write.answered()
         if known is not None:
             return known
+        if also is not None:
+            await also(write)
         job = await _job(write, kind, asked, cost)
         return await write.end(Answer(One(job, answers.meta()), 202, f"/v1/jobs/{job.job_id}"))
 

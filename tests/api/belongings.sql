@@ -30,3 +30,7 @@ insert into app.events (type, subject, payload, correlation_id, created_at) valu
 insert into app.api_keys (api_key_id, user_id, key_hash, scopes, label, created_at) values (
     '5d41402abc4b', '00000000-0000-7000-8000-00000000a11c', 'h', '{read:market}', 'notebook', '2024-06-27T11:00:00Z'
 );
+insert into app.paper_orders (order_id, user_id, instrument_id, side, kind, quantity_shares, placed_at) values (
+    '018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c50', '00000000-0000-7000-8000-00000000a11c', 'i_acme', 'buy', 'market', 10,
+    '2024-06-26T21:00Z'
+);

@@ -123,10 +123,10 @@ insert into research.backtest_equity values
 insert into app.index_definitions (index_id, version, effective_date, rules) values
 ('main', 1, '1970-01-01', '{"weighting": {"equal": 1.0}}'), ('empty', 1, '1970-01-01', '{"weighting": {"equal": 1.0}}');
 insert into research.index_values
-(index_id, as_of_date, value, return_1d, benchmark_return_1d, divisor, n_constituents, definition_version)
+(index_id, as_of_date, value, value_net, return_1d, benchmark_return_1d, divisor, n_constituents, definition_version)
 values
-('main', '2024-06-24', 100, null, 0.01, 1.04, 1, 1), ('main', '2024-06-25', 100, 0, 0.0, 1.04, 2, 1),
-('main', '2024-06-26', 105, 0.05, 0.02, 1.04, 2, 1);
+('main', '2024-06-24', 100, 99, null, 0.01, 1.04, 1, 1), ('main', '2024-06-25', 100, 98, 0, 0.0, 1.04, 2, 1),
+('main', '2024-06-26', 105, 103, 0.05, 0.02, 1.04, 2, 1);
 -- ACME's bar of the 25th is suspect: that day the stored close counts. Adjusted, ACME stands at 104 and then at 106.
 insert into research.index_allocations
 (index_id, as_of_date, instrument_id, reason, weight_before, weight, target_weight, units, close_adj, price_segment)
@@ -224,6 +224,50 @@ values
 ('technical', '2024-04-01', 'skill', 'technical', 'm_2', '2024-04-01', '2024-06-26', 100, 10, null, false, '2024-06-26T22:00Z');
 
 insert into app.refreshes values ('simulated', 'quotes', '2024-06-27T14:01Z');
+create table marts.fct_exchange_rates (
+    currency_code text, as_of_date date, rate_date date, exchange_rate double precision, reporting_currency_code text
+);
+insert into marts.fct_exchange_rates values
+('EUR', '2024-06-24', '2024-06-24', 1.1, 'USD'), ('EUR', '2024-06-25', '2024-06-25', 1.0, 'USD'),
+('EUR', '2024-06-26', '2024-06-26', 1.2, 'USD'), ('USD', '2024-06-24', '2024-06-24', 1, 'USD'),
+('USD', '2024-06-25', '2024-06-25', 1, 'USD'), ('USD', '2024-06-26', '2024-06-26', 1, 'USD');
+
+insert into app.strategy_versions (strategy_id, version, effective_date, is_active, parameters, created_by) values
+('macd_rsi', 1, '1970-01-01', true, '{"max_rsi": 60}', 'seed');
+insert into research.strategies
+(strategy_id, strategy_type, title, description, version, is_active, parameters, parameter_schema, capital, currency_code, last_trade_date)
+values
+('macd_rsi', 'macd_rsi', 'MACD', 'Crossings.', 1, true, '{"max_rsi": 60.0, "n": 5}',
+ '{"max_rsi": {"type": "number", "minimum": 0, "maximum": 100}, "n": {"type": "integer", "exclusiveMinimum": 0},
+   "stop": {"anyOf": [{"type": "number"}, {"type": "null"}]}}', 1000, 'USD', '2024-06-26');
+-- Adjusted by ACME's factor of 2: ten adjusted shares at 104 are twenty of today's at 52.
+insert into research.strategy_signals
+(strategy_id, as_of_date, instrument_id, signal, reason, indicators, price_adj, version, order_id, execution_status, execution_note)
+values
+('macd_rsi', '2024-06-24', 'i_acme', 'buy', 'It crossed.', '{"rsi_14d": 50, "close_adj": 104}', 104, 1, 'e1', 'filled', null),
+('macd_rsi', '2024-06-25', 'i_acme', 'hold', 'It has not crossed back.', '{"rsi_14d": null}', 104, 1, null, 'none', null),
+('macd_rsi', '2024-06-25', 'i_zeta', 'buy', 'It crossed.', '{}', 10, 1, null, 'skipped', 'no place is free');
+insert into research.paper_orders
+(strategy_id, order_id, broker_order_id, position_id, instrument_id, placed_date, side, kind, reason, is_exit, quantity, price,
+ stop_loss, take_profit, good_till_date, status, filled_quantity, average_price, fee, closed_date)
+values
+('macd_rsi', 'e1', 'paper_1', 'p1', 'i_acme', '2024-06-24', 'buy', 'limit', 'signal', false, 10, 104, 90, null, null, 'filled', 10, 102, 1, '2024-06-25'),
+('macd_rsi', 'e1:stop_loss:7', 'paper_2', 'p1', 'i_acme', '2024-06-25', 'sell', 'stop', 'stop_loss', true, 10, 90, null, null, null, 'waiting', 0, null, 0, null);
+insert into research.paper_trades
+(strategy_id, trade_id, instrument_id, side, entry_date, exit_date, quantity, entry_price, exit_price, fee, pnl, return, exit_reason, context)
+values
+('macd_rsi', 'p0', 'i_acme', 'long', '2024-06-20', '2024-06-24', 1, 100, 104, 1, 3, 0.03, 'signal', '{"entry": {"reason": "It crossed."}}'),
+('macd_rsi', 'pz', 'i_zeta', 'long', '2024-06-25', '2024-06-26', 1, 10, 9, 0, -1, -0.1, 'stop_loss', '{}');
+insert into research.strategy_events (strategy_id, event_date, event_number, type, severity, message, instrument_id, metadata) values
+('macd_rsi', '2024-06-25', 1, 'position_opened', 'info', 'A position was opened.', 'i_acme', '{}'),
+('macd_rsi', '2024-06-26', 1, 'position_closed', 'warning', 'A position was closed by stop loss.', 'i_zeta', '{"pnl": -1}'),
+('macd_rsi', '2024-06-26', 2, 'drawdown', 'warning', 'The equity lies below.', null, '{}');
+insert into research.strategy_equity
+(strategy_id, trade_date, equity, cash, positions_value, n_positions, n_orders, return_1d, benchmark_return_1d, drawdown, traded_value, fee, version, is_active, account)
+values
+('macd_rsi', '2024-06-24', 1000, 1000, 0, 0, 1, 0, 0.01, 0, 0, 0, 1, true, '{}'),
+('macd_rsi', '2024-06-25', 1010, 0, 1010, 1, 1, 0.01, 0, 0, 1000, 1, 1, true, '{}'),
+('macd_rsi', '2024-06-26', 909, 0, 909, 1, 1, -0.1, 0.02, -0.1, 0, 0, 1, true, '{}');
 
 insert into app.dataset_versions (dataset, version, as_of_date, n_rows, changed_at)
 select dataset, md5(dataset), date '2024-06-26', 10, timestamptz '2024-06-26T22:00Z'
@@ -232,5 +276,7 @@ from unnest(array[
     'research.indicators', 'research.backtests', 'research.backtest_metrics', 'research.backtest_equity',
     'research.index_values', 'research.index_allocations', 'research.risk_metrics', 'marts.fct_news_articles',
     'research.news_sentiment', 'research.signals', 'research.model_versions', 'research.evaluations',
-    'research.backtest_trades', 'research.model_drift', 'factors.fct_factor_exposures'
+    'research.backtest_trades', 'research.model_drift', 'factors.fct_factor_exposures',
+    'research.strategies', 'research.strategy_equity', 'research.strategy_signals',
+    'research.paper_orders', 'research.paper_trades', 'research.strategy_events', 'marts.fct_exchange_rates'
 ]) as dataset;

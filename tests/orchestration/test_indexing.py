@@ -162,7 +162,7 @@ def test_a_new_version_changes_nothing_before_its_day(warehouse):
         table: [row for row in rows if row[1] <= untouched] for table, rows in before.items()
     }
     newest = stored(warehouse)["index_values"][-1]
-    assert (newest[6], newest[7]) == (3, 2)
+    assert newest[-2:] == (3, 2)
     assert "drift" in [row[2] for row in stored(warehouse)["index_turnover"]]
 
 
@@ -174,6 +174,37 @@ def test_definitions_are_seeded_once_and_then_the_table_counts(warehouse):
     seed_definitions(warehouse)
     main = next(one for one in read_definitions(warehouse) if one.index_id == "main")
     assert [(version.version, version.rules.n_names) for version in main.versions] == [(1, 5)]
+
+
+def test_after_costs_each_trade_lowers_the_level_by_its_turnover_times_the_rate(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    with warehouse.connection() as connection:
+        rows = connection.execute(
+            "select v.return_1d, v.return_net_1d, v.value_net, coalesce(t.turnover, 0), coalesce(t.cost, 0)"
+            " from research.index_values as v left join research.index_turnover as t using (index_id, as_of_date)"
+            " order by v.as_of_date"
+        ).fetchall()
+    assert rows[0][2:4] == (pytest.approx(100 * (1 - 0.001)), pytest.approx(1))
+    level = rows[0][2]
+    for gross, net, value_net, turnover, cost in rows[1:]:
+        assert cost == pytest.approx(turnover * 0.001)
+        assert 1 + net == pytest.approx((1 + gross) * (1 - cost))
+        level *= 1 + net
+        assert value_net == pytest.approx(level)
+
+
+def test_a_session_that_somebody_let_decide_trades_at_the_next_close_and_changes_nothing_before(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    before = stored(warehouse)
+    asked, traded = dt.date(2023, 5, 16), dt.date(2023, 5, 17)
+    with warehouse.connection() as connection:
+        connection.execute("insert into app.index_rebalances values ('own', %s, 'test')", [asked])
+    run(warehouse, SESSIONS[0], LAST)
+    after = stored(warehouse)
+    assert next(row[1] for row in after["index_turnover"] if row not in before["index_turnover"]) == traded
+    assert stored(warehouse, asked) == {
+        table: [row for row in rows if row[1] <= asked] for table, rows in before.items()
+    }
 
 
 def test_an_index_without_anything_to_hold_has_no_rows(warehouse):

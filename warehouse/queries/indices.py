@@ -14,7 +14,7 @@ on conflict do nothing
 DEFINITIONS = """
 select index_id, version, effective_date, rules::text as rules
 from app.index_definitions
-order by index_id, effective_date
+order by index_id, effective_date, version
 """
 
 # $1 first day, $2 last day; closes that can be trusted
@@ -28,7 +28,7 @@ where trade_date between $1 and $2 and not is_suspect
 STANDING_BEFORE = """
 select
     a.index_id, a.as_of_date, a.instrument_id, a.target_weight, a.units, a.close_adj, a.price_segment,
-    v.divisor, v.value
+    v.divisor, v.value, coalesce(v.value_net, v.value) as value_net
 from research.index_allocations as a
 inner join (
     select index_id, max(as_of_date) as as_of_date
@@ -39,8 +39,13 @@ inner join (
 inner join research.index_values as v on a.index_id = v.index_id and a.as_of_date = v.as_of_date
 """
 
+# Sessions that decide because somebody asked for it
+REBALANCES = """
+select index_id, decided_date from app.index_rebalances
+"""
+
 VALUES = """
-select index_id, as_of_date, value, return_1d, benchmark_return_1d
+select index_id, as_of_date, value, return_1d, coalesce(return_net_1d, return_1d) as return_net_1d, benchmark_return_1d
 from research.index_values
 order by index_id, as_of_date
 """

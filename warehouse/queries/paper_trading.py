@@ -13,7 +13,7 @@ on conflict do nothing
 VERSIONS = """
 select strategy_id, version, effective_date, is_active, parameters::text as parameters
 from app.strategy_versions
-order by strategy_id, effective_date
+order by strategy_id, effective_date, version
 """
 
 # $1 day: of each strategy its account after the last session before that day

@@ -112,6 +112,119 @@ class RefreshParameters(Parameters, frozen=True, kw_only=True):
     ] = "market_data"
 
 
+class RebalanceParameters(Parameters, frozen=True, kw_only=True):
+    """Compute an index again for its newest session; POST /v1/strategy/rebalance lets it decide there too."""
+
+    index: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,62}$", description="Name of the index.")] = "main"
+
+
+class Holdings(Period, frozen=True, kw_only=True):
+    """Some instruments, and the sessions from which their returns are learnt."""
+
+    tickers: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,15}$")], ...],
+        Meta(min_length=1, max_length=200, description="Canonical tickers."),
+    ]
+
+    def problem(self) -> str | None:
+        """Refuse an instrument that comes twice."""
+        if len({ticker.upper() for ticker in self.tickers}) != len(self.tickers):
+            return f"`tickers` must name each instrument once; got {', '.join(self.tickers[:10])}"
+        return super().problem()
+
+
+class MonteCarloParameters(Holdings, frozen=True, kw_only=True):
+    """Paths of a portfolio: percentiles, value at risk, expected shortfall, probability of a loss."""
+
+    weights: Annotated[
+        tuple[float, ...] | None,
+        Meta(
+            description="Shares of the portfolio in the order of the tickers, sum 1; equal by default. Unit fraction."
+        ),
+    ] = None
+    method: Annotated[
+        Literal["gbm", "bootstrap"],
+        Meta(
+            description="gbm: geometric Brownian motion with mirrored paths; bootstrap: days of the past, drawn again."
+        ),
+    ] = "gbm"
+    n_paths: Annotated[int, Meta(ge=1_000, le=2_000_000, multiple_of=2, description="Paths. Unit paths.")] = 100_000
+    n_sessions: Annotated[int, Meta(ge=1, le=2_520, description="How far they go. Unit sessions.")] = 252
+    block_sessions: Annotated[
+        int, Meta(ge=1, le=63, description="Days in a row that the bootstrap draws together. Unit sessions.")
+    ] = 1
+    confidence: Annotated[
+        float, Meta(gt=0.5, lt=1, description="Of value at risk and expected shortfall. Unit fraction.")
+    ] = 0.95
+    seed: Annotated[int, Meta(ge=0, le=2**31, description="The same seed gives the same paths. Unit none.")] = 0
+
+    def problem(self) -> str | None:
+        """Refuse weights that do not go with the tickers."""
+        if self.weights is not None and (
+            len(self.weights) != len(self.tickers) or abs(sum(self.weights) - 1) > 1e-6 or min(self.weights) < 0
+        ):
+            return f"`weights` must be one share of 0 or more for each ticker, sum 1; got {self.weights[:10]}"
+        return super().problem()
+
+
+class MarkowitzParameters(Holdings, frozen=True, kw_only=True):
+    """Efficient frontier, lowest variance and highest Sharpe ratio of some instruments, within limits."""
+
+    max_weight: Annotated[float, Meta(gt=0, le=1, description="Highest weight of each. Unit fraction.")] = 1.0
+    min_weight: Annotated[float, Meta(ge=-1, le=1, description="Lowest weight; below 0 is short. Unit fraction.")] = 0.0
+    max_sector_weight: Annotated[
+        float | None, Meta(description="Highest weight of a sector, null for none. Unit fraction.")
+    ] = None
+    shrink: Annotated[bool, Meta(description="Shrink the covariance by Ledoit and Wolf.")] = True
+    risk_free_rate: Annotated[float, Meta(ge=-0.1, le=0.5, description="Unit fraction per year.")] = 0.0
+    n_points: Annotated[int, Meta(ge=2, le=100, description="Points of the frontier. Unit points.")] = 20
+
+    def problem(self) -> str | None:
+        """Refuse limits that no portfolio keeps."""
+        n = len(self.tickers)
+        if n < 2:
+            return f"`tickers` must name two instruments or more; got {n}"
+        if self.max_weight * n < 1 or self.min_weight * n > 1 or self.min_weight > self.max_weight:
+            return (
+                f"`min_weight` and `max_weight` must allow {n} weights that sum to 1; "
+                f"got {self.min_weight} and {self.max_weight}"
+            )
+        return super().problem()
+
+
+class OptionTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A European option, with its volatility or with its price."""
+
+    type: Annotated[Literal["call", "put"], Meta(description="Right to buy (call) or to sell (put).")]
+    spot: Annotated[float, Meta(ge=1e-9, le=1e12, description="Price of the stock now. Unit currency per share.")]
+    strike: Annotated[float, Meta(ge=1e-9, le=1e12, description="Unit currency per share.")]
+    years: Annotated[float, Meta(gt=0, le=100, description="Time to expiry. Unit years.")]
+    rate: Annotated[float, Meta(ge=-1, le=1, description="Continuously compounded. Unit fraction per year.")] = 0.0
+    dividend_yield: Annotated[float, Meta(ge=-1, le=1, description="As `rate`. Unit fraction per year.")] = 0.0
+    volatility: Annotated[
+        float | None, Meta(description="Gives the price. Unit fraction per square root of a year.")
+    ] = None
+    price: Annotated[float | None, Meta(description="Gives the volatility. Unit currency per share.")] = None
+
+    def __post_init__(self) -> None:
+        given = self.volatility if self.volatility is not None else self.price
+        if (self.volatility is None) == (self.price is None) or given is None or not 0 < given <= 1e12:
+            raise ValueError(
+                f"`volatility` or `price` must be given, above 0, and not both; got {self.volatility} and {self.price}"
+            )
+
+
+class BlackScholesParameters(Parameters, frozen=True, kw_only=True):
+    """Prices, sensitivities and implied volatilities of many European options."""
+
+    options: Annotated[
+        tuple[OptionTerms, ...], Meta(min_length=1, max_length=10_000, description="The options, in your order.")
+    ]
+
+
+EXAMPLE_OPTION = OptionTerms(type="call", spot=100.0, strike=105.0, years=0.5, rate=0.03, volatility=0.2)
+
+
 class Kind(NamedTuple):
     """One kind of job.
 
@@ -159,6 +272,31 @@ KINDS: Mapping[str, Kind] = {
         ),
         is_shared=True,
         example=RecomputeParameters(),
+    ),
+    "rebalance": Kind(
+        RebalanceParameters,
+        "Compute an index again for its newest session.",
+        lambda asked: 20.0,
+        is_shared=True,
+        example=RebalanceParameters(),
+    ),
+    "monte_carlo": Kind(
+        MonteCarloParameters,
+        "Simulate paths of a portfolio.",
+        lambda asked: 5.0 + asked.n_paths * asked.n_sessions * 4e-8,
+        example=MonteCarloParameters(tickers=("ACME", "ZETA"), weights=(0.5, 0.5)),
+    ),
+    "markowitz": Kind(
+        MarkowitzParameters,
+        "Find the efficient frontier of some instruments.",
+        lambda asked: 5.0 + 1e-6 * asked.n_points * len(asked.tickers) ** 3,
+        example=MarkowitzParameters(tickers=("ACME", "ZETA", "META"), max_weight=0.6),
+    ),
+    "black_scholes": Kind(
+        BlackScholesParameters,
+        "Value many European options.",
+        lambda asked: 5.0,
+        example=BlackScholesParameters(options=(EXAMPLE_OPTION,)),
     ),
 }
 

@@ -83,16 +83,20 @@ def risk_metrics(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     for index_id, own in values.groupby("index_id"):
         days = own.set_index(pd.DatetimeIndex(own["as_of_date"]))
         found = risk_windows(days["return_1d"], days["benchmark_return_1d"])
+        net = risk_windows(days["return_net_1d"], days["benchmark_return_1d"])
+        found["net_value"] = net["value"]
         parts.append(found.assign(index_id=index_id, as_of_date=days.index[-1]))
     rows = pd.concat(parts, ignore_index=True).rename(columns={"window": "window_name"})
     first, last = rows["as_of_date"].min().date(), rows["as_of_date"].max().date()
     written = warehouse.merge("research.risk_metrics", rows, window=Window("as_of_date", first, last))
     whole = rows[(rows["window_name"] == "all") & rows["metric"].isin(SHOWN)]
     figures = whole.pivot(index="index_id", columns="metric", values="value")[list(SHOWN)].reset_index()
+    net = whole.pivot(index="index_id", columns="metric", values="net_value")[list(SHOWN)].reset_index()
     return dg.MaterializeResult(
         metadata={
             **merge_metadata(written),
             "figures": table(figures),
+            "figures_after_costs": table(net),
             "levels": picture(index_figure(values)),
             **table_metadata(warehouse, "research.risk_metrics"),
         }

@@ -75,3 +75,9 @@ rank = dg.define_asset_job(
     selection=RANKED,
     description="Forecasts, their evaluation, rankings, indices, strategies, and hot answers, for a range of sessions.",
 )
+
+rebalance = dg.define_asset_job(
+    "rebalance",
+    selection=dg.AssetSelection.groups("index"),
+    description="The indices again, for a range of sessions; those too that somebody let decide beside their calendar.",
+)

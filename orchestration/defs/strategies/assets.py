@@ -15,6 +15,7 @@ from orchestration.plots import strategies_figure, trades_figure
 from orchestration.resources import MarketData, Warehouse
 from orchestration.strategy_registry import load_strategies
 from orchestration.trading import Traded, read_definitions, seed_versions, trade, write_strategies, write_traded
+from orchestration.user_trading import trade_for_users
 from transforms.strategies.macd_rsi import MacdRsi
 from transforms.strategies.mean_reversion_bollinger import MeanReversionBollinger
 from transforms.strategies.ranking_rotation import RankingRotation
@@ -75,6 +76,21 @@ def trading(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data
                 **table_metadata(warehouse, f"research.{name}"),
             },
         )
+
+
+@dg.asset(
+    key=["app", "paper_orders"],
+    deps=[["marts", "fct_daily_prices"], ["marts", "fct_exchange_rates"], ["marts", "dim_instruments"]],
+    partitions_def=sessions_partitions(), backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP,
+    kinds={"python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+)  # fmt: skip
+def paper_orders(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
+) -> dg.MaterializeResult[None]:
+    """One row per order on paper that a user placed (POST /v1/orders): handed to the broker, filled by the bars."""
+    rules = load_strategies().broker
+    written = trade_for_users(warehouse, market_data.installation, rules, window_of(context))
+    return dg.MaterializeResult(metadata={"orders_changed": written.updated, "orders_unchanged": written.unchanged})
 
 
 def _accounts(warehouse: Warehouse, traded: list[Traded]) -> dict[str, Any]:

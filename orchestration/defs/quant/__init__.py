@@ -1,0 +1,1 @@
+"""Quant jobs: what somebody asks for, computed once; no tables of their own."""

@@ -1,0 +1,90 @@
+"""Strategies over HTTP: what they did in shares and prices of today, and other versions of their settings."""
+
+import pytest
+
+from tests.api.conftest import BOB
+
+BASE = "/v1/strategies/macd_rsi"
+
+
+def test_strategies_are_listed_with_their_settings_and_where_they_stand(client):
+    [row] = client.get("/v1/strategies").json()["data"]
+    assert (row["strategy_id"], row["is_active"], row["equity"]) == ("macd_rsi", True, 909)
+    assert row["return_total"] == pytest.approx(-0.091)
+    assert row["parameter_schema"]["max_rsi"]["maximum"] == 100
+
+
+def test_signals_say_why_and_what_became_of_them_newest_first(client):
+    rows = client.get(f"{BASE}/signals").json()["data"]
+    assert [(row["ticker"], row["signal"], row["execution_status"]) for row in rows] == [
+        ("ZETA", "buy", "skipped"), ("ACME", "hold", "none"), ("ACME", "buy", "filled"),
+    ]  # fmt: skip
+    assert (rows[2]["price"], rows[2]["indicators"]["rsi_14d"]) == (52, 50)
+    assert rows[0]["execution_note"] == "no place is free"
+
+
+def test_orders_and_trades_are_in_shares_and_prices_of_today(client):
+    waiting, filled = client.get(f"{BASE}/orders").json()["data"]
+    assert (filled["quantity_shares"], filled["price"], filled["average_price"]) == (20, 52, 51)
+    assert (waiting["kind"], waiting["price"], waiting["status"]) == ("stop", 45, "waiting")
+    zeta, acme = client.get(f"{BASE}/trades").json()["data"]
+    assert (acme["entry_price"], acme["exit_price"], acme["quantity_shares"], acme["pnl"]) == (50, 52, 2, 3)
+    assert (zeta["exit_reason"], zeta["entry_price"]) == ("stop_loss", 10)
+    assert acme["context"]["entry"]["reason"] == "It crossed."
+
+
+def test_pages_go_back_in_time_and_a_range_can_be_asked_for(client):
+    first = client.get(f"{BASE}/events", params={"limit": 2}).json()
+    second = client.get(f"{BASE}/events", params={"limit": 2, "cursor": first["next"]}).json()
+    assert [row["type"] for row in first["data"]] == ["drawdown", "position_closed"]
+    assert [row["type"] for row in second["data"]] == ["position_opened"]
+    assert second["next"] is None
+    days = {"start": "2024-06-24", "end": "2024-06-24"}
+    assert [row["signal"] for row in client.get(f"{BASE}/signals", params=days).json()["data"]] == ["buy"]
+
+
+def test_performance_is_that_of_the_account(client):
+    found = client.get(f"{BASE}/performance").json()["data"]
+    figures = found["figures"]
+    assert figures["return_total"] == pytest.approx(0.909 - 1)
+    assert (figures["max_drawdown"], figures["n_trades"], figures["hit_rate"]) == (-0.1, 2, 0.5)
+    assert figures["profit_factor"] == pytest.approx(3)
+    assert [day["equity"] for day in found["account"]] == [1000, 1010, 909]
+    of_one = client.get(f"{BASE}/performance", params={"start": "2024-06-26"}).json()["data"]["figures"]
+    assert of_one["return_total"] == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize("what", ["signals", "orders", "trades", "events", "performance"])
+def test_an_unknown_strategy_is_404(client, what):
+    answer = client.get(f"/v1/strategies/nope/{what}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "strategy-unknown")
+
+
+def test_an_administrator_writes_another_version_that_decides_from_the_next_session_on(site):
+    answer = site.ask("PATCH", BASE, json={"is_active": False, "parameters": {"max_rsi": 55}})
+    assert answer.status_code == 200, answer.text
+    version = answer.json()["data"]
+    assert (version["version"], version["is_active"], version["effective_date"]) == (2, False, "2024-06-27")
+    assert version["parameters"] == {"max_rsi": 55}
+    later = site.ask("PATCH", BASE, json={"parameters": {"stop": None}}).json()["data"]
+    assert (later["version"], later["is_active"], later["parameters"]) == (3, False, {"max_rsi": 55, "stop": None})
+    [(action, target)] = site.rows("select action, target from app.audit order by audit_id desc limit 1")
+    assert (action, target) == ("strategy.changed", "macd_rsi")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "pointer"),
+    [({"max_rsi": 101}, "max_rsi"), ({"n": 0}, "n"), ({"n": 1.5}, "n"), ({"moon": 1}, "moon"), ({"stop": "x"}, "stop")],
+)
+def test_settings_beyond_their_limits_are_refused(site, parameters, pointer):
+    answer = site.ask("PATCH", BASE, json={"parameters": parameters})
+    assert (answer.status_code, answer.json()["code"]) == (422, "settings-refused")
+    assert answer.json()["errors"][0]["pointer"] == f"/parameters/{pointer}"
+
+
+def test_a_version_must_not_change_what_is_decided_and_others_must_not_write_it(site):
+    answer = site.ask("PATCH", BASE, json={"effective_date": "2024-06-26"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameter-conflict")
+    assert site.ask("PATCH", BASE, BOB, json={"is_active": False}).status_code == 403
+    assert site.ask("PATCH", BASE, None, json={"is_active": False}).status_code == 401
+    assert site.ask("PATCH", "/v1/strategies/nope", json={}).status_code == 404
