@@ -11,6 +11,7 @@ import pytest
 
 from api import formats
 from api.presentation import MEDIA_TYPES, accepted
+from tests.api.conftest import ALICE
 from tests.api.test_conventions import READS, needed, path_of
 from warehouse.queries.prices import Bar
 from warehouse.queries.rankings import Ranked
@@ -18,6 +19,16 @@ from warehouse.queries.rankings import Ranked
 LISTS = {
     name: item for name, item in READS.items() if any(p["name"] == "fields" for p in item[1].get("parameters", []))
 }
+
+
+@pytest.fixture(autouse=True)
+def as_alice(client):
+    """Ask as somebody who has lists of her own."""
+    client.headers.update(ALICE.headers)
+    yield
+    del client.headers["Authorization"]
+
+
 every_list = pytest.mark.parametrize(("path", "operation"), LISTS.values(), ids=LISTS)
 BACK = {
     "ndjson": lambda body: [json.loads(line) for line in body.splitlines()],
