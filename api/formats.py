@@ -116,10 +116,7 @@ def _with_nested_as_text(rows: Rows, columns: tuple[Column, ...]) -> Sequence[An
     nested = [column.name for column in columns if column.is_nested]
     if not nested:
         return rows
-    return [
-        msgspec.structs.asdict(each) | {name: _ENCODER.encode(getattr(each, name)).decode() for name in nested}
-        for each in rows
-    ]
+    return [msgspec.structs.asdict(each) | {name: _as_text(getattr(each, name)) for name in nested} for each in rows]
 
 
 def _cell(value: Any) -> Any:
@@ -172,3 +169,8 @@ def _arrow_type(told: inspect.Type) -> pa.DataType | None:
             item = _arrow_type(_plain(told.item_type))
             return None if item is None else pa.list_(item)
     return None
+
+
+def _as_text(value: Any) -> str | None:
+    """Return a nested value as JSON text; none stays none."""
+    return None if value is None else _ENCODER.encode(value).decode()
