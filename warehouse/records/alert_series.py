@@ -6,6 +6,7 @@ However a condition is put, it comes to a series that is at or beyond a level, c
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from warehouse.records.alerts import (
     AtOrAbove,
@@ -70,18 +71,18 @@ def criteria_of(rule: Rule) -> list[Criterion]:
 
 
 def _criterion(test: Test, *, is_daily: bool) -> Criterion:
-    common = {"metric": test.metric, "of": tuple(sorted(test.of.items())), "is_daily": is_daily}
+    plain = Series(metric=test.metric, of=tuple(sorted(test.of.items())), is_daily=is_daily)
     match test:
         case Enters() | Leaves():
-            series = Series(**common, derivation="member", values=tuple(sorted(test.values)))
+            series = replace(plain, derivation="member", values=tuple(sorted(test.values)))
             return Criterion(series, "crosses_above" if isinstance(test, Enters) else "crosses_below", 0.5, 0.5)
         case ChangesBy():
             size: Derivation = "change_size" if test.direction == "either" else "change"
-            series = Series(**common, derivation=size, bars=test.bars, is_relative=test.is_relative)
+            series = replace(plain, derivation=size, bars=test.bars, is_relative=test.is_relative)
             by = -test.by if test.direction == "down" else test.by
             return Criterion(series, "at_or_below" if test.direction == "down" else "at_or_above", by, by)
         case NewHigh() | NewLow():
             end: Derivation = "high" if isinstance(test, NewHigh) else "low"
-            return Criterion(Series(**common, derivation=end, bars=test.bars), f"new_{end}", None, None)
+            return Criterion(replace(plain, derivation=end, bars=test.bars), f"new_{end}", None, None)
         case _:
-            return Criterion(Series(**common), OPERATORS[type(test)], test.level, test.recovery)
+            return Criterion(plain, OPERATORS[type(test)], test.level, test.recovery)
