@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+# Test processes: more than cores, since daemons and vendors are waited for.
+WORKERS ?= 3
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras --quiet
 .DEFAULT_GOAL := help
@@ -46,7 +48,7 @@ check: dev ## Format, lint, types, import contracts, SQL lint, definitions load,
 
 test: dev ## Everything, offline, with coverage
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= --durations=15
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= --durations=25
 	$(BIN)/python -m coverage report --skip-covered --fail-under=85
 	$(BIN)/python -m coverage report --include='warehouse/*' --fail-under=95
 
