@@ -26,7 +26,6 @@ COLUMNS = {
     "deflated_sharpe": ("deflated Sharpe", ".0%"),
     "top_decile_turnover_mean": ("turnover of the best tenth", ".0%"),
     "rank_ic_over_baseline_t": ("t over the baseline", "+.2f"),
-    "capacity": ("capacity, millions", ",.0f"),
 }
 EVALUATIONS = "select model_id, metric, value from research.evaluations"
 DAYS = "select min(as_of_date), max(as_of_date), count(distinct as_of_date) from research.evaluation_days"
@@ -34,8 +33,8 @@ TRIALS = "select count(*) from research.trials"
 HEAD = """# What the forecasters were worth
 
 Made by `python -m benchmarks.real_table` from the evaluation of an installation on real daily prices of {n} US shares,
-all forecasters of [models.yaml](../models/models.yaml) switched on, their parameters as they stand there. Out of
-sample: {first} to {last}, {n_days} days with known labels; {n_trials} trials on record. Not the product's data, and no
+all forecasters of [models.yaml](../models/models.yaml) switched on that need no news, their parameters as they stand
+there. Out of sample: {first} to {last}, {n_days} days with known labels; {n_trials} trials on record. Not the product's data, and no
 promise: the universe are the members of an index at the end carried back, so every figure is better than anybody could
 have earned, and the period is short. Definitions are in [method](method.md).
 
@@ -99,7 +98,7 @@ def written(table: Table) -> str:
 def _cell(metric: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return ""
-    return format(value / 1e6 if metric == "capacity" else value, COLUMNS[metric][1])
+    return format(value, COLUMNS[metric][1])
 
 
 if __name__ == "__main__":
