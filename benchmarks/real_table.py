@@ -34,9 +34,10 @@ HEAD = """# What the forecasters were worth
 
 Made by `python -m benchmarks.real_table` from the evaluation of an installation on real daily prices of {n} US shares,
 all forecasters of [models.yaml](../models/models.yaml) switched on that need no news, their parameters as they stand
-there. Out of sample: {first} to {last}, {n_days} days with known labels; {n_trials} trials on record. Not the product's data, and no
-promise: the universe are the members of an index at the end carried back, so every figure is better than anybody could
-have earned, and the period is short. Definitions are in [method](method.md).
+there. Out of sample: {first} to {last}, {n_days} days with known labels; {n_trials} trials on record.
+Not the product's data, and no promise: the universe are the members of an index at the end carried back,
+so every figure is better than anybody could have earned, and the period is short.
+Definitions are in [method](method.md).
 
 """
 
