@@ -31,6 +31,8 @@ class FakeYahoo:
         if asked.path == "/v7/finance/quote":
             names = [name for name in asked.parameters["symbols"].split(",") if self._market.knows(name)]
             return as_json({"quoteResponse": {"result": [self._quote(name) for name in names], "error": None}})
+        if asked.path == "/v1/finance/search":
+            return as_json({"quotes": [], "news": []})
         if asked.path.startswith(_SERIES):
             return self._statements(asked, asked.path.removeprefix(_SERIES))
         return _error("finance", "Not Found", "page not found", 404)

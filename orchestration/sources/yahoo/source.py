@@ -17,6 +17,7 @@ from orchestration.sources.records import (
     Dividend,
     Fundamental,
     FxRate,
+    NewsArticle,
     Quote,
     Split,
     Turn,
@@ -49,11 +50,13 @@ from orchestration.sources.yahoo.companies import (
     take_figures,
 )
 from orchestration.sources.yahoo.envelope import crumb, judge
+from orchestration.sources.yahoo.news import article_of, headlines
 
 T = TypeVar("T")
 _SUFFIXES = {"XSTO": ".ST", "XASX": ".AX", "XLON": ".L", "XOSL": ".OL", "XCSE": ".CO", "XHEL": ".HE"}
 _CLOSING = dt.timedelta(hours=1)
 _QUOTES_PER_REQUEST = 50
+_HEADLINES = "50"
 # Answers 404 and sets the cookie that the crumb belongs to.
 _COOKIE_URL = "https://fc.yahoo.com/"
 
@@ -132,6 +135,16 @@ class YahooSource(SeriesSource[Result]):
             if isinstance(answer, VendorError):
                 raise answer
             yield asked, answer or []
+
+    def news_articles(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
+        """Headlines about the tickers in the settings; of days gone by, those alone that are still among the newest."""
+        gathering, zone = Gathering(NewsArticle, "news_articles"), self._calendar.timezone
+        search = {"newsCount": _HEADLINES, "quotesCount": "0"}
+        calls = (
+            (turn, self._with_crumb("/v1/finance/search", headlines, {"q": self._spelt(turn.symbol), **search}))
+            for turn in self._turns_of_days("news_articles", first_date, last_date)
+        )
+        yield from self._lists_by_symbol(gathering, calls, lambda wire, turn: article_of(wire, turn, zone))
 
     def fx_rates(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Last rates of the euro, the pound and the krona against the dollar."""

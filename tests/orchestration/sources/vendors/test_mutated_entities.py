@@ -59,6 +59,10 @@ BODIES: dict[str, Any] = {
                    "sentiment": {"polarity": 0.5}}],
     "/api/exchange-details/US": {"isOpen": True, "ExchangeHolidays": {"0": {"Holiday": "X", "Date": "2023-07-04"}}},
     "/api/symbol-change-history": [{"old_symbol": "OLD", "new_symbol": "F000", "effective": "2021-01-04"}],
+    "/v1/finance/search": {"news": [
+        {"uuid": "a1", "title": "Up", "publisher": "W", "link": "https://x", "providerPublishTime": 1685626200,
+         "relatedTickers": ["F000"]}
+    ]},
     "/press_releases": {"press_releases": [{"id": 1, "datetime": "2023-06-01T13:30:00Z", "title": "Up"}]},
 }  # fmt: skip
 

@@ -268,3 +268,20 @@ def test_ratios_come_with_the_prices_and_yields_as_fractions(yahoo, rows_of):
         "source_symbol": "AAPL", "as_of_date": dt.date(2024, 6, 5), "currency_code": "USD", "market_cap": 3e12,
         "price_to_earnings": 30.5, "dividend_yield": 0.0044,
     }  # fmt: skip
+
+
+def test_headlines_are_those_of_the_days_that_were_asked_for(yahoo, rows_of, refused_of):
+    with_crumb(yahoo, "cRuMb.1")
+    evening = int(dt.datetime(2024, 6, 4, 1, 0, tzinfo=dt.UTC).timestamp())  # still Monday in New York
+    item = {"uuid": "a1", "title": "Apple up", "publisher": "W", "link": "https://w/1", "type": "STORY"}
+    found = [
+        {**item, "providerPublishTime": evening, "relatedTickers": ["AAPL", "MSFT"]},
+        {**item, "uuid": "a2", "providerPublishTime": evening + 86_400},
+        {**item, "uuid": "a3", "providerPublishTime": "soon"},
+        {"uuid": "a4"},
+    ]
+    yahoo.on("/v1/finance/search", {"quotes": [], "news": found})
+    batches = list(yahoo.source.news_articles(MONDAY, MONDAY))
+    (row,) = rows_of(batches)
+    assert (row["source_article_id"], row["publisher"], row["source_symbols"]) == ("a1", "W", '["AAPL","MSFT"]')
+    assert sorted(record.rule for record in refused_of(batches)) == ["not_a_number", "unreadable_record"]
