@@ -23,7 +23,16 @@ from api.schemas import faults
 from api.writes import Answer, writing
 from warehouse.queries import strategies
 from warehouse.queries.reader import Reader
-from warehouse.queries.strategies import AccountDay, Event, Figures, Order, Signal, Strategy, Trade, Version
+from warehouse.queries.strategies import (
+    AccountDay,
+    Event,
+    Figures,
+    Order,
+    PaperTrade,
+    Strategy,
+    StrategySignal,
+    Version,
+)
 
 TAG = "Research"
 DAY = dt.date(2024, 6, 28)
@@ -61,7 +70,7 @@ STRATEGY = Strategy(
     last_trade_date=DAY,
     computed_at=dt.datetime(2024, 6, 28, 22, 8, tzinfo=dt.UTC),
 )
-SIGNAL = Signal(
+SIGNAL = StrategySignal(
     as_of_date=DAY,
     ticker=ACME.ticker,
     instrument_id=ACME.instrument_id,
@@ -95,7 +104,7 @@ ORDER = Order(
     fee=0.0,
     closed_date=None,
 )
-TRADE = Trade(
+TRADE = PaperTrade(
     exit_date=DAY,
     trade_id="macd_rsi-2024-06-03-i_acme",
     ticker=ACME.ticker,
@@ -228,9 +237,9 @@ async def list_signals(
     end: End = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[Signal]:
+) -> Page[StrategySignal]:
     """What it wanted to buy, sold or held on at each close, why, and what became of it; the newest first."""
-    rows = await _page(reader, cursors, Signal, strategies.SIGNALS, strategy_id, start, end, limit, cursor)
+    rows = await _page(reader, cursors, StrategySignal, strategies.SIGNALS, strategy_id, start, end, limit, cursor)
     shown, last = answers.first_page(rows, limit=limit)
     return Page(shown, answers.meta(), cursors.after(last.as_of_date, last.instrument_id) if last else None)
 
@@ -280,9 +289,9 @@ async def list_trades(
     end: End = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[Trade]:
+) -> Page[PaperTrade]:
     """Positions that were closed, the newest first: entry, exit, gain after costs, and the market around them."""
-    rows = await _page(reader, cursors, Trade, strategies.TRADES, strategy_id, start, end, limit, cursor)
+    rows = await _page(reader, cursors, PaperTrade, strategies.TRADES, strategy_id, start, end, limit, cursor)
     shown, last = answers.first_page(rows, limit=limit)
     return Page(shown, answers.meta(), cursors.after(last.exit_date, last.trade_id) if last else None)
 

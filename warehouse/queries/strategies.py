@@ -151,7 +151,7 @@ class Strategy(msgspec.Struct, frozen=True):
     computed_at: columns.ComputedAt
 
 
-class Signal(msgspec.Struct, frozen=True):
+class StrategySignal(msgspec.Struct, frozen=True):
     """What a strategy said of an instrument at a close, and what became of it."""
 
     as_of_date: columns.AsOfDate
@@ -194,7 +194,7 @@ class Order(msgspec.Struct, frozen=True):
     closed_date: Annotated[dt.date | None, Meta(description="Session that ended it.")]
 
 
-class Trade(msgspec.Struct, frozen=True):
+class PaperTrade(msgspec.Struct, frozen=True):
     """A position of a strategy from entry to exit."""
 
     exit_date: Annotated[dt.date, Meta(description="Session of the last fill.")]
