@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
-# Test processes: more than cores, since daemons and vendors are waited for.
-WORKERS ?= 3
+# Test processes.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras --quiet
 .DEFAULT_GOAL := help
