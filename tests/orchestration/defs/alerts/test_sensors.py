@@ -77,12 +77,12 @@ class Daemon:
         return InstallationAt(home=self.home, allow=self.allow, seconds_from_now=seconds_from_now)
 
     def tick(self, sensor: dg.SensorDefinition, *, seconds_from_now: float = 0.0, keep_cursor: bool = True) -> str:
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursors.get(sensor.name),
             resources={"warehouse": self.warehouse, "market_data": self.market_data(seconds_from_now)},
-        )
-        data = sensor.evaluate_tick(context)
+        ) as context:
+            data = sensor.evaluate_tick(context)
         assert data.run_requests == []
         for event in data.asset_events:
             self.instance.report_runless_asset_event(event)

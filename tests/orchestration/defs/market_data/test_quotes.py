@@ -44,7 +44,9 @@ WHOLE = {"open": 10.0, "high": 12.0, "low": 9.0, "volume": 500}
 def warehouse(market: Market, database: Any) -> WarehouseOfTest:
     """Instruments a, b and c with a close of Wednesday, as bars that were split two for one since their first."""
     for column in ("adjustment_factor", "volume_adj", "volume_shares", "price_segment"):
-        market.connection.execute(f"alter table marts.fct_daily_prices add column {column} double precision")
+        market.connection.execute(
+            f"alter table marts.fct_daily_prices add column if not exists {column} double precision"
+        )
     for name in "abc":
         market.close(name, "2024-06-26", 10.0)
     market.connection.execute(

@@ -1,6 +1,8 @@
 """Failed runs are written into the log."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,22 +59,27 @@ def broken() -> None:
     breaks()
 
 
-def failure_context(instance: dg.DagsterInstance, run: dg.DagsterRun, event: dg.DagsterEvent, database: Any) -> Any:
-    return dg.build_run_status_sensor_context(
+@contextmanager
+def failure_context(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, event: dg.DagsterEvent, database: Any
+) -> Iterator[Any]:
+    context = dg.build_run_status_sensor_context(
         sensor_name="run_failures",
         dagster_instance=instance,
         dagster_run=run,
         dagster_event=event,
         resources={"warehouse": WarehouseAt(address=database.url), "market_data": InstallationAt()},
-    ).for_run_failure()
+    )
+    with context.for_run_failure() as failed:
+        yield failed
 
 
 def test_a_failed_run_is_written_once_with_its_job_and_the_first_line_of_the_error(database: Any) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = broken.execute_in_process(instance=instance, raise_on_error=False)
-        context = failure_context(instance, result.dagster_run, result.get_run_failure_event(), database)
-        run_failures(context)
-        run_failures(context)
+        with failure_context(instance, result.dagster_run, result.get_run_failure_event(), database) as context:
+            run_failures(context)
+            run_failures(context)
         with database.connect() as connection:
             rows = connection.execute(
                 "select type, user_id::text, subject, payload, dedup_key, correlation_id from app.events"
@@ -92,7 +99,8 @@ def test_a_run_whose_process_died_is_written_with_what_was_found_out(database: A
     with dg.DagsterInstance.ephemeral() as instance:
         run = instance.create_run_for_job(broken)
         event = instance.report_run_failed(run, "the process of the run died\nit was 4711")
-        run_failures(failure_context(instance, run, event, database))
+        with failure_context(instance, run, event, database) as context:
+            run_failures(context)
         with database.connect() as connection:
             [(error, steps)] = connection.execute(
                 "select payload ->> 'error', payload -> 'failed_steps' from app.events where type = 'run.failed'"
@@ -133,9 +141,11 @@ class Runs:
         )
         if breaks:
             for _ in range(2):
-                run_failures(context.for_run_failure())
+                with context.for_run_failure() as failed:
+                    run_failures(failed)
             return ""
-        [skip] = [run_recoveries(context)]
+        with context as recovered:
+            skip = run_recoveries(recovered)
         assert isinstance(skip, dg.SkipReason)
         return skip.skip_message or ""
 
