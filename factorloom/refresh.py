@@ -114,6 +114,8 @@ def _load() -> "tuple[dg.DagsterInstance, dg.Definitions, Installation]":
     from orchestration.installation import current_installation
 
     prepare_manifest()
+    # Dagster copies our sensors by a parameter that it says may change.
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
     from orchestration.definitions import build_defs
 
     instance = dg.DagsterInstance.get()
