@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

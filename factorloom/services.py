@@ -246,7 +246,7 @@ class DaemonCheck:
         self._last_answer = False
 
     def __call__(self) -> bool:
-        """Ask; while the webserver is away, which proves nothing about the daemons, the last answer stands."""
+        """Ask; the last answer stands while the webserver or its database is away, which proves nothing of daemons."""
         with contextlib.closing(
             http.client.HTTPConnection(self._host, self._port, timeout=CHECK_TIMEOUT_SECONDS)
         ) as web:
@@ -254,8 +254,9 @@ class DaemonCheck:
                 body = json.dumps({"query": self.query})
                 web.request("POST", "/graphql", body=body, headers={"Content-Type": "application/json"})
                 answer: Any = json.loads(web.getresponse().read())
-            except (OSError, http.client.HTTPException, ValueError):
+                statuses = answer["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+            # GraphQL answers without data, or with an error alone, while the webserver cannot read its database.
+            except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
                 return self._last_answer
-        statuses = answer["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
         self._last_answer = all(status["healthy"] for status in statuses if status["required"])
         return self._last_answer

@@ -121,13 +121,14 @@ def _durations(results: Sequence[StageResult]) -> Table:
 def _where_next(settings: Settings) -> str:
     ui, api = f"http://127.0.0.1:{settings.ui_port}", f"http://{settings.api_host}:{settings.api_port}"
     return (
-        f"Next: `make up`, then look at {api} (rankings, instruments, backtests), {api}/docs (API) and {ui} (lineage, plots, checks).\n"
+        f"Next: `make up`, then look at {api} (rankings, instruments, backtests), {api}/docs (API) and {ui} (lineage, "
+        "plots, checks).\n"
         f"  curl '{api}/v1/rankings?profile={PROFILE}&limit=5'"
     )
 
 
 def _figures(label: str, *numbers: str, title: str) -> Table:
-    """Return an empty table of numbers, which stand to the right; on a narrow console their headings wrap, not the names."""
+    """Return an empty table of numbers, which stand to the right; narrow consoles wrap their headings."""
     shown = Table(title=title, title_justify="left")
     shown.add_column(label, no_wrap=True)
     for heading in numbers:

@@ -237,7 +237,8 @@ async def import_portfolio(
     named in `errors`. The same file again changes nothing.
     """  # fmt: skip
     if (portfolio_id is None) == (name is None):
-        raise ParameterConflict("portfolio_id: must be given, or else name, and not both. Leave one of them out.")
+        found = "neither" if name is None else "both"
+        raise ParameterConflict(f"portfolio_id: must be given, or else name; got {found}. Give one of them.")
     body = await request.body()
     read = _read(body, is_csv=request.content_type[0] == CSV)
     try:

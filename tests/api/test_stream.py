@@ -18,6 +18,7 @@ from api.identity.principal import nobody
 from api.streams import Streams
 from tests.api.conftest import ALICE, BOB, NOW, fill
 from tests.api.serving import serving
+from transforms.alert_rules import CORRECTED, INHIBITED, REPEATED, RESOLVED, TRIGGERED
 from warehouse.connect import connect
 from warehouse.queries.events import write_event
 from warehouse.records.event_topics import TYPES
@@ -248,6 +249,11 @@ def test_a_server_that_stops_ends_its_streams(database, tmp_path):
 def test_every_type_of_event_belongs_to_one_topic():
     of_topics = [name for names in TYPES.values() for name in names]
     assert sorted(of_topics) == sorted(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("happening", [TRIGGERED, REPEATED, RESOLVED, INHIBITED, CORRECTED])
+def test_whatever_a_rule_announces_is_followed_with_the_alerts(happening):
+    assert f"alert.{happening}" in TYPES["alerts"]
 
 
 def test_ids_that_were_passed_over_are_looked_for_and_given_up():

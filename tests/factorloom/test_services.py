@@ -140,6 +140,22 @@ def test_while_the_webserver_is_away_the_last_answer_about_the_daemons_stands(we
     assert check()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b'{"data": null, "errors": [{"message": "the database is in recovery"}]}', b'{"errors": []}', b"null",
+     b'{"data": {"instance": null}}'],
+)  # fmt: skip
+def test_while_the_database_of_the_webserver_is_away_the_last_answer_about_the_daemons_stands(webserver, body):
+    port, handler = webserver
+    check = DaemonCheck("127.0.0.1", port)
+    handler.body = body
+    assert not check()
+    handler.body = health(sensor=True)
+    assert check()
+    handler.body = body
+    assert check()
+
+
 def test_a_code_server_answers_when_it_says_that_it_serves():
     import grpc
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc

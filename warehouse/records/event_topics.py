@@ -12,7 +12,15 @@ TYPES: Mapping[Topic, tuple[str, ...]] = {
     "news": ("news.ingested", "sentiment.changed"),
     "models": ("model.drift_detected",),
     "portfolios": ("portfolio.changed",),
-    "alerts": ("alert.triggered", "alert.resolved", "alert.changed", "webhook_endpoint.changed"),
+    "alerts": (
+        "alert.triggered",
+        "alert.repeated",
+        "alert.resolved",
+        "alert.inhibited",
+        "alert.corrected",
+        "alert.changed",
+        "webhook_endpoint.changed",
+    ),
     "jobs": ("job.requested", "job.progressed", "job.completed", "run.failed"),
 }
 
