@@ -68,6 +68,7 @@ class Database:
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.now = clock
+        self._held = 0
         self._pool = AsyncConnectionPool(
             url,
             min_size=MIN_CONNECTIONS,
@@ -136,7 +137,7 @@ class Database:
                 await transaction.execute("commit")
             finally:
                 # A connection that is still inside the transaction is rolled back by the pool, a broken one replaced.
-                await self._pool.putconn(transaction.connection)
+                await self._release(transaction.connection)
 
     async def _begin(self, claim: str, parameters: list[str]) -> AsyncConnection[Any]:
         """Return a connection inside a transaction; one that has died in the pool is replaced."""
@@ -154,7 +155,7 @@ class Database:
             await connection.execute(claim, parameters)
         except BaseException:
             await connection.close()
-            await self._pool.putconn(connection)
+            await self._release(connection)
             raise
         return connection
 
@@ -179,15 +180,20 @@ class Database:
             await connection.close()
             raise
         finally:
-            await self._pool.putconn(connection)
+            await self._release(connection)
 
     async def _acquire(self) -> AsyncConnection[Any]:
         try:
-            return await self._pool.getconn()
+            connection = await self._pool.getconn()
         except PoolTimeout as error:
-            if self._pool.get_stats().get("pool_size", 0) == 0:
-                raise DatabaseUnreachable from error
-            raise DatabaseBusy from error
+            # Nobody holds one and none came: the server does not let us in. The pool's own size counts attempts too.
+            raise (DatabaseBusy if self._held else DatabaseUnreachable) from error
+        self._held += 1
+        return connection
+
+    async def _release(self, connection: AsyncConnection[Any]) -> None:
+        self._held -= 1
+        await self._pool.putconn(connection)
 
 
 @contextmanager

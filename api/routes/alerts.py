@@ -26,7 +26,7 @@ from warehouse.queries import alert_requests
 from warehouse.queries.alert_requests import Alert
 from warehouse.queries.alerts import resolution
 from warehouse.queries.dialogue import hold_async
-from warehouse.records.alerts import AnyRule, decode_rule
+from warehouse.records.alerts import AnyRule, Rule, decode_rule
 from warehouse.records.errors import RuleRefused
 
 TAG = "Alerts"
@@ -179,7 +179,7 @@ async def delete_alert(
     async with writing(database, principal, request) as write:
         if not await alert_requests.delete(write.transaction, write.user_id, alert_id):
             raise AlertUnknown(alert_id)
-        await write.event("alert.changed", str(alert_id), {"change": "deleted"})
+        await write.event("alert.changed", str(alert_id), {"change": "deleted", "message": "An alert was deleted."})
         write.note("alert.deleted", str(alert_id))
         await write.end(Answer(None, 204))
 
@@ -202,7 +202,9 @@ async def _told(write: Write, alert_id: UUID, change: str, status: int) -> Respo
     alert = await alert_requests.one(write.transaction, write.user_id, alert_id)
     if alert is None:
         raise AlertUnknown(alert_id)
-    await write.event("alert.changed", str(alert_id), {"change": change, "is_active": alert.is_active})
+    message = f"The alert {alert.name} was {change}{'' if alert.is_active else ' and is switched off'}."
+    payload = {"change": change, "is_active": alert.is_active, "message": message}
+    await write.event("alert.changed", str(alert_id), payload)
     write.note(f"alert.{change}", str(alert_id), rule_version=alert.rule_version, is_active=alert.is_active)
     return await write.end(Answer(One(alert, answers.meta()), status, f"/v1/alerts/{alert_id}"))
 
@@ -215,6 +217,11 @@ def _decoded(body: dict[str, Any]) -> AnyRule:
 
 
 async def _resolved(write: Write, rule: AnyRule) -> AnyRule:
+    if isinstance(rule, Rule) and rule.expires_at is not None and rule.expires_at <= write.now:
+        raise RuleInvalid(
+            f"alert rule: `expires_at` must be later than now; got {rule.expires_at.isoformat()}. "
+            "Give a later instant, or leave it out."
+        )
     try:
         return await hold_async(write.transaction.connection, resolution(rule, user_id=write.user_id))
     except RuleRefused as refused:

@@ -51,6 +51,24 @@ def test_an_alert_is_made_changed_switched_and_deleted_with_events_and_audit(sit
     assert told == [("created",), ("changed",), ("changed",), ("changed",), ("deleted",)]
     noted = site.rows("select action from app.audit order by audit_id offset %s", n_audited)
     assert [action for (action,) in noted] == ["alert.created", *["alert.changed"] * 3, "alert.deleted"]
+    said = site.rows(
+        "select payload->>'message' from app.events where type = 'alert.changed' and subject = %s order by event_id",
+        alert["alert_id"],
+    )
+    assert [sentence for (sentence,) in said] == [
+        "The alert ACME above 100 was created.", *["The alert Above a hundred was changed."] * 2,
+        "The alert Above a hundred was changed and is switched off.", "An alert was deleted.",
+    ]  # fmt: skip
+
+
+def test_a_rule_that_is_over_before_it_begins_is_refused(site):
+    rule = {
+        "version": 2, "scope": {"kind": "universe"}, "expires_at": "2001-01-01T00:00:00Z",
+        "when": {"operator": "at_or_above", "metric": "price", "level": 100},
+    }  # fmt: skip
+    answer = refused(create(site, rule=rule), 422, "rule-invalid")
+    assert "`expires_at` must be later than now; got 2001-01-01T00:00:00+00:00" in answer["detail"]
+    assert site.rows("select count(*) from app.alerts") == [(0,)]
 
 
 def test_alerts_are_listed_by_name_and_by_pages(site):
