@@ -120,8 +120,8 @@ def test_the_sensor_asks_for_a_run_until_the_version_is_there(warehouse):
     market_data = market_data_of(SOURCE, now="2024-05-17T23:30:00+00:00")
 
     def tick():
-        with dg.build_sensor_context() as context:
-            return drift_retraining(context, warehouse=warehouse, market_data=market_data)
+        with dg.build_sensor_context(resources={"warehouse": warehouse, "market_data": market_data}) as context:
+            return drift_retraining(context)
 
     assert isinstance(tick(), dg.SkipReason)
     tell(warehouse, market_data.installation, [FINDING])
