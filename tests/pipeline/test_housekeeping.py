@@ -93,6 +93,7 @@ def test_retention_deletes_what_is_old_and_keeps_what_made_the_tables(kept: Inst
         " from research.rankings as r where as_of_date = '2024-04-05' and profile = 'balanced'",
     )
     write(kept, "insert into app.events (type, payload) values ('run.failed', '{}')")
+    ((n_events,),) = kept.read("select count(*) from app.events")
     logs = kept.home / "dagster" / "compute_logs" / "of_long_ago"
     logs.mkdir(parents=True)
     later = {"FACTORLOOM_NOW": IN_THREE_MONTHS.isoformat()}
@@ -107,7 +108,8 @@ def test_retention_deletes_what_is_old_and_keeps_what_made_the_tables(kept: Inst
     assert not idle & left
     assert deleted["run_id"] in left
     assert counts["runs"] >= len(idle)
-    assert (counts["quotes"], counts["events"]) == (1, 1)
+    assert (counts["quotes"], counts["events"]) == (1, n_events)
+    assert kept.read("select count(*) from app.events") == [(0,)]
     assert counts["intraday_rankings"] > 30
     assert not logs.exists()
     assert kept.read("select source_symbol from raw.quotes") == [("YOUNG",)]
