@@ -131,8 +131,9 @@ class Supervisor:
     def _hear(self, kept: Kept, now: float) -> None:
         if kept.question is None or not kept.question.done():
             return
-        answered, kept.question = kept.question.result(), None
-        if not answered:
+        question, kept.question = kept.question, None
+        # Whatever a check runs into, its service has not answered, and the others go on.
+        if question.exception() is not None or not question.result():
             return
         kept.state, kept.detail, kept.has_answered, kept.answered_at = "running", "", True, now
         if now - kept.started_at > self.patience.steady_after:

@@ -141,6 +141,19 @@ def test_a_service_that_falls_silent_is_started_again(service, supervise):
     assert supervisor.kept[0].detail.startswith("no answer for 0 s") or "no answer" in supervisor.kept[0].detail
 
 
+def test_a_check_that_fails_in_itself_is_silence_and_ends_nobody_else(service, supervise):
+    def check() -> bool:
+        raise TypeError("an answer of another shape")
+
+    supervisor = supervise(service("sound"), service("odd", check=check))
+    sound, odd = supervisor.kept
+    run_until(supervisor, lambda: sound.state == "running" and odd.service.is_alive())
+    for _ in range(5):
+        supervisor.step()
+        time.sleep(0.1)
+    assert (sound.state, odd.state, odd.has_answered) == ("running", "starting", False)
+
+
 def test_a_service_that_never_answers_is_started_again(service, supervise):
     supervisor = supervise(service("s", check=lambda: False, start_timeout_seconds=0.2))
     run_until(supervisor, lambda: supervisor.kept[0].restarts == 1)
