@@ -47,12 +47,14 @@ def version_of(names: Sequence[str], known: Mapping[str, str]) -> str | None:
     return found[0] if len(found) == 1 else content_hash(*found)
 
 
-def record_built(connection: psycopg.Connection) -> None:
-    """Write down which content of each table of `BUILT` stands; a table that is not there yet is left out.
+def record_built(connection: psycopg.Connection, schema: str) -> None:
+    """Write down which content of each table of `BUILT` in a schema stands; a table that is not there yet is left out.
 
     To be called after the rows are committed: a version may be older than its rows, never newer.
     """
     for name, column in BUILT.items():
+        if not name.startswith(f"{schema}."):
+            continue
         if connection.execute("select to_regclass(%s)", [name]).fetchone() == (None,):
             continue
         newest = sql.SQL("max({})").format(sql.Identifier(column)) if column else sql.SQL("null::date")

@@ -37,7 +37,7 @@ from dagster._core.remote_origin import (
     GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
 )
 from dagster._core.scheduler.instigation import (
-    InstigatorState, InstigatorStatus, InstigatorType, ScheduleInstigatorData
+    InstigatorState, InstigatorStatus, InstigatorType, ScheduleInstigatorData, SensorInstigatorData
 )
 from orchestration.defs.market_data.schedules import daily_fundamentals, end_of_day
 
@@ -49,6 +49,11 @@ with DagsterInstance.get() as instance:
         origin = RemoteInstigatorOrigin(repository, schedule.name)
         state = InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data)
         instance.add_instigator_state(state)
+    # Of thirty companies every quarter looks unlike the last: versions that nobody here waits for would be trained.
+    origin = RemoteInstigatorOrigin(repository, "drift_retraining")
+    instance.add_instigator_state(
+        InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.STOPPED, SensorInstigatorData())
+    )
 """
 
 

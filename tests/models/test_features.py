@@ -133,6 +133,8 @@ def test_every_feature_set_is_a_part_of_a_panel():
     panels = [technical_panel(*frames()), fundamental_panel(exposures)]
     panels.append(neutral_panel(factor_values(3)))
     panels.append(alpha158_panel(bars(["a"], 3), universe_index(exposures)))
+    tone = {"instrument_id": ["a"], "known_from_date": [DAY], "tone_sum": [0.5], "n_articles": [1]}
+    panels.append(sentiment_panel(pd.DataFrame(tone), universe_index(exposures)))
     columns = {column for panel in panels for column in panel.columns}
     assert all(set(names) <= columns for names in FEATURE_SETS.values())
 

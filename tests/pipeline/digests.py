@@ -14,6 +14,8 @@ SCHEMAS = ("raw", "marts", "factors", "research", "app")
 # A backtest is a trial on the data of its day: an installation that has seen more days has more of them.
 # And these figures say how a trial stands beside all others on record.
 BESIDE_OTHER_TRIALS = ("deflated_sharpe", "overfitting_probability", "n_trials")
+# Copies of answers, with addresses of next pages that each home signs with a key of its own.
+APART = ("app.published_documents",)
 BACKTESTS = ("research.backtests", "research.backtest_equity", "research.backtest_trades", "research.backtest_metrics")
 
 
@@ -27,7 +29,7 @@ def tables(connection: psycopg.Connection) -> list[str]:
     rows = connection.execute(
         "select schemaname || '.' || tablename from pg_tables where schemaname = any(%s) order by 1", [list(SCHEMAS)]
     )
-    return [row[0] for row in rows]
+    return [row[0] for row in rows if row[0] not in APART]
 
 
 def digest(connection: psycopg.Connection, relation: str, where: str = "true", *, without: tuple[str, ...] = ()) -> str:

@@ -18,7 +18,8 @@ def connection(database):
 
 
 def recorded(connection, dataset=PRICES):
-    record_built(connection)
+    record_built(connection, "marts")
+    record_built(connection, "factors")
     return connection.execute(
         "select version, as_of_date, n_rows, changed_at from app.dataset_versions where dataset = %s", [dataset]
     ).fetchone()

@@ -82,7 +82,7 @@ def marts(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, mar
     finally:
         # Also when a test has failed: by then the tables hold what the API answers with.
         with warehouse.connection() as connection:
-            record_built(connection)
+            record_built(connection, "marts")
 
 
 @dg.asset(
@@ -116,4 +116,8 @@ def factors(
     context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, market_data: MarketData
 ) -> Iterator[Any]:
     """One row per instrument and as_of_date: universe, factors, exposures."""
-    yield from build(context, dbt, warehouse, market_data)
+    try:
+        yield from build(context, dbt, warehouse, market_data)
+    finally:
+        with warehouse.connection() as connection:
+            record_built(connection, "factors")
