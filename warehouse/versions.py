@@ -14,6 +14,7 @@ EMPTY = "empty"
 BUILT: Mapping[str, str | None] = {
     "marts.dim_instruments": "last_trade_date",
     "marts.dim_tickers": None,
+    "marts.fct_exchange_rates": "as_of_date",
     "marts.fct_daily_prices": "trade_date",
     "marts.fct_fundamentals": "known_from_date",
     "marts.fct_news_articles": "known_from_date",
