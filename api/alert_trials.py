@@ -153,9 +153,11 @@ def _readings(criterion: Criterion, of: SeriesHistory, seen: History, splits: Nu
 
 def _at_begin(splits: Numbers, begin: int) -> Numbers:
     """Return each instrument's split factor at the first bar of the trial, in whose shares levels are understood."""
+    if not len(splits):
+        return np.ones(splits.shape[1])  # no session, so there is no level to be scaled either
     known = ~np.isnan(splits[begin:])
     first = begin + known.argmax(axis=0) if len(known) else np.zeros(splits.shape[1], dtype=np.int64)
-    found: Numbers = splits[np.minimum(first, max(len(splits) - 1, 0)), np.arange(splits.shape[1])]
+    found: Numbers = splits[np.minimum(first, len(splits) - 1), np.arange(splits.shape[1])]
     return found
 
 

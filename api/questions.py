@@ -5,10 +5,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 from litestar import Request, Response
 
 from api import exchange, presentation
-from api.errors import MediaTypeUnsupported, ParameterRepeated, ParameterUnknown, RateLimited, TextInvalid
+from api.errors import (
+    MediaTypeUnsupported,
+    ParameterError,
+    ParameterInvalid,
+    ParameterRepeated,
+    ParameterUnknown,
+    RateLimited,
+    TextInvalid,
+)
 from api.freshness import Freshness
 from api.identity.gate import Gate
 from api.operations import LIVE
@@ -67,6 +76,7 @@ def examine(
         media_types = handler.opt.get("media_types")
         if media_types and request.content_type[0] not in media_types:
             raise MediaTypeUnsupported(request.content_type[0], media_types)
+        await _typed_as_documented(request, handler)
         documented = known.get(operation_id, handler.opt.get("parameters", frozenset()))
         pairs = _well_put(request, None if handler.opt.get("takes_any_parameter") else documented)
         now.target = (request.scope["path"], pairs)
@@ -109,6 +119,28 @@ def _allowed(request: Request[Any, Any, Any]) -> str:
     template = request.scope["path_template"]
     methods = {method for route in request.app.routes if route.path_format == template for method in route.methods}
     return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+
+
+async def _typed_as_documented(request: Request[Any, Any, Any], handler: Any) -> None:
+    """Refuse a body whose values Litestar would turn into other types: 0 is no false, and "0.1" no number.
+
+    What is wrong in any other way is left to the handler's own reading of it.
+    """
+    field = getattr(handler, "parsed_data_field", None)
+    if field is None or not field.is_subclass_of(msgspec.Struct) or not (body := await request.body()):
+        return
+    try:
+        msgspec.json.decode(body, type=field.annotation)
+    except msgspec.ValidationError as strict:
+        try:
+            msgspec.json.decode(body, type=field.annotation, strict=False)
+        except msgspec.ValidationError:
+            return
+        message, _, place = str(strict).partition(" - at `$.")
+        pointer = f"/{place.rstrip('`').replace('.', '/')}"
+        raise ParameterInvalid([ParameterError(code="invalid", message=f"{message}.", pointer=pointer)]) from strict
+    except msgspec.DecodeError:
+        return
 
 
 def _charge(limiter: Limiter | None, now: exchange.Exchange) -> None:

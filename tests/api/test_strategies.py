@@ -88,3 +88,9 @@ def test_a_version_must_not_change_what_is_decided_and_others_must_not_write_it(
     assert site.ask("PATCH", BASE, BOB, json={"is_active": False}).status_code == 403
     assert site.ask("PATCH", BASE, None, json={"is_active": False}).status_code == 401
     assert site.ask("PATCH", "/v1/strategies/nope", json={}).status_code == 404
+
+
+def test_a_number_is_no_truth_value(site):
+    answer = site.ask("PATCH", BASE, json={"is_active": 0})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (400, "/is_active")
