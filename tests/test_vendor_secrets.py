@@ -157,7 +157,7 @@ def test_no_key_is_in_logs_errors_tables_metadata_or_files(database, log, privat
         for server in servers.values():
             server.__exit__(None, None, None)
         ledger.close()
-    told += [log.getvalue(), everything_stored(database.url)]
+    told += [log.getvalue(), everything_stored(database.owner_url)]
     told += [path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
     secret_line = private_key.splitlines()[1]
     for secret in (*MARKERS.values(), secret_line, SESSION, CRUMB):

@@ -49,7 +49,7 @@ def said(market: Any) -> list[str]:
     return [
         message
         for (message,) in market.connection.execute(
-            "select message from app.alert_events order by observed_at, episode, type"
+            "select message from app.alert_events order by observed_at, episode, type, message"
         )
     ]
 
