@@ -66,6 +66,7 @@ from api.routes import (
     signals,
     strategies,
     stream,
+    uploads,
     webhook_endpoints,
 )
 from api.routes import problems as problem_pages
@@ -140,6 +141,7 @@ VERSIONED = [
     jobs.recompute_rankings,
     jobs.refresh,
     jobs.test_refresh,
+    uploads.import_bars,
     portfolios.create_portfolio,
     portfolios.list_portfolios,
     portfolios.get_portfolio,

@@ -190,7 +190,7 @@ def _body(bodies: Mapping[str, Mapping[str, Any]], schema: Json) -> Json:
                 [body["shape"]], ref_template="#/components/schemas/{name}"
             )
             schema["components"]["schemas"].update(components)
-        content[media_type] = {"schema": described, "example": body["example"]}
+        content[media_type] = {"schema": described, **({"example": body["example"]} if "example" in body else {})}
     return {"required": True, "content": content}
 
 

@@ -166,7 +166,8 @@ def write(
     media_types
         Of the body; none where there is no body.
     bodies
-        For handlers that read the body themselves: by media type its `shape` (a struct) or `schema`, and an `example`.
+        For handlers that read the body themselves: by media type its `shape` (a struct) or `schema`, and an `example`
+        where text can show one.
     max_body_bytes
         A larger body is refused.
     """

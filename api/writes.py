@@ -107,7 +107,12 @@ class Write:
 
 @asynccontextmanager
 async def writing(
-    database: Database, principal: Principal, request: Request[Any, Any, Any], key: str | None = None
+    database: Database,
+    principal: Principal,
+    request: Request[Any, Any, Any],
+    key: str | None = None,
+    *,
+    body_hash: str | None = None,
 ) -> AsyncIterator[Write]:
     """Begin a write: one transaction of one person; what leaves it by an exception never was.
 
@@ -119,11 +124,13 @@ async def writing(
         Its path, query and body make it the same request, should the key come again.
     key
         Idempotency-Key, where one came.
+    body_hash
+        Hash of a body that the handler has received by itself.
     """
     request_hash = ""
     if key is not None:
         query: bytes = request.scope["query_string"]
-        text = (await request.body()).hex()
+        text = body_hash or (await request.body()).hex()
         request_hash = content_hash(request.scope["path"], query.decode("latin-1"), text)
     async with database.as_user(principal) as transaction:
         yield Write(transaction, principal, key, request_hash)

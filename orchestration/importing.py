@@ -5,7 +5,7 @@ so it fills what they do not have and takes nothing from them, and a check shows
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,7 +81,19 @@ def import_file(
     """
     kind, warehouse = KINDS[name], warehouse or Warehouse()
     entity = kind.entity(warehouse, installation)
-    ingested = ingest(warehouse, IMPORTED, entity, _batches(path, section, kind, entity))
+    return _take_in(installation, warehouse, entity, _batches(path, section, kind, entity))
+
+
+def import_bars(
+    installation: Installation, bars: Iterable[pa.RecordBatch], *, warehouse: Warehouse | None = None
+) -> Ingested:
+    """Take in daily bars, in the columns of `DailyBar`; the same bars again change nothing. Parameters as above."""
+    warehouse = warehouse or Warehouse()
+    return _take_in(installation, warehouse, _prices(warehouse, installation), (Batch(rows) for rows in bars))
+
+
+def _take_in(installation: Installation, warehouse: Warehouse, entity: Entity, batches: Iterator[Batch]) -> Ingested:
+    ingested = ingest(warehouse, IMPORTED, entity, batches)
     write_aliases(warehouse, installation)
     _list_unknown(warehouse, installation)
     return ingested

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -292,6 +293,8 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, pd.Timestamp):
         return value.date().isoformat() if value.tz is None else value.isoformat()
+    if isinstance(value, float) and math.isinf(value):
+        return str(float(value))  # No JSON says it as a number.
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from orchestration.catch_up import missing_sessions
 from orchestration.defs.backtests.jobs import default_backtests
+from orchestration.defs.market_data.uploads import take_over, upload
 from orchestration.defs.platform.jobs import (
     carry_downstream,
     ingest_fundamentals,
@@ -28,6 +29,7 @@ from warehouse.records.jobs import (
     RebalanceParameters,
     RecomputeParameters,
     RefreshParameters,
+    UploadParameters,
     canonical,
 )
 
@@ -111,6 +113,10 @@ def _rebalance(_: RebalanceParameters, __: dg.DagsterInstance, installation: Ins
     return Launch(rebalance.name, tags=run_tags(last, last))
 
 
+def _upload(asked: UploadParameters, _: dg.DagsterInstance, __: Installation) -> Launch:
+    return Launch(upload.name, {"ops": {take_over.name: {"config": {"upload_id": str(asked.upload_id)}}}})
+
+
 def _quant(kind: str) -> JobKind:
     """Return how a quant job runs: its parameters are the configuration of its one step."""
     job, step = OPS[kind]
@@ -128,6 +134,7 @@ KINDS: Mapping[str, JobKind] = {
     "backtest": JobKind([default_backtests], _backtest),
     "train": JobKind([train], _train),
     "refresh": JobKind([ingest_market_data, ingest_fundamentals, intraday], _refresh),
+    "upload": JobKind([upload], _upload),
     "recompute": JobKind([rank, carry_downstream], _recompute),
 }
 

@@ -295,13 +295,14 @@ async def ask(
     key: str | None,
     *,
     also: Callable[[Write], Awaitable[None]] | None = None,
+    body_hash: str | None = None,
 ) -> Response[Any]:
-    """Take a job, and do in the same transaction what goes with it."""
+    """Take a job, and do in the same transaction what goes with it; `body_hash` as in `api.writes.writing`."""
     try:
         cost = records.require_affordable(kind, asked)
     except JobRefused as refused:
         raise JobTooCostly(str(refused)) from refused
-    async with writing(database, principal, request, key) as write:
+    async with writing(database, principal, request, key, body_hash=body_hash) as write:
         known = await write.answered()
         if known is not None:
             return known

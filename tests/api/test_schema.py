@@ -23,6 +23,10 @@ BRIEFLY = settings(
     suppress_health_check=list(HealthCheck),
     derandomize=True,
 )
+# What comes in here is bytes to the client: schemathesis knows no serializer of their media types.
+schemathesis.serializer("application/x-ndjson", "application/vnd.apache.arrow.stream")(
+    lambda _, value: value if isinstance(value, bytes) else str(value).encode()
+)
 # A cursor that is none, a sector that does not exist, data that have moved: well formed, and refused all the same.
 CONFIG = schemathesis.Config.from_dict(
     {

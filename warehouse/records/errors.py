@@ -7,7 +7,8 @@
     ├── EndpointRefused     nothing may be sent to this address
     ├── ChannelRefused      a channel is not described as it must be
     ├── JobRefused          the parameters of a job do not hold
-    └── FileRefused         a file cannot be taken over: which rows, and why
+    ├── FileRefused         a file cannot be taken over: which rows, and why
+    └── UploadRefused       a file of bars is not one
 """
 
 from collections.abc import Sequence
@@ -68,3 +69,12 @@ class FileRefused(RecordRefused):
             f"{where}: each row must hold; got {len(problems)} that do not: {problems[0].problem}. Correct and resend."
         )
         self.problems = list(problems)
+
+
+class UploadRefused(RecordRefused):
+    """A file of bars is not one; nothing of it is taken over. `row` is the first that does not hold, 1 the first."""
+
+    def __init__(self, problem: str, *, row: int | None = None, of: str = "row") -> None:
+        where = "upload" if row is None else f"upload: {of} {row}"
+        super().__init__(f"{where}: {problem}. Nothing was taken over; correct it and send it again.")
+        self.row = row

@@ -118,6 +118,12 @@ class RebalanceParameters(Parameters, frozen=True, kw_only=True):
     index: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,62}$", description="Name of the index.")] = "main"
 
 
+class UploadParameters(Parameters, frozen=True, kw_only=True):
+    """Take over daily bars that were sent to POST /v1/import/bars, by the rules of all prices."""
+
+    upload_id: Annotated[UUID, Meta(description="The upload; it must be the caller's, and is kept for a week.")]
+
+
 class Holdings(Period, frozen=True, kw_only=True):
     """Some instruments, and the sessions from which their returns are learnt."""
 
@@ -279,6 +285,12 @@ KINDS: Mapping[str, Kind] = {
         lambda asked: 20.0,
         is_shared=True,
         example=RebalanceParameters(),
+    ),
+    "upload": Kind(
+        UploadParameters,
+        "Take over daily bars that were sent in.",
+        lambda asked: 60.0,
+        example=UploadParameters(upload_id=UUID("018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c53")),
     ),
     "monte_carlo": Kind(
         MonteCarloParameters,

@@ -15,7 +15,7 @@ from orchestration.defs.rankings.intraday import intraday
 from orchestration.installation import current_installation
 from orchestration.resources import MarketData, Warehouse
 from orchestration.retention import delete_compute_logs, delete_runs, runs_to_delete
-from warehouse.queries import idempotency, refreshes
+from warehouse.queries import idempotency, refreshes, uploads
 from warehouse.queries import platform as queries
 
 # Beyond it no vendor's answer counts as fresh: see FACTORLOOM_HISTORY_TTL_HOURS.
@@ -33,6 +33,7 @@ class RetentionConfig(dg.Config):
     keep_quotes_days: int = Field(default=30, ge=1, description="Intraday quotes and intraday rankings.")
     keep_events_days: int = Field(default=30, ge=1, description="Rows of app.events.")
     keep_answers_days: int = Field(default=7, ge=1, description="Answers kept for their Idempotency-Key.")
+    keep_uploads_days: int = Field(default=7, ge=1, description="Files that were sent in for a job.")
     keep_logs_days: int = Field(default=14, ge=1, description="What steps have printed.")
     dry_run: bool = Field(default=False, description="Count what would go, delete nothing.")
 
@@ -66,6 +67,8 @@ def delete_old(
             counts["events"] = connection.execute(queries.DELETE_OLD_EVENTS, {"before": events_before}).rowcount
             answers_before = now - dt.timedelta(days=config.keep_answers_days)
             counts["answers"] = connection.execute(idempotency.DELETE_OLD, {"before": answers_before}).rowcount
+            uploads_before = now - dt.timedelta(days=config.keep_uploads_days)
+            counts["uploads"] = connection.execute(uploads.DELETE_OLD, {"before": uploads_before}).rowcount
     context.add_output_metadata(counts)
 
 
