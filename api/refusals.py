@@ -1,5 +1,6 @@
 """Problems of writes: what does not go with how things stand, what is too much, what a file must hold."""
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from uuid import UUID
@@ -113,6 +114,19 @@ class UploadRefused(Unprocessable):
 
     code = "upload-refused"
     title = "The upload cannot be taken over"
+
+
+class MuteInvalid(Unprocessable):
+    """An alert cannot be muted until then."""
+
+    code = "mute-invalid"
+    title = "An alert cannot be muted until then"
+
+    def __init__(self, until: dt.datetime) -> None:
+        super().__init__(
+            f"muted_until: must lie ahead, at most ten years; got {until.isoformat()}. Send null to lift it.",
+            errors=[ParameterError(code="invalid", message="It must lie ahead.", pointer="/muted_until")],
+        )
 
 
 class RuleInvalid(Unprocessable):

@@ -72,11 +72,34 @@ def add(
 def list_rules() -> None:
     """Show what is waited for, and for how many instruments it holds now."""
     from factorloom.alert_rules import rules_table
+    from warehouse.clock import clock_of
     from warehouse.queries.alerts import read_alerts
     from warehouse.secrets import LOCAL_OWNER_ID
 
-    with _warehouse() as (_, connection):
-        Console().print(rules_table(read_alerts(connection, user_id=LOCAL_OWNER_ID)))
+    with _warehouse() as (settings, connection):
+        rules = read_alerts(connection, user_id=LOCAL_OWNER_ID)
+        Console().print(rules_table(rules, now=clock_of(settings)()))
+
+
+@alerts.command()
+def mute(
+    name: Annotated[str, typer.Argument(help="Name of the rule.")],
+    hours: Annotated[float, typer.Option(min=0, max=87_600, help="For how long; 0 lifts it.")] = 24.0,
+) -> None:
+    """Announce nothing of a rule for some hours; what still holds when they are over is told then."""
+    import datetime as dt
+
+    from factorloom.errors import RuleUnclear
+    from warehouse.clock import clock_of
+    from warehouse.queries.alerts import mute_alert
+    from warehouse.secrets import LOCAL_OWNER_ID
+
+    with _warehouse() as (settings, connection):
+        now = clock_of(settings)()
+        until = now + dt.timedelta(hours=hours) if hours else None
+        if not mute_alert(connection, name, user_id=LOCAL_OWNER_ID, until=until, now=now):
+            raise RuleUnclear(name, must="the name must be that of a rule, see `factorloom alerts list`")
+    print(f"{name}: {f'muted until {until:%Y-%m-%d %H:%M} UTC' if until else 'not muted'}.")
 
 
 @alerts.command(name="test")

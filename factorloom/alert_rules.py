@@ -1,7 +1,6 @@
 """What the commands about alert rules do: put a rule together from words, list rules, try one on history."""
 
 import datetime as dt
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from factorloom.errors import RuleUnclear
 from warehouse.queries.alert_history import history
 from warehouse.queries.alerts import Listed, resolution
 from warehouse.queries.dialogue import hold
-from warehouse.records.alert_sentences import explain
+from warehouse.records.alert_sentences import explain, sentence_of
 from warehouse.records.alerts import AnyRule, decode_rule, modern
-from warehouse.records.errors import RuleRefused
 
 YEAR = dt.timedelta(days=365)
 MOST_SHOWN = 20
@@ -113,11 +111,13 @@ def tried(connection: psycopg.Connection, rule: AnyRule, *, user_id: str, today:
     return try_on(stored, seen, explanation=explain(stored, tickers=seen.tickers))
 
 
-def rules_table(rules: Sequence[Listed]) -> Table:
-    """Return the rules as a table."""
+def rules_table(rules: Sequence[Listed], *, now: dt.datetime) -> Table:
+    """Return the rules as a table, as they stand now."""
     table = Table("name", "fires", "no data", "rule", title="alert rules")
     for rule in rules:
-        said = _sentence(rule)
+        said = sentence_of(rule.rule, tickers=dict(rule.tickers))
+        if rule.muted_until is not None and rule.muted_until > now:
+            said = f"muted until {rule.muted_until.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC: {said}"
         table.add_row(
             rule.name, str(rule.n_firing), str(rule.n_without_data), said if rule.is_active else f"off: {said}"
         )
@@ -131,13 +131,6 @@ def trial_table(trial: Trial) -> Table:
         values = ", ".join("unknown" if value is None else f"{value:.6g}" for value in one.values)
         table.add_row(one.observed_date.isoformat(), one.ticker or "", one.event, values)
     return table
-
-
-def _sentence(rule: Listed) -> str:
-    try:
-        return explain(decode_rule(json.dumps(rule.rule)), tickers=dict(rule.tickers))
-    except RuleRefused as refused:
-        return str(refused)
 
 
 def _number(text: str, whole: str) -> float:

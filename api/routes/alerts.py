@@ -11,7 +11,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, HeaderParameter, PathParameter, QueryParameter
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from psycopg.errors import UniqueViolation
 
 from api import answers, operations
@@ -20,7 +20,7 @@ from api.cursors import Cursors
 from api.database import Database
 from api.identity.principal import Principal
 from api.parameters import Cursor, Limit
-from api.refusals import AlertUnknown, Conflict, NameTaken, PreconditionFailed, RuleInvalid
+from api.refusals import AlertUnknown, Conflict, MuteInvalid, NameTaken, PreconditionFailed, RuleInvalid
 from api.writes import Answer, KeyWelcome, Write, user_of, writing
 from warehouse.queries import alert_requests
 from warehouse.queries.alert_requests import Alert
@@ -49,7 +49,12 @@ IfMatch = Annotated[
 ]  # fmt: skip
 RULE = {"version": 1, "metric": "price", "operator": "at_or_above", "level": 100.0, "instruments": ["ACME"]}
 AT = dt.datetime(2024, 6, 28, 14, 5, tzinfo=dt.UTC)
-EXAMPLE = Alert(EXAMPLE_ID, "ACME above 100", {**RULE, "instruments": ["i5f0c2a9b7d1e4c38"]}, 1, True, 0, AT, AT)
+MOST_MUTED = dt.timedelta(days=3650)
+EXAMPLE = Alert(
+    alert_id=EXAMPLE_ID, name="ACME above 100", rule={**RULE, "instruments": ["i5f0c2a9b7d1e4c38"]}, rule_version=1,
+    sentence="Fires when price is at or above 100, for ACME.", is_active=True, muted_until=None, n_firing=0,
+    created_at=AT, updated_at=AT,
+)  # fmt: skip
 
 
 class NewAlert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +71,10 @@ class AlertChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name | None = None
     rule: RuleBody | None = None
     is_active: Annotated[bool | None, Meta(description="True switches it on, false off.")] = None
+    muted_until: Annotated[
+        Annotated[dt.datetime, Meta(tz=True)] | UnsetType | None,
+        Meta(description="Until then nothing of it is sent; null lifts it. With time zone, ahead, within ten years."),
+    ] = UNSET
 
 
 @operations.write(
@@ -154,7 +163,10 @@ async def change_alert(
     data: Annotated[AlertChange, Body(title="Alert change", examples=[Example(value={"is_active": False})])],
     if_match: IfMatch,
 ) -> Response[One[Alert]]:
-    """Change name or rule, or switch it on or off; a rule that changes begins anew, and `If-Match` guards it."""
+    """Change name or rule, switch it on or off, or mute it; a rule that changes begins anew, and `If-Match` guards it.
+
+    A rule that is muted announces nothing; what still holds when the mute ends is told then.
+    """
     rule = None if data.rule is None else _decoded(data.rule)
     try:
         async with writing(database, principal, request) as write:
@@ -191,9 +203,12 @@ async def _change(
     if found is None:
         raise AlertUnknown(alert_id)
     name = None if data.name is None else _clean(data.name)
+    until = data.muted_until
+    if isinstance(until, dt.datetime) and not write.now < until <= write.now + MOST_MUTED:
+        raise MuteInvalid(until)
     if not await alert_requests.update(
         write.transaction, write.user_id, alert_id, name=name, rule=rule, is_active=data.is_active,
-        rule_version=rule_version, now=write.now,
+        muted_until=until, rule_version=rule_version, now=write.now,
     ):  # fmt: skip
         raise PreconditionFailed(f'"{found.rule_version}"')
 

@@ -1,5 +1,6 @@
 """Rules by the command line, and the page that shows how: its examples are walked."""
 
+import datetime as dt
 import json
 import re
 import shlex
@@ -76,6 +77,18 @@ def test_a_rule_may_be_given_whole(installation: psycopg.Connection) -> None:
     body = {"version": 1, "metric": "price", "operator": "at_or_above", "level": 100, "instruments": ["ACME"]}
     assert "Fires when price is at or above 100, for ACME." in run("alerts", "add", "old", "--rule", json.dumps(body))
     assert "fired once in 4 sessions" in " ".join(run("alerts", "test", "--rule", json.dumps(body)).split())
+
+
+def test_a_rule_is_muted_for_some_hours_and_unmuted(installation: psycopg.Connection) -> None:
+    run("alerts", "add", "loud", "--when", "price at_or_above 100", "--on", "ACME")
+    assert "muted until 2024-06-30 22:00 UTC" in run("alerts", "mute", "loud", "--hours", "48")
+    until = installation.execute("select muted_until from app.alerts").fetchall()
+    assert until == [(dt.datetime(2024, 6, 30, 22, tzinfo=dt.UTC),)]
+    assert "muted until 2024-06-30 22:00 UTC" in " ".join(run("alerts", "list").split())
+    assert "not muted" in run("alerts", "mute", "loud", "--hours", "0")
+    assert installation.execute("select muted_until from app.alerts").fetchall() == [(None,)]
+    with pytest.raises(RuleUnclear, match="name must be that of a rule"):
+        run("alerts", "mute", "silent")
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,11 @@ order by a.name
 """
 
 
+MUTE = """
+update app.alerts set muted_until = %(until)s, updated_at = %(now)s where user_id = %(user_id)s and name = %(name)s
+"""
+
+
 class Listed(NamedTuple):
     """A rule of somebody's and how it stands; `tickers` are pairs of id and ticker of the instruments it names."""
 
@@ -200,6 +205,14 @@ def _ids(names: Sequence[str]) -> Dialogue[tuple[str, ...]]:
 def read_alerts(connection: psycopg.Connection, *, user_id: UUID | str) -> list[Listed]:
     """Return the rules of a user, by name."""
     return [Listed._make(row) for row in connection.execute(LIST, {"user_id": user_id})]
+
+
+def mute_alert(
+    connection: psycopg.Connection, name: str, *, user_id: UUID | str, until: dt.datetime | None, now: dt.datetime
+) -> bool:
+    """Send nothing of a rule until an instant, None lifts it; False where the user has no rule of that name."""
+    about = {"name": name, "user_id": user_id, "until": until, "now": now}
+    return connection.execute(MUTE, about).rowcount == 1
 
 
 def has_active_rules(connection: psycopg.Connection) -> bool:

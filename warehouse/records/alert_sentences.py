@@ -2,6 +2,9 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from warehouse.records.alerts import (
     And,
@@ -25,8 +28,10 @@ from warehouse.records.alerts import (
     Test,
     Top,
     Universe,
+    decode_rule,
     modern,
 )
+from warehouse.records.errors import RuleRefused
 
 # More than these are counted, not named.
 MOST_NAMED = 5
@@ -56,6 +61,14 @@ def explain(rule: AnyRule, *, tickers: Mapping[str, str] | None = None) -> str:
     said = modern(rule)
     parts = [f"Fires when {phrase(said.when)}{_scope(said.scope, tickers or {})}", *_options(said)]
     return "; ".join(parts) + "."
+
+
+def sentence_of(stored: Mapping[str, Any], *, tickers: Mapping[str, str]) -> str:
+    """Return a stored rule as a sentence; one that no version knows any more is said to be so."""
+    try:
+        return explain(decode_rule(msgspec.json.encode(stored)), tickers=tickers)
+    except RuleRefused as refused:
+        return str(refused)
 
 
 def phrase(condition: Condition) -> str:
