@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ControllerRouterHandler
 
 from api import description, presentation, problems
+from api.artifacts import Artifacts
 from api.cors import Cors
 from api.cursors import Cursors
 from api.dashboard.pages import Site
@@ -106,6 +107,7 @@ VERSIONED = [
     backtests.get_backtest,
     backtests.list_backtest_equity,
     backtests.list_backtest_trades,
+    backtests.get_backtest_report,
     stream.stream_events,
     datasets.list_datasets,
     diagnostics.get_database_status,
@@ -215,6 +217,7 @@ SHARED = (
     "grants",
     "provider",
     "signing",
+    "artifacts",
 )
 
 
@@ -308,6 +311,7 @@ def create_app(
             grants=identity.grants,
             provider=identity.provider,
             signing=identity.signing,
+            artifacts=Artifacts(settings.artifacts_uri),
         ),
         after_request=presentation.present,
         exception_handlers={

@@ -5,7 +5,8 @@ ApiProblem
 │   ├── ParameterUnknown, ParameterRepeated, ParameterInvalid, TextInvalid, BodyNested
 │   └── CursorInvalid, CursorMismatch
 ├── NotFound            404
-│   └── TickerUnknown, BacktestUnknown, ModelUnknown, PriceMissing, BeforeFirstDate, NothingInRange, ProblemUnknown
+│   ├── TickerUnknown, BacktestUnknown, ReportMissing, ModelUnknown, PriceMissing
+│   └── BeforeFirstDate, NothingInRange, ProblemUnknown
 ├── TickerRenamed       307
 ├── NotAcceptable       406
 ├── BodyTooSlow         408
@@ -254,6 +255,19 @@ class BacktestUnknown(NotFound):
 
     def __init__(self, backtest_id: str) -> None:
         super().__init__(f"backtest_id: must be a known one; got {shown(backtest_id)}. See /v1/backtests.")
+
+
+class ReportMissing(NotFound):
+    """A backtest has no report."""
+
+    code = "report-missing"
+    title = "The backtest has no report"
+
+    def __init__(self, backtest_id: str) -> None:
+        super().__init__(
+            f"backtest_id: must be of a backtest with a report in the store; {shown(backtest_id)} has none. Ask for a "
+            "job of kind backtest: it writes one."
+        )
 
 
 class ModelUnknown(NotFound):

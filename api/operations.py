@@ -88,9 +88,10 @@ def page(
     example: str | None = None,
     status_code: int = 200,
     takes_any_parameter: bool = False,
+    scope: Access = OPEN,
     problems: Sequence[int] = (),
 ) -> Callable[[AnyHandler], HTTPRouteHandler]:
-    """Declare a page for a browser, open to everybody. Parameters as in `read`, and these.
+    """Declare a page for a browser, by default open to everybody. Parameters as in `read`, and these.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def page(
         status_code=status_code,
         media_type=HTML,
         opt={
-            "scope": OPEN,
+            "scope": scope,
             "example": example,
             "problems": tuple(problems),
             "takes_any_parameter": takes_any_parameter,

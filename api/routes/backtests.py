@@ -1,17 +1,20 @@
 """GET /v1/backtests: what the rankings would have earned."""
 
+import asyncio
 import datetime as dt
 from typing import Annotated, TypeAlias
 
 import msgspec
+from litestar import Response
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
 from api import answers, operations
 from api.answers import One, Page
+from api.artifacts import Artifacts
 from api.cursors import Cursors
-from api.errors import BacktestUnknown
+from api.errors import BacktestUnknown, ReportMissing
 from api.parameters import Cursor, Limit
 from warehouse.queries import backtests
 from warehouse.queries.backtests import Backtest, EquityDay, Metric, Sort, Trade
@@ -19,6 +22,11 @@ from warehouse.queries.ordering import Place
 from warehouse.queries.rankings import Profile
 from warehouse.queries.reader import Reader
 
+# The page brings its style along; scripts, pictures and addresses have no place in it.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " sandbox"
+)
 MAX_TRADES = 10_000
 ID_PATTERN = r"^[A-Za-z0-9_\-]{1,128}$"
 DATASETS = ["research.backtests", "research.backtest_metrics", "research.backtest_equity"]
@@ -159,6 +167,27 @@ async def list_backtest_trades(
     shown, last = answers.first_page(rows, limit=limit)
     following = cursors.after(last.trade_date, last.instrument_id) if last else None
     return Page(shown, answers.meta(profile=found.profile, as_of_date=found.last_date), following)
+
+
+@operations.page(
+    "/backtests/{backtest_id:str}/report",
+    operation_id="get_backtest_report",
+    summary="Read the report of a backtest",
+    tag="Research",
+    scope="read:market",
+    example="<!doctype html><title>Backtest balanced</title>",
+    problems=[404],
+)
+async def get_backtest_report(
+    reader: NamedDependency[Reader], artifacts: NamedDependency[Artifacts], backtest_id: BacktestId
+) -> Response[bytes]:
+    """One HTML page with figures, charts and tables of months; it runs nothing and loads nothing."""
+    await _known(reader, backtest_id)
+    uri = await backtests.report_uri(reader, backtest_id)
+    page = await asyncio.to_thread(artifacts.read, uri) if uri else None
+    if page is None:
+        raise ReportMissing(backtest_id)
+    return Response(page, media_type=operations.HTML, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 async def _known(reader: Reader, backtest_id: str) -> Backtest:

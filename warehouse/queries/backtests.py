@@ -35,6 +35,8 @@ ORDERS = orders(
 
 ONE = f"select {_COLUMNS} from research.backtests where backtest_id = %(backtest_id)s"
 
+REPORT = "select report_uri from research.backtests where backtest_id = %(backtest_id)s"
+
 METRICS = """
 select metric, value, benchmark_value, unit, definition
 from research.backtest_metrics
@@ -154,3 +156,13 @@ async def trades(reader: Reader, backtest_id: str, *, after: tuple[dt.date, str]
     """Return the trades of a backtest, oldest first, those behind `after` = (trade_date, instrument_id)."""
     parameters = {"backtest_id": backtest_id, "after_date": after[0], "after_id": after[1], "limit": limit}
     return await reader.rows(Trade, TRADES, parameters)
+
+
+class _Report(msgspec.Struct, frozen=True):
+    report_uri: str | None
+
+
+async def report_uri(reader: Reader, backtest_id: str) -> str | None:
+    """Return where the report of a backtest lies within the store of artifacts, None where it has none."""
+    rows = await reader.rows(_Report, REPORT, {"backtest_id": backtest_id})
+    return rows[0].report_uri if rows else None
