@@ -80,7 +80,7 @@ class Definition(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """What all indices look at: (n_sessions, n_instruments), both ascending."""
+    """What all indices look at, in the reporting currency: (n_sessions, n_instruments), both ascending."""
 
     sessions: Days
     instruments: npt.NDArray[np.object_]
@@ -162,7 +162,7 @@ def build_indices(
     starts = {one.index_id: max(stands_at.get(one.index_id, begin), begin) for one in definitions}
     decides = {one.index_id: _deciding(one, sessions, begin) for one in definitions}
     days = sorted({day for one in definitions for day in decides[one.index_id] if day >= starts[one.index_id]})
-    panel = read_panel(warehouse, sessions, min(starts.values()))
+    panel = read_panel(warehouse, sessions, min(starts.values()), installation.reporting_currency)
     candidates = _candidates(warehouse, days, definitions)
     benchmark = warehouse.read_frame(BENCHMARK_BETWEEN, [begin, last]).set_index("trade_date")["return_1d"]
     built = {}
@@ -189,12 +189,12 @@ def write_indices(warehouse: Warehouse, built: Mapping[str, IndexRows], last: dt
     return written
 
 
-def read_panel(warehouse: Warehouse, sessions: Days, start: dt.date) -> Panel:
-    """Read closes and returns from a year before a day on."""
+def read_panel(warehouse: Warehouse, sessions: Days, start: dt.date, currency_code: str) -> Panel:
+    """Read closes and returns in a currency from a year before a day on; a close without a rate is not known."""
     place = int(np.searchsorted(sessions, np.datetime64(start)))
     sessions = sessions[max(place - COVARIANCE_SESSIONS, 0) :]
     span = [pd.Timestamp(sessions[0]).date(), pd.Timestamp(sessions[-1]).date()]
-    prices = warehouse.read_frame(queries.CLOSES_BETWEEN, span)
+    prices = warehouse.read_frame(queries.CLOSES_BETWEEN, [*span, currency_code])
     columns, instruments = pd.factorize(prices["instrument_id"], sort=True)
     rows = np.searchsorted(sessions, as_days(prices["trade_date"]))
     shape = (len(sessions), len(instruments))

@@ -15,7 +15,8 @@ from api.cursors import Cursors
 from api.errors import BeforeFirstDate, NothingInRange, ParameterConflict, ValueUnknown
 from api.parameters import AsOf, Cursor, End, Limit, Start
 from api.routes.instruments import ACME
-from warehouse.queries import index_levels
+from warehouse.queries import index_comparison, index_levels
+from warehouse.queries.index_comparison import ComparedIndex
 from warehouse.queries.index_levels import Constituent, Level, RiskMetric
 from warehouse.queries.reader import Reader
 
@@ -50,11 +51,31 @@ RISK = RiskMetric(
     window="1y",
     metric="sharpe",
     value=1.1,
+    net_value=1.05,
     benchmark_value=0.8,
     unit="ratio",
     definition="Mean of daily returns over their sample standard deviation (ddof 1), times sqrt(252).",
     first_date=dt.date(2023, 6, 29),
     last_date=dt.date(2024, 6, 28),
+    as_of_date=dt.date(2024, 6, 28),
+)
+
+COMPARED = ComparedIndex(
+    index_id="risk_parity",
+    weighting="risk_parity",
+    is_simple=False,
+    first_date=dt.date(2023, 6, 29),
+    last_date=dt.date(2024, 6, 28),
+    cagr=0.112,
+    volatility=0.131,
+    sharpe=0.87,
+    sortino=1.24,
+    max_drawdown=-0.094,
+    information_ratio=0.21,
+    cagr_before_costs=0.113,
+    sharpe_before_costs=0.88,
+    turnover_per_year=0.92,
+    cost_per_year=0.0009,
     as_of_date=dt.date(2024, 6, 28),
 )
 
@@ -72,7 +93,13 @@ class IndexNow(msgspec.Struct, frozen=True):
     summary="Get an index and what it holds",
     tag="Research",
     scope="read:market",
-    datasets=["research.index_values", "research.index_allocations", "marts.fct_daily_prices", "marts.dim_instruments"],
+    datasets=[
+        "research.index_values",
+        "research.index_allocations",
+        "marts.fct_daily_prices",
+        "marts.fct_exchange_rates",
+        "marts.dim_instruments",
+    ],
     cache_control=operations.DAILY,
     problems=[404, 422],
     example=One(
@@ -151,7 +178,7 @@ async def list_risk_metrics(
         QueryParameter(description="Only of this window; all by default.", examples=[Example(value="1y")]),
     ] = None,
 ) -> Page[RiskMetric]:
-    """Return, risk and what compares with the benchmark, over windows that end on the newest session.
+    """Return, risk and what compares with the benchmark, before and after costs, over windows up to the newest session.
 
     A window that reaches back before the base is not there, but for `all`.
     """
@@ -160,6 +187,31 @@ async def list_risk_metrics(
     if not rows:
         raise BeforeFirstDate(f"risk of {index}", as_of=None, first_date=None)
     return Page(rows, answers.meta(as_of_date=rows[0].as_of_date, index=index))
+
+
+@operations.read(
+    "/index/comparison",
+    operation_id="compare_indices",
+    summary="Compare the weightings of indices",
+    tag="Research",
+    scope="read:market",
+    datasets=["research.risk_metrics"],
+    cache_control=operations.DAILY,
+    problems=[422],
+    example=Page([COMPARED], answers.Meta(dataset_version="8fa14cdd754f91cc6554c9e71929cce7")),
+)
+async def compare_indices(
+    reader: NamedDependency[Reader],
+    window: Annotated[
+        Window, QueryParameter(description="Window up to the newest session.", examples=[Example(value="1y")])
+    ] = "all",
+) -> Page[ComparedIndex]:
+    """Every index beside those that are weighted equally, by inverse volatility and by size, after costs.
+
+    The figures are out of sample: weights rest on what was known at a close, and are traded at the next one. Indices
+    may differ in more than their weighting; `/v1/strategy/config` has their rules.
+    """
+    return Page(await index_comparison.compared(reader, window=window), answers.meta())
 
 
 async def require_known(reader: Reader, index: str) -> None:

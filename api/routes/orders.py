@@ -107,6 +107,7 @@ async def create_order(
         known = await write.answered()
         if known is not None:
             return known
+        _check_last_day(data, write.now.date())
         instrument = await instruments.by_ticker(write.transaction, data.ticker.upper())
         if instrument is None:
             raise TickerUnknown([data.ticker.upper()])
@@ -202,6 +203,15 @@ async def cancel_order(
         now = await user_orders.one(write.transaction, write.user_id, order_id)
         write.note("order.cancelled", str(order_id), state=before.state)
         return await write.end(Answer(One(now, answers.meta()), 202, f"/v1/orders/{order_id}"))
+
+
+def _check_last_day(order: OrderAsked, today: dt.date) -> None:
+    """Refuse what no session that is yet to open can fill."""
+    if order.good_till_date is not None and order.good_till_date < today:
+        raise ParameterConflict(
+            f"good_till_date: must be {today} (today, UTC) or later; got {order.good_till_date}. "
+            "Name a later day, or leave it out."
+        )
 
 
 def _check(order: OrderAsked) -> None:

@@ -34,3 +34,11 @@ insert into app.paper_orders (order_id, user_id, instrument_id, side, kind, quan
     '018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c50', '00000000-0000-7000-8000-00000000a11c', 'i_acme', 'buy', 'market', 10,
     '2024-06-26T21:00Z'
 );
+insert into app.paper_accounts (user_id, trade_date, equity, cash, currency_code, account) values (
+    '00000000-0000-7000-8000-00000000a11c', '2024-06-24', 100000, 100000, 'USD',
+    '{"book": {"cash": 100000, "orders": [], "positions": {}}, "marks": {}}'
+), (
+    '00000000-0000-7000-8000-00000000a11c', '2024-06-26', 100020, 98960, 'USD',
+    '{"book": {"cash": 98960, "orders": [], "positions": {"p": {"position_id": "p", "instrument_id": "i_acme",
+      "quantity": 10, "cost": 1040, "realised": 0, "entry_session": 1}}}, "marks": {"i_acme": [106, 0]}}'
+);

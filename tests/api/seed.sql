@@ -136,11 +136,17 @@ values
 ('main', '2024-06-25', 'i_zeta', 'rebalance', 0, 0.5, 0.5, 5.2, 10, 0),
 ('main', '2024-06-25', 'i_gone', 'rebalance', 0, 0, 0, 0, 1, 0);
 insert into research.risk_metrics
-(index_id, window_name, metric, as_of_date, value, benchmark_value, unit, definition, first_date, last_date)
+(index_id, window_name, metric, as_of_date, value, net_value, benchmark_value, unit, definition, first_date, last_date)
 values
-('main', 'all', 'max_drawdown', '2024-06-26', 0, -0.1, 'fraction', 'Lowest.', null, null),
-('main', '1m', 'sharpe', '2024-06-26', 1.5, 0.5, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
-('main', '1y', 'sharpe', '2024-06-26', 1.25, 0.25, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26');
+('main', 'all', 'max_drawdown', '2024-06-26', 0, -0.01, -0.1, 'fraction', 'Lowest.', null, null),
+('main', '1m', 'sharpe', '2024-06-26', 1.5, 1.4, 0.5, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
+('main', '1y', 'sharpe', '2024-06-26', 1.25, 1.0, 0.25, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
+('main', '3y', 'n_days', '2024-06-26', 126, 126, 126, 'sessions', 'Number.', '2024-06-24', '2024-06-26'),
+('main', '3y', 'sharpe', '2024-06-26', 1.25, 1.0, 0.25, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
+('main', '3y', 'cagr', '2024-06-26', 0.2, 0.15, 0.1, 'fraction', 'Growth.', '2024-06-24', '2024-06-26');
+insert into research.index_turnover (index_id, as_of_date, reason, turnover, cost, n_added, n_removed) values
+('main', '2024-06-23', 'base', 1, 0.01, 1, 0), ('main', '2024-06-25', 'rebalance', 1, 0.001, 1, 0),
+('main', '2024-06-26', 'drift', 0.5, 0.0005, 0, 0);
 
 create table marts.fct_news_articles (
     article_id text primary key, source text, source_article_id text, instrument_ids text[], title text, summary text, url text,

@@ -67,7 +67,26 @@ def test_levels_of_a_range(client):
 def test_risk_comes_by_window_the_shortest_first_and_one_can_be_asked_for(client):
     rows = client.get("/v1/strategy/risk-metrics").json()["data"]
     assert [(row["window"], row["metric"]) for row in rows] == [
-        ("1m", "sharpe"), ("1y", "sharpe"), ("all", "max_drawdown"),
+        ("1m", "sharpe"), ("1y", "sharpe"), ("3y", "cagr"), ("3y", "n_days"), ("3y", "sharpe"), ("all", "max_drawdown"),
     ]  # fmt: skip
     only = client.get("/v1/strategy/risk-metrics", params={"window": "1y"}).json()["data"]
-    assert [(row["value"], row["benchmark_value"]) for row in only] == [(1.25, 0.25)]
+    assert [(row["value"], row["net_value"], row["benchmark_value"]) for row in only] == [(1.25, 1, 0.25)]
+
+
+def test_weightings_are_compared_after_costs_with_what_their_trades_cost(client):
+    [row] = client.get("/v1/index/comparison", params={"window": "3y"}).json()["data"]
+    assert (row["index_id"], row["weighting"], row["is_simple"]) == ("main", "equal", True)
+    assert (row["sharpe"], row["sharpe_before_costs"], row["cagr"], row["cagr_before_costs"]) == (1, 1.25, 0.15, 0.2)
+    # Of half a year: the trades of its days, 1.5 times the value and 15 basis points, not the base before them.
+    assert (row["turnover_per_year"], row["cost_per_year"]) == pytest.approx((3, 0.003))
+    assert client.get("/v1/index/comparison", params={"window": "moon"}).status_code in (400, 422)
+
+
+def test_what_the_weighting_is_called_by_and_whether_it_is_simple(site):
+    site.connection.execute(
+        "insert into app.index_definitions (index_id, version, effective_date, rules) values"
+        """ ('main', 2, '2024-06-26', '{"weighting": {"momentum": 0.25, "ranking": 0.75}}'),"""
+        """ ('main', 3, '2024-06-27', '{"weighting": {"market_cap": 1}}')"""
+    )
+    [row] = site.ask("GET", "/v1/index/comparison?window=3y").json()["data"]
+    assert (row["weighting"], row["is_simple"]) == ("ranking 0.75, momentum 0.25", False)

@@ -65,6 +65,33 @@ def test_amounts_that_are_none_are_refused(site, change):
     assert create(site, LIMIT | change).status_code in (400, 422)
 
 
+def test_a_last_day_that_is_over_is_refused_and_the_answer_of_an_earlier_request_stays(site):
+    gone = create(site, LIMIT | {"good_till_date": "2024-06-26"})
+    assert (gone.status_code, gone.json()["code"]) == (422, "parameter-conflict")
+    assert gone.json()["detail"].startswith("good_till_date: must be 2024-06-27 (today, UTC) or later; got 2024-06-26.")
+    assert create(site, LIMIT | {"good_till_date": "2024-06-27"}).status_code == 201
+
+
+def test_an_account_has_its_worth_by_session_and_its_positions_in_shares_of_the_day(site):
+    days = site.ask("GET", "/v1/paper-account").json()["data"]
+    assert [(day["as_of_date"], day["value"], day["cash"], day["positions_value"]) for day in days] == [
+        ("2024-06-26", 100_020, 98_960, 1_060), ("2024-06-24", 100_000, 100_000, 0),
+    ]  # fmt: skip
+    first = site.ask("GET", "/v1/paper-account", params={"limit": 1}).json()
+    assert site.ask("GET", "/v1/paper-account", params={"cursor": first["next"]}).json()["data"] == days[1:]
+    # Ten adjusted shares at 106 are twenty of that day's at 53.
+    [held] = site.ask("GET", "/v1/paper-account/positions").json()["data"]
+    assert (held["ticker"], held["quantity_shares"], held["price"], held["value"]) == ("ACME", 20, 53, 1_060)
+    assert (held["cost"], held["gain"], held["as_of_date"]) == (1_040, 20, "2024-06-26")
+    assert site.ask("GET", "/v1/paper-account/positions", params={"as_of": "2024-06-25"}).json()["data"] == []
+
+
+def test_an_account_is_its_owners_alone(site):
+    for path in ("/v1/paper-account", "/v1/paper-account/positions"):
+        assert site.ask("GET", path, BOB).json()["data"] == []
+        assert site.ask("GET", path, None).status_code == 401
+
+
 def test_orders_page_back_in_time(site):
     for _ in range(3):
         create(site)

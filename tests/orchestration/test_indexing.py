@@ -1,19 +1,28 @@
-"""Indices on a small market in a real warehouse: seeded once, by version, and the same by day as at once."""
+"""Indices on a small market: seeded once, by version, in the reporting currency, and the same by day as at once."""
 
 import datetime as dt
 import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psycopg
 import pytest
 
 from orchestration.calendars import HomeCalendar
-from orchestration.indexing import Definition, build_indices, read_definitions, seed_definitions, write_indices
+from orchestration.indexing import (
+    Definition,
+    build_indices,
+    read_definitions,
+    read_panel,
+    seed_definitions,
+    write_indices,
+)
 from orchestration.installation import Installation
 from orchestration.resources import Warehouse
 from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
+from transforms.days import as_days
 from warehouse.settings import Settings
 
 CALENDAR = HomeCalendar("XNYS")
@@ -27,8 +36,9 @@ TABLES = """
 create table marts.dim_instruments (instrument_id text, sector text, delisted_date date);
 create table marts.fct_daily_prices (
     instrument_id text, trade_date date, close_adj double precision, return_1d double precision,
-    price_segment integer, is_suspect boolean
+    price_segment integer, is_suspect boolean, currency_code text default 'USD'
 );
+create table marts.fct_exchange_rates (currency_code text, as_of_date date, exchange_rate double precision);
 create table marts.dim_benchmark_prices (trade_date date, return_1d double precision);
 create table factors.fct_universe_members (instrument_id text, as_of_date date);
 create table factors.fct_size (instrument_id text, as_of_date date, market_cap_reporting double precision);
@@ -205,6 +215,98 @@ def test_a_session_that_somebody_let_decide_trades_at_the_next_close_and_changes
     assert stored(warehouse, asked) == {
         table: [row for row in rows if row[1] <= asked] for table, rows in before.items()
     }
+
+
+ABROAD, AT_HOME = "i_b", "i_c"
+NO_BAR, NO_RATE = dt.date(2023, 2, 9), dt.date(2023, 2, 14)
+
+
+@pytest.fixture
+def two_currencies(warehouse):
+    """An equal index of one instrument in euros and one in dollars; one close is suspect, and one has no rate."""
+    rates = {day: 1 + 0.01 * (row % 7) for row, day in enumerate(SESSIONS) if day != NO_RATE}
+    with warehouse.connection() as connection:
+        connection.execute("delete from factors.fct_universe_members where instrument_id not in ('i_b', 'i_c')")
+        connection.execute("update marts.fct_daily_prices set currency_code = 'EUR' where instrument_id = %s", [ABROAD])
+        # The mart names no return of a suspect close; that of the close after it goes back to the one before.
+        closes = dict(
+            connection.execute(
+                "select trade_date, close_adj from marts.fct_daily_prices where instrument_id = %s", [ABROAD]
+            ).fetchall()
+        )
+        at = SESSIONS.index(NO_BAR)
+        connection.execute(
+            "update marts.fct_daily_prices set is_suspect = true, return_1d = null"
+            " where instrument_id = %s and trade_date = %s",
+            [ABROAD, NO_BAR],
+        )
+        connection.execute(
+            "update marts.fct_daily_prices set return_1d = %s where instrument_id = %s and trade_date = %s",
+            [closes[SESSIONS[at + 1]] / closes[SESSIONS[at - 1]] - 1, ABROAD, SESSIONS[at + 1]],
+        )
+        connection.cursor().executemany("insert into marts.fct_exchange_rates values ('EUR', %s, %s)", rates.items())
+        rules = json.dumps({"weighting": {"equal": 1.0}, "select_by": "market_cap", "rebalance": "quarterly"})
+        connection.execute("update app.index_definitions set rules = %s", [rules])
+    return warehouse, rates, closes
+
+
+def test_closes_abroad_count_by_the_rate_of_their_day(two_currencies):
+    warehouse, rates, closes = two_currencies
+    run(warehouse, SESSIONS[0], LAST)
+    with warehouse.connection() as connection:
+        at_home = dict(
+            connection.execute(
+                "select trade_date, close_adj from marts.fct_daily_prices where instrument_id = %s", [AT_HOME]
+            ).fetchall()
+        )
+    values = {row[1]: row[2] for row in stored(warehouse)["index_values"]}
+    days = [day for day in values if day < dt.date(2023, 4, 3)]
+    base = days[0]
+    abroad = closes[base] * rates[base]
+    begun = abroad
+    for day in days:
+        # Where there is no trusted close, or no rate, the last worth counts.
+        if day not in (NO_BAR, NO_RATE):
+            abroad = closes[day] * rates[day]
+        assert values[day] == pytest.approx(50 * abroad / begun + 50 * at_home[day] / at_home[base], rel=1e-12), day
+    held = {row[2]: row[8] for row in stored(warehouse)["index_allocations"] if row[1] == base}
+    assert held == {ABROAD: pytest.approx(begun), AT_HOME: at_home[base]}
+
+
+def test_returns_abroad_are_those_of_the_converted_closes_and_home_stays_bit_for_bit(two_currencies):
+    warehouse, _, _ = two_currencies
+    panel = read_panel(warehouse, as_days(pd.Index(SESSIONS)), SESSIONS[0], "USD")
+    columns = {name: column for column, name in enumerate(panel.instruments)}
+    abroad = pd.Series(panel.close_adj[:, columns[ABROAD]])
+    known = panel.return_1d[:, columns[ABROAD]]
+    # Of the session without a rate, and of the one after it, nobody knows the return.
+    expected = abroad.ffill().pct_change().where(abroad.notna()).mask(abroad.isna().shift(fill_value=False))
+    after = SESSIONS.index(NO_BAR) + 1
+    expected[after] = abroad[after] / abroad[after - 2] - 1
+    np.testing.assert_allclose(known, expected, rtol=0, atol=1e-14)
+    with warehouse.connection() as connection:
+        rows = connection.execute(
+            "select close_adj, return_1d from marts.fct_daily_prices where instrument_id = %s order by trade_date",
+            [AT_HOME],
+        ).fetchall()
+    at_home = np.array(rows, dtype=float)
+    np.testing.assert_array_equal(panel.close_adj[:, columns[AT_HOME]], at_home[:, 0])
+    np.testing.assert_array_equal(panel.return_1d[:, columns[AT_HOME]], at_home[:, 1])
+
+
+def test_day_by_day_is_the_same_as_at_once_in_two_currencies(two_currencies):
+    warehouse, _, _ = two_currencies
+    run(warehouse, SESSIONS[0], LAST)
+    at_once = stored(warehouse)
+    with warehouse.connection() as connection:
+        for table in at_once:
+            connection.execute(f"delete from research.{table}")
+    ends = [NO_BAR, NO_RATE, dt.date(2023, 2, 15), LAST]
+    for first, end in zip(
+        [SESSIONS[0], dt.date(2023, 2, 10), dt.date(2023, 2, 15), dt.date(2023, 2, 16)], ends, strict=True
+    ):
+        run(warehouse, first, end)
+    assert stored(warehouse) == at_once
 
 
 def test_an_index_without_anything_to_hold_has_no_rows(warehouse):

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from orchestration.calendars import HomeCalendar
+from orchestration.defs.strategies.assets import books_result
 from orchestration.errors import StrategyMisconfigured
 from orchestration.installation import Installation
 from orchestration.resources import Warehouse
@@ -212,6 +213,28 @@ def test_cash_is_the_capital_less_the_fills_and_equity_adds_up_every_day(warehou
     for equity, cash, value, left in rows:
         assert cash == pytest.approx(left, abs=1e-6)
         assert equity == pytest.approx(cash + value, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update research.strategy_equity set equity = equity * (1 + 1e-8) where trade_date = '2023-03-01'",
+        "update research.paper_fills set fee = fee + 0.01 where trade_date = (select max(trade_date) from"
+        " research.paper_fills)",
+        # Of what is held, another digit before the quantity.
+        "update research.strategy_equity set account ="
+        r""" regexp_replace(account, '"quantity":(\d)', '"quantity":1\1')"""
+        " where strategy_id = 'rotation' and trade_date = '2023-03-01'",
+    ],
+)
+def test_the_check_of_the_books_passes_and_finds_what_does_not_add_up(warehouse, change):
+    run(warehouse, SESSIONS[0], LAST)
+    assert books_result(warehouse).passed
+    with warehouse.connection() as connection:
+        assert connection.execute(change).rowcount > 0
+    verdict = books_result(warehouse)
+    assert not verdict.passed
+    assert verdict.metadata["sessions_out_of_balance"].value >= 1
 
 
 def test_the_gains_of_trades_are_those_of_their_fills(warehouse):

@@ -14,6 +14,7 @@ from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
 from orchestration.user_trading import STARTING_CASH, trade_for_users
 from transforms.paper_broker import BrokerRules
+from warehouse.queries.paper_accounts import DAYS, POSITIONS
 from warehouse.settings import Settings
 
 CALENDAR = HomeCalendar("XNYS")
@@ -160,6 +161,19 @@ def test_an_order_is_taken_back_before_a_session_opens_and_not_after(warehouse):
     assert state(warehouse, early)[:2] == ("cancelled", 0)
     assert state(warehouse, never)[:2] == ("cancelled", 0)
     assert state(warehouse, late)[:2] == ("filled", 10)
+
+
+def test_what_the_api_shows_of_an_account_is_what_the_broker_has_made_of_it(warehouse):
+    """After the split ten shares of 50 are five adjusted ones of 100."""
+    order(warehouse, "2024-06-14T20:00Z")
+    run(warehouse)
+    with warehouse.connection() as connection:
+        connection.execute("alter table marts.dim_instruments add column ticker text default 'A'")
+        who = {"user_id": USER, "as_of_date": LAST}
+        [held] = connection.execute(POSITIONS, who).fetchall()
+        day = connection.execute(DAYS, {"user_id": USER, "before": dt.date.max, "limit": 1}).fetchone()
+    assert held == ("A", "i_a", 10, 50, 500, 500, 0, "USD", LAST)
+    assert day == (LAST, STARTING_CASH, STARTING_CASH - 500, 500, "USD")
 
 
 def test_day_by_day_is_the_same_as_at_once_and_a_second_run_changes_nothing(warehouse):

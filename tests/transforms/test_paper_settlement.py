@@ -1,6 +1,7 @@
-"""An account through jumps in prices, delistings and partial fills, by hand; and a strategy on real prices."""
+"""An account through jumps in prices, delistings and partial fills, by hand; and the strategies on real prices."""
 
 import datetime as dt
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,7 +14,9 @@ from transforms.paper_account import Account, Mark
 from transforms.paper_broker import Bar, BrokerRules, Order
 from transforms.paper_settlement import place, settle, withdraw
 from transforms.strategies.macd_rsi import MacdRsi
-from transforms.strategies.strategy import Board
+from transforms.strategies.mean_reversion_bollinger import MeanReversionBollinger
+from transforms.strategies.ranking_rotation import RankingRotation
+from transforms.strategies.strategy import Board, Strategy
 from transforms.strategies.walk import Version, walk
 from transforms.tape import Tape
 
@@ -117,30 +120,58 @@ def test_an_account_goes_through_json_without_loss():
 
 # -- real prices
 
+N_NAMES, GOOD_TILL = 25, 2
 
-def test_a_strategy_on_real_prices_trades_as_a_plain_loop_does(real_bars: pd.DataFrame):
+
+class Plan(NamedTuple):
+    """What a strategy says of one instrument, by session, written down anew."""
+
+    buys: np.ndarray
+    sells: np.ndarray
+    stop_atr: float
+    target: np.ndarray | None
+    risk: float = 0.01
+    weight: float = 0.1
+    is_limit: bool = False
+
+
+def test_strategies_on_real_prices_trade_as_a_plain_loop_does(real_bars: pd.DataFrame):
     """One instrument at a time, everything in one place and nothing of the product's walk, books or broker."""
-    total = 0
-    for name in sorted(real_bars["source_symbol"].unique())[:25]:
-        bars = real_bars[real_bars["source_symbol"] == name].reset_index(drop=True)
-        is_whole = bars[["open", "high", "low", "close", "volume"]].gt(0).all(axis=1)
-        bars = bars[is_whole].reset_index(drop=True)
+    by_name = {name: whole_bars(real_bars, name) for name in sorted(real_bars["source_symbol"].unique())[:N_NAMES]}
+    momentum = pd.DataFrame({name: bars.set_index("trade_date")["close"] for name, bars in by_name.items()})
+    places = momentum.pct_change(126, fill_method=None).rank(axis=1, ascending=False)
+    strategies = {
+        "macd_rsi": MacdRsi(min_rsi=30, max_rsi=70, stop_loss_atr=1.5, take_profit_atr=3.0, max_positions=1),
+        "mean_reversion_bollinger": MeanReversionBollinger(max_rsi=45, max_adx=60, max_positions=1),
+        "ranking_rotation": RankingRotation(n_names=5, keep_places=10, max_positions=1),
+    }
+    plans = {"macd_rsi": by_macd, "mean_reversion_bollinger": by_bands, "ranking_rotation": by_place}
+    totals = dict.fromkeys(strategies, 0)
+    for name, bars in by_name.items():
         frame = bars.rename(
             columns={"high": "high_adj", "low": "low_adj", "close": "close_adj", "volume": "volume_adj"}
         )
-        frame = frame.assign(instrument_id=name, price_segment=0)
-        measured = indicators(frame)
-        strategy = MacdRsi(min_rsi=30, max_rsi=70, stop_loss_atr=1.5, take_profit_atr=3.0, max_positions=1)
-        found = walked(name, bars, measured, strategy)
-        expected = plain_loop(bars, measured, strategy)
-        assert [one[:2] for one in found] == [one[:2] for one in expected], name
-        assert [one[3] for one in found] == [one[3] for one in expected], name
-        assert [one[2] for one in found] == pytest.approx([one[2] for one in expected], rel=1e-9), name
-        total += len(found)
-    assert total > 150
+        measured = indicators(frame.assign(instrument_id=name, price_segment=0))
+        measured["rank_balanced"] = places[name].reindex(bars["trade_date"]).to_numpy()
+        for kind, strategy in strategies.items():
+            found = walked(name, bars, measured, strategy)
+            expected = plain_loop(bars, measured["atr_14d"].to_numpy(), plans[kind](bars, measured))
+            assert [one[:2] for one in found] == [one[:2] for one in expected], (name, kind)
+            assert [one[3] for one in found] == [one[3] for one in expected], (name, kind)
+            assert [one[2] for one in found] == pytest.approx([one[2] for one in expected], rel=1e-9), (name, kind)
+            totals[kind] += len(found)
+    assert totals["macd_rsi"] > 150
+    assert totals["mean_reversion_bollinger"] > 50
+    assert totals["ranking_rotation"] > 50
 
 
-def walked(name: str, bars: pd.DataFrame, measured: pd.DataFrame, strategy: MacdRsi) -> list[tuple]:
+def whole_bars(real_bars: pd.DataFrame, name: str) -> pd.DataFrame:
+    bars = real_bars[real_bars["source_symbol"] == name].reset_index(drop=True)
+    is_whole = bars[["open", "high", "low", "close", "volume"]].gt(0).all(axis=1)
+    return bars[is_whole].reset_index(drop=True)
+
+
+def walked(name: str, bars: pd.DataFrame, measured: pd.DataFrame, strategy: Strategy) -> list[tuple]:
     def column(values: pd.Series) -> np.ndarray:
         return values.to_numpy(dtype=float)[:, None]
 
@@ -158,15 +189,37 @@ def walked(name: str, bars: pd.DataFrame, measured: pd.DataFrame, strategy: Macd
     return [(one.entry_date, one.exit_date, one.pnl, one.exit_reason) for one in done.trips]
 
 
-def plain_loop(bars: pd.DataFrame, measured: pd.DataFrame, strategy: MacdRsi) -> list[tuple]:
+def by_macd(bars: pd.DataFrame, measured: pd.DataFrame) -> Plan:
+    hist, rsi, atr, sma = (measured[name].to_numpy() for name in ("macd_histogram", "rsi_14d", "atr_14d", "sma_200d"))
+    close, before = bars["close"].to_numpy(), np.r_[np.nan, hist[:-1]]
+    sells = (rsi > 80) | ((hist < 0) & (before >= 0))
+    buys = (hist > 0) & (before <= 0) & (rsi >= 30) & (rsi <= 70) & (close > sma) & ~sells
+    return Plan(buys, sells, 1.5, close + 3.0 * atr)
+
+
+def by_bands(bars: pd.DataFrame, measured: pd.DataFrame) -> Plan:
+    """A limit at the close below the lower band, for two sessions; the middle of that day is the target."""
+    lower, middle = measured["bollinger_lower_20d"].to_numpy(), measured["bollinger_middle_20d"].to_numpy()
+    close = bars["close"].to_numpy()
+    is_low = (measured["rsi_14d"].to_numpy() <= 45) & (measured["adx_14d"].to_numpy() <= 60)
+    return Plan((close < lower) & is_low, close >= middle, 2.5, middle, is_limit=True)
+
+
+def by_place(bars: pd.DataFrame, measured: pd.DataFrame) -> Plan:
+    """In the first session of each month; without a place it is sold."""
+    place, days = measured["rank_balanced"].to_numpy(), bars["trade_date"]
+    decides = np.array([False] + [now.month != then.month for now, then in zip(days[1:], days[:-1], strict=True)])
+    return Plan(decides & (place <= 5), decides & ~(place <= 10), 6.0, None, risk=0.02, weight=0.05)
+
+
+def plain_loop(bars: pd.DataFrame, atr: np.ndarray, plan: Plan) -> list[tuple]:
     """Buy and sell one instrument, one position at a time."""
     slip, fee = 5e-4, 1e-3
     opened, high, low, close = (bars[name].to_numpy() for name in ("open", "high", "low", "close"))
     days = [day.date() for day in bars["trade_date"]]
-    hist, rsi, atr, sma = (measured[name].to_numpy() for name in ("macd_histogram", "rsi_14d", "atr_14d", "sma_200d"))
     cash, shares, wants, leaves = 100_000.0, 0.0, None, False
-    paid = stop = target = 0.0
-    entered, trades = None, []
+    paid = stop = target = asked = 0.0
+    entered, placed_at, trades = None, 0, []
     for t in range(1, len(close)):
         price = reason = None
         if shares:
@@ -178,24 +231,23 @@ def plain_loop(bars: pd.DataFrame, measured: pd.DataFrame, strategy: MacdRsi) ->
                 price, reason = max(opened[t], target), "take_profit"
             elif leaves:
                 price, reason = max(opened[t] * (1 - slip), low[t]), "signal"
+        if wants is not None and t > placed_at + GOOD_TILL:
+            wants = None
         if price is not None:
             gained = shares * (price - paid) - fee * shares * (price + paid)
             trades.append((entered, days[t], gained, reason))
             cash += shares * price * (1 - fee)
             shares, leaves = 0.0, False
-        elif wants is not None:
+        elif wants is not None and (not plan.is_limit or low[t] <= asked):
             shares, stop, target = wants
-            paid = min(opened[t] * (1 + slip), high[t])
+            paid = min(opened[t], asked) if plan.is_limit else min(opened[t] * (1 + slip), high[t])
             cash -= shares * paid * (1 + fee)
-            entered = days[t]
-        wants = None
-        equity = cash + shares * close[t]
-        is_sale = rsi[t] > strategy.exit_rsi or (hist[t] < 0 <= hist[t - 1])
-        is_turn = hist[t] > 0 >= hist[t - 1]
-        is_entry = is_turn and strategy.min_rsi <= rsi[t] <= strategy.max_rsi and close[t] > sma[t] and not is_sale
-        if shares and is_sale:
-            leaves = True
-        elif not shares and is_entry:
-            size = min(equity * 0.01 / (1.5 * atr[t]), 0.1 * equity / close[t], (cash - 0.01 * equity) / close[t])
-            wants = (size, close[t] - 1.5 * atr[t], close[t] + 3.0 * atr[t])
+            entered, wants = days[t], None
+        if plan.sells[t]:
+            wants, leaves = None, shares > 0
+        elif plan.buys[t] and not shares and wants is None and atr[t] > 0:
+            equity, distance = cash, plan.stop_atr * atr[t]
+            size = min(equity * plan.risk / distance, plan.weight * equity / close[t], 0.99 * equity / close[t])
+            wants = (size, close[t] - distance, np.inf if plan.target is None else plan.target[t])
+            asked, placed_at = close[t], t
     return trades

@@ -44,8 +44,9 @@ held as (
     from research.index_allocations as a
     inner join changed on a.as_of_date = changed.as_of_date
     left join lateral (
-        select p.close_adj
+        select p.close_adj * r.exchange_rate as close_adj
         from marts.fct_daily_prices as p
+        inner join marts.fct_exchange_rates as r on p.currency_code = r.currency_code and p.trade_date = r.as_of_date
         where
             p.instrument_id = a.instrument_id and p.trade_date > a.as_of_date and p.trade_date <= %(as_of_date)s
             and not p.is_suspect
@@ -65,7 +66,7 @@ order by weight desc, held.instrument_id
 """
 
 RISK = """
-select window_name, metric, value, benchmark_value, unit, definition, first_date, last_date, as_of_date
+select window_name, metric, value, net_value, benchmark_value, unit, definition, first_date, last_date, as_of_date
 from research.risk_metrics
 where index_id = %(index_id)s and (%(window)s::text is null or window_name = %(window)s)
 order by array_position(array['1m', '3m', 'ytd', '1y', '3y', 'all'], window_name), metric
@@ -82,7 +83,9 @@ class Level(msgspec.Struct, frozen=True, gc=False):
     value: Annotated[float, Meta(description="Level, 100 at the base. Unit index points.")]
     return_1d: _FractionOrNull
     benchmark_return_1d: _FractionOrNull
-    divisor: Annotated[float, Meta(description="Worth of the positions over the value. Unit currency per index point.")]
+    divisor: Annotated[
+        float, Meta(description="Worth of the positions over the value. Unit reporting currency per index point.")
+    ]
     n_constituents: Annotated[int, Meta(description="Instruments held after the close. Unit instruments.")]
     definition_version: Annotated[int, Meta(description="Version of the rules in force. Unit count.")]
     computed_at: columns.ComputedAt
@@ -98,7 +101,9 @@ class Constituent(msgspec.Struct, frozen=True, gc=False):
     weight: _Fraction
     target_weight: _Fraction
     units: Annotated[float, Meta(description="Position. Unit adjusted shares.")]
-    close_adj: Annotated[float, Meta(description="Last trusted adjusted close. Unit currency per share.")]
+    close_adj: Annotated[
+        float, Meta(description="Last trusted adjusted close by its day's rate. Unit reporting currency per share.")
+    ]
     changed_date: Annotated[dt.date, Meta(description="Session at whose close the units were set.")]
 
 
@@ -108,6 +113,7 @@ class RiskMetric(msgspec.Struct, frozen=True, gc=False):
     window: Annotated[str, Meta(description="Window that ends on the newest session: 1m, 3m, ytd, 1y, 3y, all.")]
     metric: Annotated[str, Meta(description="Name of the figure.")]
     value: Annotated[float | None, Meta(description="Of the index, before costs. Unit as in `unit`.")]
+    net_value: Annotated[float | None, Meta(description="Of the index, after costs. Unit as in `unit`.")]
     benchmark_value: Annotated[float | None, Meta(description="Of the benchmark. Unit as in `unit`.")]
     unit: Annotated[str, Meta(description="Unit of both values.")]
     definition: Annotated[str, Meta(description="How the figure is computed.")]

@@ -68,8 +68,9 @@ cross join lateral (
 inner join research.index_allocations as a
     on a.index_id = v.index_id and a.as_of_date = changed.as_of_date and a.instrument_id = %(instrument_id)s
 left join lateral (
-    select q.close_adj
+    select q.close_adj * r.exchange_rate as close_adj
     from marts.fct_daily_prices as q
+    inner join marts.fct_exchange_rates as r on q.currency_code = r.currency_code and q.trade_date = r.as_of_date
     where
         q.instrument_id = a.instrument_id and q.trade_date > a.as_of_date and q.trade_date <= v.as_of_date
         and not q.is_suspect
@@ -146,7 +147,9 @@ class MemberDay(msgspec.Struct, frozen=True):
 
     as_of_date: columns.AsOfDate
     units: Annotated[float, Meta(description="Position. Unit adjusted shares.")]
-    close_adj: Annotated[float, Meta(description="Last trusted adjusted close. Unit currency per share.")]
+    close_adj: Annotated[
+        float, Meta(description="Last trusted adjusted close by its day's rate. Unit reporting currency per share.")
+    ]
     weight: Annotated[float, Meta(description="Its part of the index. Unit fraction.")]
     target_weight: Annotated[float, Meta(description="Weight that the last rebalancing aimed at. Unit fraction.")]
     changed_date: Annotated[dt.date, Meta(description="Session at whose close the units were set.")]

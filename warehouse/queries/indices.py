@@ -17,11 +17,31 @@ from app.index_definitions
 order by index_id, effective_date, version
 """
 
-# $1 first day, $2 last day; closes that can be trusted
+# $1 first day, $2 last day, $3 reporting currency; closes that can be trusted, and returns since the trusted close
+# before, both in that currency by each day's own rate
 CLOSES_BETWEEN = """
-select instrument_id, trade_date, close_adj, return_1d, price_segment
-from marts.fct_daily_prices
-where trade_date between $1 and $2 and not is_suspect
+select
+    p.instrument_id, p.trade_date, p.price_segment,
+    case when p.currency_code = $3 then p.close_adj else p.close_adj * r.exchange_rate end as close_adj,
+    case
+        when p.currency_code = $3 then p.return_1d
+        else (1 + p.return_1d) * (r.exchange_rate / r_before.exchange_rate) - 1
+    end as return_1d
+from marts.fct_daily_prices as p
+left join marts.fct_exchange_rates as r
+    on p.currency_code = r.currency_code and p.trade_date = r.as_of_date and p.currency_code <> $3
+left join lateral (
+    select b.currency_code, b.trade_date
+    from marts.fct_daily_prices as b
+    where
+        p.currency_code <> $3 and b.instrument_id = p.instrument_id and b.trade_date < p.trade_date
+        and not b.is_suspect
+    order by b.trade_date desc
+    limit 1
+) as before on true
+left join marts.fct_exchange_rates as r_before
+    on before.currency_code = r_before.currency_code and before.trade_date = r_before.as_of_date
+where p.trade_date between $1 and $2 and not p.is_suspect
 """
 
 # $1 day: of each index the positions after its last change before that day

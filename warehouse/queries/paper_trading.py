@@ -54,6 +54,39 @@ CLOSED_TRADES = """
 select strategy_id, exit_date, pnl from research.paper_trades order by strategy_id, exit_date, trade_id
 """
 
+# $1 largest distance, fraction; sessions whose equity is not cash and positions at their last trusted closes, or whose
+# cash is not that of the session before less what the fills of the session cost
+UNBALANCED = """
+with filled as (
+    select strategy_id, trade_date, sum(quantity * price + fee) as spent
+    from research.paper_fills
+    group by strategy_id, trade_date
+),
+
+booked as (
+    select
+        e.strategy_id, e.trade_date, e.equity, e.cash, coalesce(held.value, 0) as positions_value,
+        lag(e.cash) over (partition by e.strategy_id order by e.trade_date) - coalesce(f.spent, 0) as cash_after_fills
+    from research.strategy_equity as e
+    left join filled as f on e.strategy_id = f.strategy_id and e.trade_date = f.trade_date
+    cross join lateral (
+        select
+            sum(
+                (p.value ->> 'quantity')::float8
+                * (e.account::json -> 'marks' -> (p.value ->> 'instrument_id') ->> 0)::float8
+            ) as value
+        from json_each(e.account::json -> 'book' -> 'positions') as p
+    ) as held
+)
+
+select strategy_id, trade_date, equity, cash, positions_value, cash_after_fills
+from booked
+where
+    (abs(cash + positions_value - equity) <= $1 * abs(equity)) is not true
+    or abs(cash - cash_after_fills) > $1 * greatest(abs(cash), abs(equity))
+order by strategy_id, trade_date
+"""
+
 
 def indicators_between(columns: Collection[str]) -> str:
     """Return the query of some indicators; $1 first day, $2 last day."""

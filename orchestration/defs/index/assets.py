@@ -27,8 +27,8 @@ from warehouse.queries import indices as queries
 
 GROUP = "index"
 DEPS: list[dg.AssetsDefinition | list[str]] = [
-    rankings, ["marts", "fct_daily_prices"], ["marts", "dim_benchmark_prices"], ["factors", "fct_universe_members"],
-    ["factors", "fct_size"], ["factors", "fct_momentum"],
+    rankings, ["marts", "fct_daily_prices"], ["marts", "fct_exchange_rates"], ["marts", "dim_benchmark_prices"],
+    ["factors", "fct_universe_members"], ["factors", "fct_size"], ["factors", "fct_momentum"],
 ]  # fmt: skip
 DESCRIPTIONS = {
     "index_allocations": "One row per index, session with a change, and instrument: weights and units.",

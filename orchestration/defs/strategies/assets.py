@@ -9,7 +9,7 @@ from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.rankings.assets import first_ranked_session, rankings
-from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
+from orchestration.metadata import OWNER, merge_metadata, picture, sample, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.plots import strategies_figure, trades_figure
 from orchestration.resources import MarketData, Warehouse
@@ -23,6 +23,10 @@ from transforms.strategies.walk import walk
 from warehouse.queries import paper_trading as queries
 
 GROUP = "strategies"
+EQUITY = dg.AssetKey(["research", "strategy_equity"])
+# What rounding may leave of an account, fraction.
+TOLERANCE = 1e-9
+N_SAMPLES = 10
 DEPS: list[dg.AssetsDefinition | list[str]] = [
     indicators, rankings, ["marts", "fct_daily_prices"], ["marts", "fct_exchange_rates"],
     ["marts", "dim_benchmark_prices"], ["marts", "dim_instruments"],
@@ -76,6 +80,30 @@ def trading(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data
                 **table_metadata(warehouse, f"research.{name}"),
             },
         )
+
+
+@dg.asset_check(
+    asset=EQUITY, blocking=True,
+    description="Cash and positions are the equity of every session, and cash moves by the fills alone, to 1e-9.",
+)  # fmt: skip
+def books_balance(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Look for sessions whose account does not add up; shows the first of them."""
+    return books_result(warehouse)
+
+
+def books_result(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Return the verdict on all stored accounts."""
+    wrong = warehouse.read_frame(queries.UNBALANCED, [TOLERANCE])
+    return dg.AssetCheckResult(
+        passed=wrong.empty,
+        asset_key=EQUITY,
+        check_name="books_balance",
+        metadata={"sessions_out_of_balance": len(wrong), **sample(wrong.head(N_SAMPLES))},
+        description=None
+        if wrong.empty
+        else f"{len(wrong)} sessions do not add up, the first {wrong['trade_date'].min():%Y-%m-%d}. "
+        "Run the partitions from there on again.",
+    )
 
 
 @dg.asset(
