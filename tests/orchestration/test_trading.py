@@ -221,9 +221,9 @@ def test_cash_is_the_capital_less_the_fills_and_equity_adds_up_every_day(warehou
         "update research.strategy_equity set equity = equity * (1 + 1e-8) where trade_date = '2023-03-01'",
         "update research.paper_fills set fee = fee + 0.01 where trade_date = (select max(trade_date) from"
         " research.paper_fills)",
-        # Of what is held, another digit before the quantity.
+        # Another digit before each quantity, orders and positions.
         "update research.strategy_equity set account ="
-        r""" regexp_replace(account, '"quantity":(\d)', '"quantity":1\1')"""
+        r""" regexp_replace(account, '"quantity":(\d)', '"quantity":1\1', 'g')"""
         " where strategy_id = 'rotation' and trade_date = '2023-03-01'",
     ],
 )
