@@ -144,7 +144,8 @@ def test_an_index_shows_level_constituents_and_risk(client):
     text = text_of(client.get("/ui/index", headers=HTML))
     assert "Level 105.00 100 at the base 1 day +5.00% benchmark +2.00%" in text
     assert "ACME Acme Corporation Technology 48.09% 50.00%" in text  # 0.5 x 106 of 0.5 x 106 + 5.2 x 11
-    assert "Figure 1M 1Y All Sharpe 1.50 1.25 –" in text
+    assert "Figure 1M 1Y 3Y All" in text
+    assert "Sharpe 1.50 1.25 1.25 –" in text
 
 
 def test_the_data_page_tells_freshness(client):
