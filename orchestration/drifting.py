@@ -156,7 +156,8 @@ def _factors(warehouse: Warehouse, features: Sequence[str], days: Sequence[dt.da
     factors = [factor for factor in FACTORS if factor in names]
     if not factors:
         return pd.DataFrame(index=pd.MultiIndex.from_arrays([pd.to_datetime([]), []], names=KEY))
-    return warehouse.read_frame(research_queries.columns_on(VALUES, factors, days)).set_index(KEY)
+    # In one order, since a sum of doubles depends on it to the last bit.
+    return warehouse.read_frame(research_queries.columns_on(VALUES, factors, days)).set_index(KEY).sort_index()
 
 
 def _forecasts(

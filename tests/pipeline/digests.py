@@ -81,6 +81,8 @@ DAYED = {
     "research.index_values": "as_of_date",
     "research.index_turnover": "as_of_date",
 }  # fmt: skip
+# Kept of the newest 22 sessions alone, so an older day has lost them.
+REASONS = {"research.rankings": ("reasons", "reason_features", "reason_sizes")}
 NEWEST_TRIALS = (
     "(select distinct on (profile) * from research.backtests order by profile, last_date desc, computed_at desc)"
 )
@@ -89,7 +91,10 @@ NEWEST_TRIALS = (
 def past_digests(installation: Installation, last: str) -> dict[str, str]:
     """Digest the rows up to a day, from prices to the trades and books of the newest backtests."""
     with installation.connect() as connection:
-        found = {table: digest(connection, table, f"{day} <= '{last}'") for table, day in DAYED.items()}
+        found = {
+            table: digest(connection, table, f"{day} <= '{last}'", without=REASONS.get(table, ()))
+            for table, day in DAYED.items()
+        }
         for table in ("research.backtest_equity", "research.backtest_trades"):
             found[table] = _of_newest_trials(connection, table, f"trade_date <= '{last}'", without=("backtest_id",))
     return found

@@ -16,6 +16,7 @@ order by model_id, valid_from_date
 # $1 first day, $2 last day
 FORECASTS_OF_WINDOW = """
 select model_id, as_of_date, forecast from research.forecasts where as_of_date between $1 and $2
+order by model_id, as_of_date, instrument_id
 """
 
 # $1 last day
