@@ -1,9 +1,11 @@
 """`factorloom alerts ...`: what a person does about alerts. Every command imports what it needs when it runs."""
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     import psycopg
 
+    from warehouse.records.alerts import AnyRule
     from warehouse.settings import Settings
 
 alerts = typer.Typer(help="Alerts: where they go, and what became of them.", no_args_is_help=True)
@@ -18,54 +21,67 @@ alerts = typer.Typer(help="Alerts: where they go, and what became of them.", no_
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
-When = Annotated[
-    list[str] | None,
-    typer.Option("--when", help="Condition, such as 'price at_or_above 100'; several must all hold."),
-]
-AnyOf = Annotated[bool, typer.Option("--any", help="One of several conditions is enough.")]
-RuleBody = Annotated[str | None, typer.Option("--rule", help="The whole rule as JSON, or a file that holds it.")]
-On = Annotated[str | None, typer.Option("--on", help="Tickers, separated by commas.")]
-PortfolioId = Annotated[str | None, typer.Option("--portfolio", help="Each holding of a portfolio, by its id.")]
-SectorName = Annotated[str | None, typer.Option("--sector", help="Each instrument of a sector.")]
-WholeUniverse = Annotated[bool, typer.Option("--universe", help="Each member of the universe.")]
-TopOf = Annotated[str | None, typer.Option("--top", help="The best of a profile, such as 20:balanced.")]
-ForBars = Annotated[int | None, typer.Option(help="Closes in a row that it must hold at.")]
-Cooldown = Annotated[float | None, typer.Option(help="Hours before it fires anew.")]
-Repeat = Annotated[float | None, typer.Option(help="Hours after which it is told again while it lasts.")]
-OneShot = Annotated[bool | None, typer.Option("--one-shot", help="Once for each instrument.")]
+Which = Annotated[str, typer.Argument(help="Id or name, as `factorloom alerts list` shows them.")]
 
 
-@alerts.command()
-def add(
-    name: Annotated[str, typer.Argument(help="A name of your own.")],
-    when: When = None,
-    any_of: AnyOf = False,
-    on: On = None,
-    portfolio: PortfolioId = None,
-    sector: SectorName = None,
-    universe: WholeUniverse = False,
-    top: TopOf = None,
-    for_bars: ForBars = None,
-    cooldown_hours: Cooldown = None,
-    repeat_hours: Repeat = None,
-    one_shot: OneShot = None,
-    rule: RuleBody = None,
-) -> None:
-    """Wait for something: a rule that is held against each close and quote from now on."""
+def _rule(
+    when: Annotated[
+        list[str] | None,
+        typer.Option("--when", help="Condition, such as 'price at_or_above 100'; several must all hold."),
+    ] = None,
+    any_of: Annotated[bool, typer.Option("--any", help="One of several conditions is enough.")] = False,
+    on: Annotated[str | None, typer.Option("--on", help="Tickers, separated by commas.")] = None,
+    portfolio: Annotated[
+        str | None, typer.Option("--portfolio", help="Each holding of a portfolio, by its id.")
+    ] = None,
+    sector: Annotated[str | None, typer.Option("--sector", help="Each instrument of a sector.")] = None,
+    universe: Annotated[bool, typer.Option("--universe", help="Each member of the universe.")] = False,
+    top: Annotated[str | None, typer.Option("--top", help="The best of a profile, such as 20:balanced.")] = None,
+    for_bars: Annotated[int | None, typer.Option(help="Closes in a row that it must hold at.")] = None,
+    cooldown_hours: Annotated[float | None, typer.Option(help="Hours before it fires anew.")] = None,
+    repeat_hours: Annotated[
+        float | None, typer.Option(help="Hours after which it is told again while it lasts.")
+    ] = None,
+    one_shot: Annotated[bool | None, typer.Option("--one-shot", help="Once for each instrument.")] = None,
+    body: Annotated[str | None, typer.Option("--rule", help="The whole rule as JSON, or a file that holds it.")] = None,
+) -> "AnyRule":
+    """Return the rule that options say."""
     from factorloom.alert_rules import rule_of, scope_of
-    from warehouse.clock import clock_of
-    from warehouse.queries.alerts import create_alert
-    from warehouse.records.alert_sentences import explain
-    from warehouse.secrets import LOCAL_OWNER_ID
 
     scope = scope_of(on=on, portfolio=portfolio, sector=sector, universe=universe, top=top)
     options = {
         "for_bars": for_bars, "cooldown_hours": cooldown_hours, "repeat_hours": repeat_hours, "one_shot": one_shot,
     }  # fmt: skip
-    made = rule_of(when or [], any_of=any_of, scope=scope, options=options, body=rule)
+    return rule_of(when or [], any_of=any_of, scope=scope, options=options, body=body)
+
+
+def _with_rule(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `_rule`, and hand it the rule that they say as `rule`."""
+    options = inspect.signature(_rule).parameters
+    own = {name: one for name, one in inspect.signature(command).parameters.items() if name != "rule"}
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(**{name: given[name] for name in own}, rule=_rule(**{name: given[name] for name in options}))
+
+    taken = [*own.values(), *options.values()]
+    run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]  # what Typer reads
+    run.__annotations__ = {one.name: one.annotation for one in taken}
+    return run
+
+
+@alerts.command()
+@_with_rule
+def add(name: Annotated[str, typer.Argument(help="A name of your own.")], rule: "AnyRule") -> None:
+    """Wait for something: a rule that is held against each close and quote from now on."""
+    from warehouse.clock import clock_of
+    from warehouse.queries.alerts import create_alert
+    from warehouse.records.alert_sentences import explain
+    from warehouse.secrets import LOCAL_OWNER_ID
+
     with _warehouse() as (settings, connection):
-        alert_id = create_alert(connection, made, user_id=LOCAL_OWNER_ID, name=name, now=clock_of(settings)())
-    print(f"Alert {alert_id}: {explain(made)}")
+        alert_id = create_alert(connection, rule, user_id=LOCAL_OWNER_ID, name=name, now=clock_of(settings)())
+    print(f"Alert {alert_id}: {explain(rule)}")
 
 
 @alerts.command(name="list")
@@ -83,52 +99,66 @@ def list_rules() -> None:
 
 @alerts.command()
 def mute(
-    name: Annotated[str, typer.Argument(help="Name of the rule.")],
+    which: Which,
     hours: Annotated[float, typer.Option(min=0, max=87_600, help="For how long; 0 lifts it.")] = 24.0,
 ) -> None:
     """Announce nothing of a rule for some hours; what still holds when they are over is told then."""
-    import datetime as dt
-
-    from factorloom.errors import RuleUnclear
     from warehouse.clock import clock_of
     from warehouse.queries.alerts import mute_alert
     from warehouse.secrets import LOCAL_OWNER_ID
 
     with _warehouse() as (settings, connection):
         now = clock_of(settings)()
-        until = now + dt.timedelta(hours=hours) if hours else None
-        if not mute_alert(connection, name, user_id=LOCAL_OWNER_ID, until=until, now=now):
-            raise RuleUnclear(name, must="the name must be that of a rule, see `factorloom alerts list`")
-    print(f"{name}: {f'muted until {until:%Y-%m-%d %H:%M} UTC' if until else 'not muted'}.")
+        until = now + timedelta(hours=hours) if hours else None
+        name = mute_alert(connection, which, user_id=LOCAL_OWNER_ID, until=until, now=now)
+    print(f"Alert {name!r} is {f'muted until {until:%Y-%m-%d %H:%M} UTC' if until else 'not muted'}.")
+
+
+@alerts.command()
+def off(which: Which) -> None:
+    """Switch a rule off: it is not looked at until it is switched on again, and goes on where it stood."""
+    _switch(which, is_active=False)
+
+
+@alerts.command()
+def on(which: Which) -> None:
+    """Switch a rule on again."""
+    _switch(which, is_active=True)
+
+
+def _switch(which: str, *, is_active: bool) -> None:
+    from warehouse.clock import clock_of
+    from warehouse.queries.alerts import switch_alert
+    from warehouse.secrets import LOCAL_OWNER_ID
+
+    with _warehouse() as (settings, connection):
+        name = switch_alert(
+            connection, which, user_id=LOCAL_OWNER_ID, is_active=is_active, now=clock_of(settings)()
+        )  # fmt: skip
+    print(f"Alert {name!r} is {'on' if is_active else 'off'}.")
+
+
+@alerts.command()
+def remove(which: Which) -> None:
+    """Delete a rule with what it has announced; what is on its way is still sent."""
+    from warehouse.queries.alerts import remove_alert
+    from warehouse.secrets import LOCAL_OWNER_ID
+
+    with _warehouse() as (_, connection):
+        name = remove_alert(connection, which, user_id=LOCAL_OWNER_ID)
+    print(f"Alert {name!r} is deleted.")
 
 
 @alerts.command(name="test")
-def try_rule(
-    when: When = None,
-    any_of: AnyOf = False,
-    on: On = None,
-    portfolio: PortfolioId = None,
-    sector: SectorName = None,
-    universe: WholeUniverse = False,
-    top: TopOf = None,
-    for_bars: ForBars = None,
-    cooldown_hours: Cooldown = None,
-    repeat_hours: Repeat = None,
-    one_shot: OneShot = None,
-    rule: RuleBody = None,
-) -> None:
+@_with_rule
+def try_rule(rule: "AnyRule") -> None:
     """Try a rule on the last year: it would have fired so many times, then and there. Nothing is stored."""
-    from factorloom.alert_rules import rule_of, scope_of, trial_table, tried
+    from factorloom.alert_rules import trial_table, tried
     from warehouse.clock import clock_of
     from warehouse.secrets import LOCAL_OWNER_ID
 
-    scope = scope_of(on=on, portfolio=portfolio, sector=sector, universe=universe, top=top)
-    options = {
-        "for_bars": for_bars, "cooldown_hours": cooldown_hours, "repeat_hours": repeat_hours, "one_shot": one_shot,
-    }  # fmt: skip
-    asked = rule_of(when or [], any_of=any_of, scope=scope, options=options, body=rule)
     with _warehouse() as (settings, connection):
-        trial = tried(connection, asked, user_id=LOCAL_OWNER_ID, today=clock_of(settings)().date())
+        trial = tried(connection, rule, user_id=LOCAL_OWNER_ID, today=clock_of(settings)().date())
     Console().print(trial_table(trial))
 
 

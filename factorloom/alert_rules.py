@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from rich.table import Table
+from rich.table import Column, Table
 
 from api.alert_trials import Trial, try_on
 from factorloom.errors import RuleUnclear
@@ -113,14 +113,15 @@ def tried(connection: psycopg.Connection, rule: AnyRule, *, user_id: str, today:
 
 def rules_table(rules: Sequence[Listed], *, now: dt.datetime) -> Table:
     """Return the rules as a table, as they stand now."""
-    table = Table("name", "fires", "no data", "rule", title="alert rules")
+    table = Table("name", "fires", "no data", "rule", Column("id", no_wrap=True), title="alert rules")
     for rule in rules:
         said = sentence_of(rule.rule, tickers=dict(rule.tickers))
         if rule.muted_until is not None and rule.muted_until > now:
             said = f"muted until {rule.muted_until.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC: {said}"
         table.add_row(
-            rule.name, str(rule.n_firing), str(rule.n_without_data), said if rule.is_active else f"off: {said}"
-        )
+            rule.name, str(rule.n_firing), str(rule.n_without_data), said if rule.is_active else f"off: {said}",
+            str(rule.alert_id),
+        )  # fmt: skip
     return table
 
 

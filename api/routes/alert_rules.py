@@ -45,6 +45,9 @@ class AlertMetric(msgspec.Struct, frozen=True):
     of: Annotated[list[str], Meta(description="What `of` of a condition must say: which of several series.")]
     has_instrument: Annotated[bool, Meta(description="Whether it is one of each instrument: then a rule has a scope.")]
     is_live: Annotated[bool, Meta(description="Whether quotes count during the session.")]
+    words: Annotated[
+        list[str], Meta(description="All that a word can be; empty for a number, or where any word may be.")
+    ]
 
 
 class RuleTried(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +78,7 @@ async def get_alert_schema() -> One[dict[str, Any]]:
     tag=TAG,
     scope=SIGNED_IN,
     example=Page(
-        [AlertMetric("rankings.rank", "Place in the order.", "places", "number", ["profile"], True, False)],
+        [AlertMetric("rankings.rank", "Place in the order.", "places", "number", ["profile"], True, False, [])],
         answers.Meta(),
     ),
 )
@@ -91,6 +94,7 @@ async def list_alert_metrics(reader: NamedDependency[Reader]) -> Page[AlertMetri
             list(metric.relation.of),
             metric.relation.has_instrument,
             metric.quote is not None,
+            list(metric.words),
         )
         for metric in catalogue.metrics.values()
     ]

@@ -30,10 +30,12 @@ def test_metrics_are_found_in_the_tables_with_unit_and_series(client: Any) -> No
     assert found["indicators.rsi_14d"] == {
         "name": "indicators.rsi_14d",
         "description": "Relative strength index over 14 sessions, Wilder smoothing. Unit points 0 to 100.",
-        "unit": "points 0 to 100", "kind": "number", "of": [], "has_instrument": True, "is_live": False,
+        "unit": "points 0 to 100", "kind": "number", "of": [], "has_instrument": True, "is_live": False, "words": [],
     }  # fmt: skip
     assert found["rankings.rank"]["of"] == ["profile"]
     assert found["rankings.signal"]["kind"] == "word"
+    words = ["strong_buy", "buy", "hold", "sell", "strong_sell", "not_ranked"]
+    assert found["rankings.signal"]["words"] == words
     assert (found["index_values.value"]["of"], found["index_values.value"]["has_instrument"]) == (["index_id"], False)
     assert not [name for name in found if name.endswith(("_id", "_at", "_code"))]
 

@@ -17,9 +17,10 @@ import pytest
 from tests.orchestration.conftest import Receiver, running_receiver
 from tests.pipeline.conftest import ROOT, Installation
 
-# The source of the refresh has defects that the same source, asked again, has corrected: a restatement.
+# The source of the refresh has defects that the same source, asked again, has corrected: a restatement. By then it is
+# the middle of the session after the next, so there are quotes as well.
 WITH_DEFECTS = {"FACTORLOOM_SIMULATED_DEFECT_RATE": "0.02", "FACTORLOOM_NOW": "2024-06-26T23:30:00Z"}
-CORRECTED = {"FACTORLOOM_SIMULATED_DEFECT_RATE": "0", "FACTORLOOM_NOW": "2024-06-27T23:30:00Z"}
+CORRECTED = {"FACTORLOOM_SIMULATED_DEFECT_RATE": "0", "FACTORLOOM_NOW": "2024-06-28T15:01:00Z"}
 SMALL = {"FACTORLOOM_SIMULATED_INSTRUMENTS": "30"}
 PATIENCE_SECONDS = 900
 
@@ -40,6 +41,7 @@ from dagster._core.scheduler.instigation import (
     InstigatorState, InstigatorStatus, InstigatorType, ScheduleInstigatorData, SensorInstigatorData
 )
 from orchestration.defs.market_data.schedules import daily_fundamentals, end_of_day
+from orchestration.defs.rankings.intraday import each_minute
 
 location = GrpcServerCodeLocationOrigin("127.0.0.1", port=settings.code_server_port, location_name="factorloom")
 repository = RemoteRepositoryOrigin(location, "__repository__")
@@ -49,6 +51,10 @@ with DagsterInstance.get() as instance:
         origin = RemoteInstigatorOrigin(repository, schedule.name)
         state = InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data)
         instance.add_instigator_state(state)
+    # It ticks on the weekdays of the machine: a test takes quotes when it wants them.
+    origin = RemoteInstigatorOrigin(repository, each_minute.name)
+    data = ScheduleInstigatorData(each_minute.cron_schedule)
+    instance.add_instigator_state(InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.STOPPED, data))
     # Of thirty companies every quarter looks unlike the last: versions that nobody here waits for would be trained.
     origin = RemoteInstigatorOrigin(repository, "drift_retraining")
     instance.add_instigator_state(
@@ -63,6 +69,7 @@ class Up(NamedTuple):
     installation: Installation
     ui_port: int
     receiver: Receiver
+    other_receiver: Receiver
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
         """Return the answer of the webserver's GraphQL."""
@@ -120,15 +127,16 @@ class Up(NamedTuple):
         query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }"
         return {tag["key"]: tag["value"] for tag in self.ask(query, id=run_id)["runOrError"]["tags"]}
 
-    def launch(self, job: str, partition: str) -> None:
-        """Launch a job for one session, as the launchpad does."""
+    def launch(self, job: str, partition: str | None = None, config: dict[str, Any] | None = None) -> None:
+        """Launch a job, for one session if it has any, as the launchpad does."""
         mutation = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) { __typename
             ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }"""
         selector = {
             "jobName": job, "repositoryName": "__repository__", "repositoryLocationName": "factorloom",
         }  # fmt: skip
-        tags = [{"key": "dagster/partition", "value": partition}]
-        answer = self.ask(mutation, run={"selector": selector, "executionMetadata": {"tags": tags}})
+        tags = [{"key": "dagster/partition", "value": partition}] if partition else []
+        run = {"selector": selector, "runConfigData": config or {}, "executionMetadata": {"tags": tags}}
+        answer = self.ask(mutation, run=run)
         assert answer["launchRun"]["__typename"] == "LaunchRunSuccess", answer
 
     def ticks_of(self, sensor: str) -> list[dict[str, Any]]:
@@ -152,10 +160,10 @@ def up() -> Iterator[Up]:
     """A market that was refreshed a session ago, corrected by its source since, and started now."""
     home = Path(tempfile.mkdtemp(prefix="fl-"))
     ui, api, code = free_ports(3)
-    with running_receiver() as receiver:
+    with running_receiver() as receiver, running_receiver() as other:
         ports = {
             "FACTORLOOM_UI_PORT": str(ui), "FACTORLOOM_API_PORT": str(api), "FACTORLOOM_CODE_SERVER_PORT": str(code),
-            "FACTORLOOM_WEBHOOK_ALLOW": receiver.address,
+            "FACTORLOOM_WEBHOOK_ALLOW": f"{receiver.address},{other.address}",
         }  # fmt: skip
         installation = Installation(home, {**SMALL, **WITH_DEFECTS, **ports})
         installation.refresh()
@@ -167,7 +175,7 @@ def up() -> Iterator[Up]:
         )  # fmt: skip
         try:
             wait_until_ready(process)
-            yield Up(installation, ui, receiver)
+            yield Up(installation, ui, receiver, other)
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=120)

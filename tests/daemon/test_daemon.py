@@ -3,12 +3,14 @@
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from standardwebhooks import Webhook
 
 from tests.daemon.conftest import Up
-from tests.orchestration.conftest import Received
+from tests.orchestration.conftest import Received, Receiver
 from warehouse.queries.alerts import create_alert
 from warehouse.queries.channels import create_channel
 from warehouse.records.alerts import decode_rule
@@ -73,50 +75,79 @@ def test_a_failed_blocking_check_stops_what_lies_below_until_it_passes(up: Up) -
     up.wait_for("the staging view", lambda: up.newest("staging", "stg_daily_bars")[0] > failed_at)
 
 
-def test_an_alert_reaches_its_receiver_as_a_signed_webhook_once_the_receiver_is_back(up: Up) -> None:
+def test_a_quote_fires_a_rule_and_its_webhook_arrives_at_once_or_once_the_receiver_is_back(
+    up: Up,
+) -> None:
     wait_for_ranking(up)
-    settings = Settings(home=Path(up.installation.home), webhook_allow=(up.receiver.address,))
-    rule = decode_rule(
-        {"version": 1, "metric": "rank", "operator": "at_or_below", "level": 1,
-         "instruments": [best_ticker(up)], "profile": "balanced"}
-    )  # fmt: skip
+    settings = Settings(home=Path(up.installation.home), webhook_allow=(up.receiver.address, up.other_receiver.address))
     now = dt.datetime.now(dt.UTC)
     with up.installation.connect() as connection:
-        endpoint = create_channel(
-            connection, "webhook", up.receiver.url, user_id=LOCAL_OWNER_ID, keys=webhook_keys(settings), now=now,
-            allow=[up.receiver.address],
+        here, there = (
+            create_channel(
+                connection, "webhook", receiver.url, user_id=LOCAL_OWNER_ID, keys=webhook_keys(settings), now=now,
+                allow=settings.webhook_allow,
+            )
+            for receiver in (up.receiver, up.other_receiver)
         )  # fmt: skip
-    up.wait_for("the question whether webhooks are wanted", lambda: received(up, "channel.verification"))
-    up.wait_for("the confirmation", lambda: is_confirmed(up))
-    up.receiver.stop()
+        ticker, close = best(connection)
+        # Wherever the next price is, but where it was at the close.
+        levels = {"at_or_above": close * 1.0001, "at_or_below": close * 0.9999}
+        tests = [{"operator": name, "metric": "price", "level": level} for name, level in levels.items()]
+        rule = decode_rule(
+            {"version": 2, "when": {"operator": "or", "conditions": tests},
+             "scope": {"kind": "instruments", "instruments": [ticker]}}
+        )  # fmt: skip
+        create_alert(connection, rule, user_id=LOCAL_OWNER_ID, name="it moves", now=now)
+    up.wait_for("both confirmations", lambda: read(up, CONFIRMED) == [(2,)])
+    up.wait_for("a first look, at the close", lambda: read(up, STATES) == [("normal", dt.date(2024, 6, 27))])
+    up.other_receiver.stop()
+    up.launch("intraday", config={"ops": {"rank_live": {"config": {"rank": False}}}})
+
+    arrived = up.wait_for("a webhook", lambda: received(up.receiver, "alert.triggered"))
+    up.wait_for("a try that fails", lambda: read(up, FAILED) == [(up.other_receiver.url,)])
+    up.other_receiver.start()
+    late = up.wait_for("the other webhook", lambda: received(up.other_receiver, "alert.triggered"))
+    for [request], secret in ((arrived, here.secret), (late, there.secret)):
+        Webhook(secret).verify(request.body, request.headers)
+        data = json.loads(request.body)["data"]
+        assert (data["ticker"], data["observed_date"]) == (ticker, "2024-06-28")
+        assert data["observed_at"] <= "2024-06-28T15:01:00Z"
+        assert data["message"].startswith(f"{ticker}: price ")
+
+
+CONFIRMED = "select count(*) from app.channels where verified_at is not null"
+STATES = """
+select s.state, (s.observed_at at time zone 'America/New_York')::date
+from app.alert_states as s where s.observed_at is not null
+"""
+FAILED = """
+select c.address
+from app.deliveries as d inner join app.events as e using (event_id) inner join app.channels as c using (channel_id)
+where e.type = 'alert.triggered' and d.last_error = 'connection_failed'
+"""
+BEST = """
+select i.ticker, coalesce(p.close_raw, p.close_adj)
+from research.rankings as r
+inner join marts.dim_instruments as i on i.instrument_id = r.instrument_id
+inner join marts.fct_daily_prices as p on p.instrument_id = r.instrument_id and p.trade_date = r.as_of_date
+where r.as_of_date = %s and r.profile = 'balanced' and not r.is_intraday and r.rank = 1
+"""
+
+
+def best(connection: psycopg.Connection) -> tuple[str, float]:
+    """Return ticker and close of who leads the ranking."""
+    row = connection.execute(BEST, [NEWEST]).fetchone()
+    assert row is not None
+    return row
+
+
+def read(up: Up, sql: str) -> list[tuple[Any, ...]]:
     with up.installation.connect() as connection:
-        create_alert(connection, rule, user_id=LOCAL_OWNER_ID, name="the best", now=now)
-    up.wait_for("a try that fails", lambda: has_failed(up))
-    up.receiver.start()
-
-    request = up.wait_for("a webhook", lambda: received(up, "alert.triggered"))[0]
-    Webhook(endpoint.secret).verify(request.body, request.headers)
-    data = json.loads(request.body)["data"]
-    assert data["message"] == f"{best_ticker(up)}: rank 1 in profile balanced is at or below 1."
+        return connection.execute(sql).fetchall()
 
 
-def received(up: Up, type: str) -> list[Received]:
-    return [request for request in up.receiver.received if json.loads(request.body)["type"] == type]
-
-
-def has_failed(up: Up) -> bool:
-    """Whether the alert has been tried while nobody listened."""
-    failed = (
-        "select exists (select from app.deliveries inner join app.events using (event_id)"
-        " where type = 'alert.triggered' and last_error = 'connection_failed')"
-    )
-    with up.installation.connect() as connection:
-        return connection.execute(failed).fetchone() == (True,)
-
-
-def is_confirmed(up: Up) -> bool:
-    with up.installation.connect() as connection:
-        return connection.execute("select verified_at is not null from app.channels").fetchone() == (True,)
+def received(receiver: Receiver, type: str) -> list[Received]:
+    return [request for request in receiver.received if json.loads(request.body)["type"] == type]
 
 
 def wait_for_ranking(up: Up) -> dict[str, str]:
@@ -132,16 +163,6 @@ def wait_for_ranking(up: Up) -> dict[str, str]:
 def newest_ranking(up: Up) -> str:
     with up.installation.connect() as connection:
         row = connection.execute("select max(as_of_date)::text from research.rankings where not is_intraday").fetchone()
-    return row[0]
-
-
-def best_ticker(up: Up) -> str:
-    with up.installation.connect() as connection:
-        row = connection.execute(
-            "select ticker from research.rankings inner join marts.dim_instruments using (instrument_id)"
-            " where as_of_date = %s and profile = 'balanced' and rank = 1",
-            [NEWEST],
-        ).fetchone()
     return row[0]
 
 

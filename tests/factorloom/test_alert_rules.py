@@ -17,6 +17,7 @@ from factorloom.cli import commands
 from factorloom.errors import RuleUnclear
 from warehouse.records.alert_sentences import explain
 from warehouse.records.alerts import decode_rule
+from warehouse.records.errors import RuleRefused
 from warehouse.settings import current_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,8 +88,25 @@ def test_a_rule_is_muted_for_some_hours_and_unmuted(installation: psycopg.Connec
     assert "muted until 2024-06-30 22:00 UTC" in " ".join(run("alerts", "list").split())
     assert "not muted" in run("alerts", "mute", "loud", "--hours", "0")
     assert installation.execute("select muted_until from app.alerts").fetchall() == [(None,)]
-    with pytest.raises(RuleUnclear, match="name must be that of a rule"):
+    with pytest.raises(RuleRefused, match="must be one that `factorloom alerts list` shows; got 'silent'"):
         run("alerts", "mute", "silent")
+
+
+def test_a_rule_is_switched_off_and_on_and_removed_by_its_id_or_its_name(installation: psycopg.Connection) -> None:
+    run("alerts", "add", "at a hundred", "--when", "price at_or_above 100", "--on", "ACME")
+    run("alerts", "add", "another", "--when", "price at_or_above 90", "--on", "ACME")
+    [(alert_id,)] = installation.execute("select alert_id::text from app.alerts where name = 'at a hundred'").fetchall()
+    assert alert_id in run("alerts", "list")
+    standing = "select name, is_active from app.alerts order by name"
+    assert "'at a hundred' is off" in run("alerts", "off", alert_id)
+    assert "off: Fires when price" in run("alerts", "list")
+    assert installation.execute(standing).fetchall() == [("another", True), ("at a hundred", False)]
+    run("alerts", "on", "at a hundred")
+    assert installation.execute(standing).fetchall() == [("another", True), ("at a hundred", True)]
+    run("alerts", "remove", alert_id)
+    assert installation.execute(standing).fetchall() == [("another", True)]
+    with pytest.raises(RuleRefused, match="must be one that `factorloom alerts list` shows; got 'at a hundred'"):
+        run("alerts", "off", "at a hundred")
 
 
 @pytest.mark.parametrize(

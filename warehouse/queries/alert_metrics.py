@@ -22,6 +22,9 @@ DAYS = ("as_of_date", "trade_date")
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
 NEVER_METRICS = re.compile(r".*_(id|code|hash|version)|source|adjustment|.*_at")
 UNIT = re.compile(r"\bUnit ([^.;]+)")
+# A column that may hold so many words and no others, as PostgreSQL writes such a constraint.
+WORD_LIST = re.compile(r"= ANY \(ARRAY\[(.*?)\]\)")
+WORD = re.compile(r"'((?:[^']|'')*)'::text")
 
 COLUMNS = """
 with keys as (
@@ -34,7 +37,11 @@ with keys as (
 
 select
     n.nspname::text, c.relname::text, keys.key_columns, a.attname::text,
-    regexp_replace(format_type(a.atttypid, null), '\\(.*', ''), coalesce(col_description(c.oid, a.attnum), '')
+    regexp_replace(format_type(a.atttypid, null), '\\(.*', ''), coalesce(col_description(c.oid, a.attnum), ''),
+    (
+        select string_agg(pg_get_constraintdef(k.oid), ' ') from pg_constraint as k
+        where k.conrelid = c.oid and k.contype = 'c' and k.conkey = array[a.attnum]
+    )
 from pg_class as c
 inner join pg_namespace as n on n.oid = c.relnamespace and n.nspname in ('marts', 'factors', 'research')
 inner join keys on keys.indrelid = c.oid
@@ -74,7 +81,7 @@ AGES = """(
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A row of COLUMNS: a column, the key of its table, its type and its comment."""
+    """A row of COLUMNS: a column, the key of its table, its type, its comment, and what must hold of it alone."""
 
     schema: str
     table: str
@@ -82,6 +89,7 @@ class Column(msgspec.Struct, frozen=True):
     column: str
     type_name: str
     comment: str
+    constraint: str | None
 
 
 class Relation(NamedTuple):
@@ -102,7 +110,8 @@ class Metric(NamedTuple):
     """A metric.
 
     `is_price` metrics are inhibited by splits, halts and delistings; of `is_adjusted` ones, prices are put into the
-    terms of their day; `quote` is the column of research.latest_quotes that is newer during a session.
+    terms of their day; `quote` is the column of research.latest_quotes that is newer during a session; `words` are all
+    that a word can be, none where the tables do not say.
     """
 
     name: str
@@ -114,6 +123,7 @@ class Metric(NamedTuple):
     is_price: bool = False
     is_adjusted: bool = False
     quote: str | None = None
+    words: tuple[str, ...] = ()
 
     @property
     def is_per_share(self) -> bool:
@@ -194,7 +204,9 @@ def read_catalogue(connection: psycopg.Connection) -> Catalogue:
     return catalogue_of(connection.execute(COLUMNS).fetchall())
 
 
-def _metric(schema: str, table: str, key: list[str], column: str, type_name: str, comment: str) -> Metric | None:
+def _metric(
+    schema: str, table: str, key: list[str], column: str, type_name: str, comment: str, constraint: str | None
+) -> Metric | None:
     days = [name for name in key if name in DAYS]
     unit = UNIT.search(comment)
     is_word = type_name == "text"
@@ -214,9 +226,15 @@ def _metric(schema: str, table: str, key: list[str], column: str, type_name: str
     )
     found = Metric(
         f"{table}.{column}", column, None if is_word else unit[1] if unit else None, comment, is_word, relation,
+        words=_words(constraint or ""),
     )  # fmt: skip
     per_share = found.is_per_share and relation.has_instrument
     return found._replace(is_price=is_prices or per_share, is_adjusted=per_share and not column.endswith("_raw"))
+
+
+def _words(constraint: str) -> tuple[str, ...]:
+    found = WORD_LIST.search(constraint)
+    return tuple(word.replace("''", "'") for word in WORD.findall(found[1])) if found else ()
 
 
 def _quoted(name: str) -> str:
@@ -367,8 +385,8 @@ def _chosen(relation: Relation) -> str:
     return " and ".join(f"t.{_quoted(name)} = %(of_{name})s" for name in relation.of) or "true"
 
 
-def check_series(metric: Metric, of: Mapping[str, str], *, is_word_wanted: bool) -> None:
-    """Refuse a condition that does not say which series it means, or that holds a word against a number.
+def check_series(metric: Metric, of: Mapping[str, str]) -> None:
+    """Refuse a condition that does not say which series it means.
 
     Raises
     ------
@@ -380,10 +398,32 @@ def check_series(metric: Metric, of: Mapping[str, str], *, is_word_wanted: bool)
         raise RuleRefused(
             f"`of` of metric {metric.name} must give {wanted or 'nothing'}; got {sorted(of) or 'nothing'}"
         )
-    if metric.is_word and not is_word_wanted:
-        raise RuleRefused(f"`operator` for metric {metric.name}, which is a word, must be enters or leaves")
-    if is_word_wanted and not metric.is_word:
+
+
+def check_words(metric: Metric, words: Iterable[str] | None) -> None:
+    """Refuse a condition that holds a word against a number or a number against a word, or a word that never comes.
+
+    Parameters
+    ----------
+    metric
+        What is looked at.
+    words
+        What it is held against; None for a number.
+
+    Raises
+    ------
+    RuleRefused
+        Naming the words that there are.
+    """
+    if words is None:
+        if metric.is_word:
+            raise RuleRefused(f"`operator` for metric {metric.name}, which is a word, must be enters or leaves")
+        return
+    if not metric.is_word:
         raise RuleRefused(f"`metric` of enters and leaves must be a word; got {metric.name}, which is a number")
+    strange = [word for word in words if word not in metric.words]
+    if metric.words and strange:
+        raise RuleRefused(f"`values` of metric {metric.name} must be among {list(metric.words)}; got {strange}")
 
 
 def sessions_back(series: Series) -> int:

@@ -11,7 +11,15 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from warehouse.queries.alert_metrics import COLUMNS, Catalogue, Metric, catalogue_of, check_series, existence_sql
+from warehouse.queries.alert_metrics import (
+    COLUMNS,
+    Catalogue,
+    Metric,
+    catalogue_of,
+    check_series,
+    check_words,
+    existence_sql,
+)
 from warehouse.queries.dialogue import Dialogue, hold
 from warehouse.records.alert_rules_1 import LevelRule
 from warehouse.records.alerts import (
@@ -46,7 +54,26 @@ PORTFOLIO = """
 select 1 from app.portfolios where portfolio_id::text = %(portfolio_id)s and user_id::text = %(user_id)s
 """
 
-SECTOR = "select 1 from marts.dim_instruments where sector = %(sector)s limit 1"
+SECTORS = "select distinct sector from marts.dim_instruments where sector is not null order by sector"
+
+# By id or by name, whichever was said; names are unique among a user's rules.
+SWITCH = """
+update app.alerts set is_active = %(is_active)s, updated_at = %(now)s
+where user_id = %(user_id)s and (alert_id::text = %(which)s or name = %(which)s)
+returning name
+"""
+
+MUTE = """
+update app.alerts set muted_until = %(until)s, updated_at = %(now)s
+where user_id = %(user_id)s and (alert_id::text = %(which)s or name = %(which)s)
+returning name
+"""
+
+REMOVE = """
+delete from app.alerts
+where user_id = %(user_id)s and (alert_id::text = %(which)s or name = %(which)s)
+returning name
+"""
 
 COUNTS = """
 select
@@ -73,11 +100,6 @@ select
 from app.alerts as a
 where a.user_id = %(user_id)s
 order by a.name
-"""
-
-
-MUTE = """
-update app.alerts set muted_until = %(until)s, updated_at = %(now)s where user_id = %(user_id)s and name = %(name)s
 """
 
 
@@ -149,7 +171,10 @@ def resolution(rule: AnyRule, *, user_id: UUID | str) -> Dialogue[AnyRule]:
     when = _named(rule.when, catalogue)
     for test in tests_of(when):
         metric = catalogue.named(test.metric)
-        check_series(metric, test.of, is_word_wanted=isinstance(test, Enters | Leaves))
+        check_series(metric, test.of)
+        check_words(metric, test.values if isinstance(test, Enters | Leaves) else None)
+        if metric.column == "sector" and isinstance(test, Enters | Leaves):
+            yield from _check_sectors("values", test.values)
         yield from _check_has_rows(metric, test, user_id)
     has_instrument = any(catalogue.named(test.metric).relation.has_instrument for test in tests_of(when))
     if has_instrument != (rule.scope is not None):
@@ -182,6 +207,13 @@ def _check_portfolio(portfolio_id: UUID | str, user_id: UUID | str) -> Dialogue[
         raise RuleRefused(f"`portfolio_id` must be one of your portfolios; got {portfolio_id}")
 
 
+def _check_sectors(field: str, sectors: Sequence[str]) -> Dialogue[None]:
+    known = [sector for (sector,) in (yield SECTORS, {})]
+    strange = [sector for sector in sectors if sector not in known]
+    if strange:
+        raise RuleRefused(f"`{field}` must be sectors that instruments here are in, {known}; got {strange}")
+
+
 def _scope(scope: Scope | None, user_id: UUID | str) -> Dialogue[Scope | None]:
     match scope:
         case Instruments(instruments=names):
@@ -189,8 +221,7 @@ def _scope(scope: Scope | None, user_id: UUID | str) -> Dialogue[Scope | None]:
         case Portfolio(portfolio_id=portfolio_id):
             yield from _check_portfolio(portfolio_id, user_id)
         case Sector(sector=sector):
-            if not (yield SECTOR, {"sector": sector}):
-                raise RuleRefused(f"`sector` must be one that instruments here are in; got {sector!r}")
+            yield from _check_sectors("sector", [sector])
     return scope
 
 
@@ -207,12 +238,49 @@ def read_alerts(connection: psycopg.Connection, *, user_id: UUID | str) -> list[
     return [Listed._make(row) for row in connection.execute(LIST, {"user_id": user_id})]
 
 
+def switch_alert(
+    connection: psycopg.Connection, which: str, *, user_id: UUID | str, is_active: bool, now: dt.datetime
+) -> str:
+    """Switch a rule on or off, by its id or name, and return its name; where it stood is kept.
+
+    Raises
+    ------
+    RuleRefused
+        If the user has none of the id or name.
+    """
+    asked = {"which": which, "user_id": user_id, "is_active": is_active, "now": now}
+    return _the_one(connection.execute(SWITCH, asked).fetchall(), which)
+
+
 def mute_alert(
-    connection: psycopg.Connection, name: str, *, user_id: UUID | str, until: dt.datetime | None, now: dt.datetime
-) -> bool:
-    """Send nothing of a rule until an instant, None lifts it; False where the user has no rule of that name."""
-    about = {"name": name, "user_id": user_id, "until": until, "now": now}
-    return connection.execute(MUTE, about).rowcount == 1
+    connection: psycopg.Connection, which: str, *, user_id: UUID | str, until: dt.datetime | None, now: dt.datetime
+) -> str:
+    """Announce nothing of a rule, by its id or name, until an instant (None lifts that), and return its name.
+
+    Raises
+    ------
+    RuleRefused
+        If the user has none of the id or name.
+    """
+    asked = {"which": which, "user_id": user_id, "until": until, "now": now}
+    return _the_one(connection.execute(MUTE, asked).fetchall(), which)
+
+
+def remove_alert(connection: psycopg.Connection, which: str, *, user_id: UUID | str) -> str:
+    """Delete a rule, by its id or name, with what it has announced, and return its name; what is on its way goes on.
+
+    Raises
+    ------
+    RuleRefused
+        If the user has none of the id or name.
+    """
+    return _the_one(connection.execute(REMOVE, {"which": which, "user_id": user_id}).fetchall(), which)
+
+
+def _the_one(found: Sequence[tuple[str]], which: str) -> str:
+    if not found:
+        raise RuleRefused(f"the id or name must be one that `factorloom alerts list` shows; got {which!r}")
+    return found[0][0]
 
 
 def has_active_rules(connection: psycopg.Connection) -> bool:
