@@ -1,6 +1,7 @@
-"""HTTP/1.1 on a socket, with an end for clients that send a request a byte at a time, and problems for what is no HTTP.
+"""HTTP/1.1 on a socket, with an end for clients that send a request a byte at a time or never read their answer.
 
-uvicorn bounds the silence between two requests, but neither a head that never ends nor a body that nobody reads.
+uvicorn bounds the silence between two requests, but neither a head that never ends nor a body that nobody reads. What
+is no HTTP at all is answered by a problem.
 """
 
 import asyncio
@@ -18,14 +19,21 @@ HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 65_536
 # A handler stops to wait for its body before this, and can still say why.
 BODY_EXTRA_SECONDS = 5.0
+# An answer of which nothing was taken for so long is given up.
+UNREAD_SECONDS = 60.0
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """Closes the connection of a head with more than `HEAD_SECONDS` or `MAX_HEAD_BYTES`, or of a body that dribbles."""
+    """Closes the connection of a head with more than `HEAD_SECONDS` or `MAX_HEAD_BYTES`, or of a body that dribbles.
+
+    And that of a client which takes nothing of its answer for `UNREAD_SECONDS`.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._timer: asyncio.TimerHandle | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None
+        self._n_unread = 0
         self._is_in_body = False
         self._began_at = 0.0
         self._n_head_bytes = 0
@@ -39,7 +47,18 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the time."""
         self._end()
+        self._stop_to_watch_reader()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client takes less than is sent: watch whether it takes anything."""
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        """It has taken nearly all."""
+        self._stop_to_watch_reader()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Count, and parse."""
@@ -94,6 +113,23 @@ class PatientProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _watch_reader(self) -> None:
+        self._n_unread = self.transport.get_write_buffer_size()
+        self._reader_timer = self.loop.call_later(UNREAD_SECONDS, self._look_at_reader)
+
+    def _look_at_reader(self) -> None:
+        """Give up, or go on where something was taken."""
+        if self.transport.get_write_buffer_size() < self._n_unread:
+            self._watch_reader()
+        else:
+            self._reader_timer = None
+            self.transport.abort()
+
+    def _stop_to_watch_reader(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
 
     def _grow(self, n_bytes: int) -> None:
         self._n_head_bytes += n_bytes

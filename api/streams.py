@@ -33,6 +33,7 @@ MAX_STREAMS_OF_ONE = 5
 # Streams share so many connections of the pool: requests keep the others.
 READERS = 2
 RETRY = b"retry: 2000\n\n"
+RESET = b'{"reason":"older than 24 h, or of another log: read what stands, then go on"}'
 COMMENT = b": still here\n\n"
 
 
@@ -51,39 +52,54 @@ class Streams:
         self._is_ending = True
         self._wake.wake()
 
-    def admit(self, whose: str) -> None:
-        """Refuse a stream too many.
+    async def open(
+        self, principal: Principal, whose: str, topics: Sequence[str], last_event_id: str | None
+    ) -> AsyncIterator[bytes]:
+        """Return a stream that has its place, piece by piece until the client leaves or the server ends.
 
         Raises
         ------
         StreamsFull
             When this client, or all of them, have as many as there may be.
         """
+        self.admit(whose)
+        pieces = self._follow(principal, whose, topics, last_event_id)
+        # It begins here, before anybody else is admitted; and whatever ends it from now on gives its place back.
+        await anext(pieces)
+        return pieces
+
+    def admit(self, whose: str) -> None:
+        """Refuse a stream too many; raises StreamsFull."""
         if self._open[whose] >= MAX_STREAMS_OF_ONE or self._open.total() >= MAX_STREAMS:
             raise StreamsFull(MAX_STREAMS_OF_ONE)
 
-    async def start(self, principal: Principal, last_event_id: str | None) -> tuple[Reached, bool]:
-        """Return where a stream begins, and whether what the client has is too old to go on from."""
-        if last_event_id is not None:
-            event_id, at = (int(part) for part in last_event_id.split("."))
-            if dt.datetime.fromtimestamp(at, dt.UTC) >= self._database.now() - KEPT:
-                return Reached(event_id), False
-        return Reached(await self._newest(principal)), last_event_id is not None
-
-    async def follow(
-        self, principal: Principal, whose: str, topics: Sequence[str], reached: Reached, *, is_reset: bool
+    async def _follow(
+        self, principal: Principal, whose: str, topics: Sequence[str], last_event_id: str | None
     ) -> AsyncIterator[bytes]:
-        """Give a stream piece by piece until the client leaves or the server ends."""
         self._open[whose] += 1
         try:
+            reached, is_reset = await self._start(principal, last_event_id)
+            yield b""
             yield RETRY
             if is_reset:
-                yield self._message(reached, "reset", b'{"reason":"older than 24 h: read what stands, then go on"}')
+                yield self._message(reached, "reset", RESET)
             async for piece in self._pieces(principal, topics, reached):
                 yield piece
         finally:
             self._open[whose] -= 1
             self._open += Counter()
+
+    async def _start(self, principal: Principal, last_event_id: str | None) -> tuple[Reached, bool]:
+        """Return where a stream begins, and whether what the client has is nothing to go on from.
+
+        It is not when it is too old, nor when the log ends before it: then it is of another log, or an older one.
+        """
+        newest = await self._newest(principal)
+        if last_event_id is not None:
+            event_id, at = (int(part) for part in last_event_id.split("."))
+            if event_id <= newest and dt.datetime.fromtimestamp(at, dt.UTC) >= self._database.now() - KEPT:
+                return Reached(event_id), False
+        return Reached(newest), last_event_id is not None
 
     async def _pieces(self, principal: Principal, topics: Sequence[str], reached: Reached) -> AsyncIterator[bytes]:
         types, clock = types_of(topics), asyncio.get_running_loop().time

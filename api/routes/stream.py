@@ -69,11 +69,10 @@ async def stream_events(
     wanted = _topics(topics)
     now = exchange.current.get()
     whose = whose_stream(principal, now.client_address)
-    streams.admit(whose)
     if now.is_head:
+        streams.admit(whose)
         return Response(b"", media_type=MEDIA_TYPE)
-    reached, is_reset = await streams.start(principal, last_event_id)
-    pieces = streams.follow(principal, whose, wanted, reached, is_reset=is_reset)
+    pieces = await streams.open(principal, whose, wanted, last_event_id)
     return Stream(pieces, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 

@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 import pytest
 
-from api import following, streams
+from api import following, protocol, streams
 from api.errors import StreamsFull
 from api.following import MISSING_SECONDS, Reached
 from api.identity.principal import nobody
@@ -144,6 +144,14 @@ def test_after_more_than_a_day_a_stream_says_that_it_cannot_go_on(site):
         assert types(stream.events(1)) == ["news.ingested"]
 
 
+def test_a_place_that_the_log_has_not_reached_is_that_of_another_log(site):
+    site.happens("price.updated")
+    with site.follow(last_event_id=f"999999.{int(NOW.timestamp())}") as stream:
+        assert stream.message()["event"] == "reset"
+        site.happens("price.updated", {"number": 2})
+        assert stream.events(1)[0]["payload"] == {"number": 2}
+
+
 def test_a_stream_outlives_the_database_and_loses_nothing(site):
     with site.follow(whose=ALICE) as stream:
         site.happens("price.updated", {"number": 1})
@@ -210,6 +218,40 @@ def test_a_client_that_leaves_makes_room_and_one_too_many_is_refused(site):
     with site.follow() as again:
         site.happens("price.updated")
         assert types(again.events(1)) == ["price.updated"]
+
+
+def test_of_many_that_begin_at_once_no_more_get_a_place_than_there_are(site):
+    question = f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {BOB.key}\r\n\r\n".encode()
+    held = [
+        socket.create_connection(("127.0.0.1", site.port), timeout=30) for _ in range(3 * streams.MAX_STREAMS_OF_ONE)
+    ]
+    for connection in held:
+        connection.sendall(question)
+    answers = [connection.recv(15) for connection in held]
+    for connection in held:
+        connection.close()
+    assert answers.count(b"HTTP/1.1 200 OK") == streams.MAX_STREAMS_OF_ONE
+    assert answers.count(b"HTTP/1.1 429 To") == 2 * streams.MAX_STREAMS_OF_ONE
+
+
+def test_a_client_that_never_reads_loses_its_place(site, monkeypatch):
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr(streams, "MAX_STREAMS_OF_ONE", 1)
+    with socket.socket() as asleep:
+        asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+        asleep.connect(("127.0.0.1", site.port))
+        asleep.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        read_until(asleep, b"retry: 2000")
+        assert httpx.head(f"{site.base}/v1/stream", trust_env=False).status_code == 429
+        with connect(site.database.url) as connection:
+            for number in range(250):
+                write_event(
+                    connection, "price.updated", {"text": "x" * 40_000, "number": number}, dedup_key=None, now=NOW
+                )
+        deadline = time.monotonic() + 30
+        while httpx.head(f"{site.base}/v1/stream", trust_env=False).status_code == 429:
+            assert time.monotonic() < deadline, "the stream that nobody reads is still there"
+            time.sleep(0.1)
 
 
 def test_a_head_ends_and_odd_questions_are_refused(site):
