@@ -339,6 +339,7 @@ def dependencies(**shared: object) -> dict[str, Provide]:
     """Return what handlers may ask for by name; for the documentation alone, the shared things are left out."""
     return {name: _always(shared.get(name)) for name in SHARED} | {
         "instrument": Provide(provide_instrument),
+        "sought": Provide(strategies.provide_sought),
         "principal": Provide(provide_principal, sync_to_thread=False),
     }
 

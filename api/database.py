@@ -150,13 +150,15 @@ class Database:
 
     async def _begin_once(self, claim: str, parameters: list[str]) -> AsyncConnection[Any]:
         connection = await self._acquire()
+        has_begun = False
         try:
             await connection.execute("begin read write")
             await connection.execute(claim, parameters)
-        except BaseException:
-            await connection.close()
-            await self._release(connection)
-            raise
+            has_begun = True
+        finally:
+            if not has_begun:
+                await connection.close()
+                await self._release(connection)
         return connection
 
     async def _twice(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None) -> list[Row]:

@@ -249,16 +249,12 @@ async def compare_with_benchmark(
     return Page(rows, answers.meta(index=index, as_of_date=rows[-1].as_of_date))
 
 
-@operations.write(
-    "POST",
+@jobs.asking(
     "/strategy/rebalance",
     operation_id="rebalance_index",
     summary="Let an index rebalance",
-    tag="Jobs",
     scope="admin",
-    status_code=202,
     problems=[404, 409, 422, 429],
-    example=One(jobs.EXAMPLE, answers.Meta()),
 )
 async def rebalance(
     request: Request[Any, Any, Any],

@@ -1,13 +1,14 @@
 """/v1/jobs and what is short for one: work that is asked for here and done by the pipelines."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter, QueryParameter
 
@@ -15,7 +16,7 @@ from api import answers, exchange, operations
 from api.answers import One, Page
 from api.cursors import Cursors
 from api.database import Database
-from api.identity.principal import Principal
+from api.identity.principal import Access, Principal
 from api.parameters import Cursor, Limit
 from api.refusals import JobEnded, JobTooCostly, JobUnknown, QuotaSpent
 from api.writes import Answer, KeyNeeded, KeyWelcome, Write, user_of, writing
@@ -77,17 +78,26 @@ EXAMPLES = [
 ]
 
 
-@operations.write(
-    "POST",
-    "/jobs",
-    operation_id="create_job",
-    summary="Ask for a job",
-    tag=TAG,
-    scope="run:jobs",
-    status_code=202,
-    problems=[409, 422, 429],
-    example=One(EXAMPLE, answers.Meta()),
-)
+def asking(
+    path: str,
+    *,
+    operation_id: str,
+    summary: str,
+    scope: Access = "run:jobs",
+    media_types: Sequence[str] = (operations.JSON,),
+    bodies: Mapping[str, Mapping[str, Any]] | None = None,
+    max_body_bytes: int = operations.MAX_BODY_BYTES,
+    problems: Sequence[int] = (409, 422, 429),
+) -> Callable[[operations.AnyHandler], HTTPRouteHandler]:
+    """Declare a way to ask for a job, which is the answer. Parameters as in `operations.write`."""
+    return operations.write(
+        "POST", path, operation_id=operation_id, summary=summary, tag=TAG, scope=scope, status_code=202,
+        media_types=media_types, bodies=bodies, max_body_bytes=max_body_bytes, problems=problems,
+        example=One(EXAMPLE, answers.Meta()),
+    )  # fmt: skip
+
+
+@asking("/jobs", operation_id="create_job", summary="Ask for a job")
 async def create_job(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
@@ -104,17 +114,7 @@ async def create_job(
     return await ask(request, database, principal, kind, data.parameters, idempotency_key)
 
 
-@operations.write(
-    "POST",
-    "/rankings/recompute",
-    operation_id="recompute_rankings",
-    summary="Ask for rankings to be computed again",
-    tag=TAG,
-    scope="run:jobs",
-    status_code=202,
-    problems=[409, 422, 429],
-    example=One(EXAMPLE, answers.Meta()),
-)
+@asking("/rankings/recompute", operation_id="recompute_rankings", summary="Ask for rankings to be computed again")
 async def recompute_rankings(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
@@ -133,17 +133,7 @@ async def recompute_rankings(
     return await ask(request, database, principal, "recompute", data, idempotency_key)
 
 
-@operations.write(
-    "POST",
-    "/refresh",
-    operation_id="refresh",
-    summary="Ask the source for what is missing",
-    tag=TAG,
-    scope="run:jobs",
-    status_code=202,
-    problems=[409, 422, 429],
-    example=One(EXAMPLE, answers.Meta()),
-)
+@asking("/refresh", operation_id="refresh", summary="Ask the source for what is missing")
 async def refresh(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
@@ -162,17 +152,12 @@ async def refresh(
     return await ask(request, database, principal, "refresh", data, idempotency_key)
 
 
-@operations.write(
-    "POST",
+@asking(
     "/diagnostics/test-refresh",
     operation_id="test_refresh",
     summary="Try the way from the source to the tables",
-    tag=TAG,
     scope="admin",
-    status_code=202,
     media_types=(),
-    problems=[409, 429],
-    example=One(EXAMPLE, answers.Meta()),
 )
 async def test_refresh(
     request: Request[Any, Any, Any],

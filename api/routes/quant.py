@@ -7,7 +7,6 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
-from api import answers, operations
 from api.answers import One
 from api.database import Database
 from api.identity.principal import Principal
@@ -16,17 +15,7 @@ from api.writes import KeyWelcome
 from warehouse.records.jobs import KINDS, Job, MarkowitzParameters, MonteCarloParameters, canonical
 
 
-@operations.write(
-    "POST",
-    "/montecarlo",
-    operation_id="ask_monte_carlo",
-    summary="Ask for paths of a portfolio",
-    tag="Jobs",
-    scope="run:jobs",
-    status_code=202,
-    problems=[409, 422, 429],
-    example=One(jobs.EXAMPLE, answers.Meta()),
-)
+@jobs.asking("/montecarlo", operation_id="ask_monte_carlo", summary="Ask for paths of a portfolio")
 async def ask_monte_carlo(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
@@ -45,17 +34,7 @@ async def ask_monte_carlo(
     return await jobs.ask(request, database, principal, "monte_carlo", data, idempotency_key)
 
 
-@operations.write(
-    "POST",
-    "/markowitz",
-    operation_id="ask_markowitz",
-    summary="Ask for an efficient frontier",
-    tag="Jobs",
-    scope="run:jobs",
-    status_code=202,
-    problems=[409, 422, 429],
-    example=One(jobs.EXAMPLE, answers.Meta()),
-)
+@jobs.asking("/markowitz", operation_id="ask_markowitz", summary="Ask for an efficient frontier")
 async def ask_markowitz(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],

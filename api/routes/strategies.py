@@ -1,11 +1,13 @@
 """GET /v1/strategies and what they did, on paper; PATCH writes another version of their settings."""
 
 import datetime as dt
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 from msgspec import UNSET, Meta, UnsetType
@@ -218,108 +220,79 @@ async def change_strategy(
         return await write.end(Answer(One(version, answers.meta()), 200))
 
 
-@operations.read(
-    f"{BASE}/signals",
-    operation_id="list_strategy_signals",
-    summary="List the signals of a strategy",
-    tag=TAG,
-    scope="read:market",
-    datasets=["research.strategy_signals", *PRICES],
-    cache_control=operations.DAILY,
-    problems=[404, 410, 422],
-    example=Page([SIGNAL], ABOUT),
-)
+class Sought(NamedTuple):
+    """A page of what one strategy did, asked for by its days."""
+
+    strategy_id: str
+    first: dt.date
+    last: dt.date
+    limit: int
+    cursor: str | None
+
+
+async def provide_sought(
+    strategy_id: StrategyId, start: Start = None, end: End = None, limit: Limit = 100, cursor: Cursor = None
+) -> Sought:
+    """Return what was asked for; its parameters are those of each list below."""
+    return Sought(strategy_id, *_range(start, end), limit, cursor)
+
+
+def _history(
+    what: str, *, operation_id: str, summary: str, datasets: Sequence[str], example: object
+) -> Callable[[operations.AnyHandler], HTTPRouteHandler]:
+    """Declare a list of what a strategy did."""
+    return operations.read(
+        f"{BASE}/{what}", operation_id=operation_id, summary=summary, tag=TAG, scope="read:market", datasets=datasets,
+        cache_control=operations.DAILY, problems=[404, 410, 422], example=Page([example], ABOUT),
+    )  # fmt: skip
+
+
+@_history(
+    "signals", operation_id="list_strategy_signals", summary="List the signals of a strategy",
+    datasets=["research.strategy_signals", *PRICES], example=SIGNAL,
+)  # fmt: skip
 async def list_signals(
-    reader: NamedDependency[Reader],
-    cursors: NamedDependency[Cursors],
-    strategy_id: StrategyId,
-    start: Start = None,
-    end: End = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    reader: NamedDependency[Reader], cursors: NamedDependency[Cursors], sought: NamedDependency[Sought]
 ) -> Page[StrategySignal]:
     """What it wanted to buy, sold or held on at each close, why, and what became of it; the newest first."""
-    rows = await _page(reader, cursors, StrategySignal, strategies.SIGNALS, strategy_id, start, end, limit, cursor)
-    shown, last = answers.first_page(rows, limit=limit)
-    return Page(shown, answers.meta(), cursors.after(last.as_of_date, last.instrument_id) if last else None)
+    rows, last = await _page(reader, cursors, StrategySignal, strategies.SIGNALS, sought)
+    return Page(rows, answers.meta(), cursors.after(last.as_of_date, last.instrument_id) if last else None)
 
 
-@operations.read(
-    f"{BASE}/orders",
-    operation_id="list_strategy_orders",
-    summary="List the orders of a strategy",
-    tag=TAG,
-    scope="read:market",
-    datasets=["research.paper_orders", *PRICES],
-    cache_control=operations.DAILY,
-    problems=[404, 410, 422],
-    example=Page([ORDER], ABOUT),
-)
+@_history(
+    "orders", operation_id="list_strategy_orders", summary="List the orders of a strategy",
+    datasets=["research.paper_orders", *PRICES], example=ORDER,
+)  # fmt: skip
 async def list_strategy_orders(
-    reader: NamedDependency[Reader],
-    cursors: NamedDependency[Cursors],
-    strategy_id: StrategyId,
-    start: Start = None,
-    end: End = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    reader: NamedDependency[Reader], cursors: NamedDependency[Cursors], sought: NamedDependency[Sought]
 ) -> Page[Order]:
     """Its orders by the session that placed them, the newest first; shares and prices are today's."""
-    rows = await _page(reader, cursors, Order, strategies.ORDERS, strategy_id, start, end, limit, cursor)
-    shown, last = answers.first_page(rows, limit=limit)
-    return Page(shown, answers.meta(), cursors.after(last.placed_date, last.order_id) if last else None)
+    rows, last = await _page(reader, cursors, Order, strategies.ORDERS, sought)
+    return Page(rows, answers.meta(), cursors.after(last.placed_date, last.order_id) if last else None)
 
 
-@operations.read(
-    f"{BASE}/trades",
-    operation_id="list_strategy_trades",
-    summary="List the trades of a strategy",
-    tag=TAG,
-    scope="read:market",
-    datasets=["research.paper_trades", *PRICES],
-    cache_control=operations.DAILY,
-    problems=[404, 410, 422],
-    example=Page([TRADE], ABOUT),
-)
+@_history(
+    "trades", operation_id="list_strategy_trades", summary="List the trades of a strategy",
+    datasets=["research.paper_trades", *PRICES], example=TRADE,
+)  # fmt: skip
 async def list_trades(
-    reader: NamedDependency[Reader],
-    cursors: NamedDependency[Cursors],
-    strategy_id: StrategyId,
-    start: Start = None,
-    end: End = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    reader: NamedDependency[Reader], cursors: NamedDependency[Cursors], sought: NamedDependency[Sought]
 ) -> Page[PaperTrade]:
     """Positions that were closed, the newest first: entry, exit, gain after costs, and the market around them."""
-    rows = await _page(reader, cursors, PaperTrade, strategies.TRADES, strategy_id, start, end, limit, cursor)
-    shown, last = answers.first_page(rows, limit=limit)
-    return Page(shown, answers.meta(), cursors.after(last.exit_date, last.trade_id) if last else None)
+    rows, last = await _page(reader, cursors, PaperTrade, strategies.TRADES, sought)
+    return Page(rows, answers.meta(), cursors.after(last.exit_date, last.trade_id) if last else None)
 
 
-@operations.read(
-    f"{BASE}/events",
-    operation_id="list_strategy_events",
-    summary="List what happened to a strategy",
-    tag=TAG,
-    scope="read:market",
-    datasets=["research.strategy_events", "marts.dim_instruments"],
-    cache_control=operations.DAILY,
-    problems=[404, 410, 422],
-    example=Page([EVENT], ABOUT),
-)
+@_history(
+    "events", operation_id="list_strategy_events", summary="List what happened to a strategy",
+    datasets=["research.strategy_events", "marts.dim_instruments"], example=EVENT,
+)  # fmt: skip
 async def list_events(
-    reader: NamedDependency[Reader],
-    cursors: NamedDependency[Cursors],
-    strategy_id: StrategyId,
-    start: Start = None,
-    end: End = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
+    reader: NamedDependency[Reader], cursors: NamedDependency[Cursors], sought: NamedDependency[Sought]
 ) -> Page[Event]:
     """Its log: positions opened and closed, orders that expired, drawdowns, other settings; the newest first."""
-    rows = await _page(reader, cursors, Event, strategies.EVENTS, strategy_id, start, end, limit, cursor)
-    shown, last = answers.first_page(rows, limit=limit)
-    return Page(shown, answers.meta(), cursors.after(last.event_date, f"{last.event_number:09d}") if last else None)
+    rows, last = await _page(reader, cursors, Event, strategies.EVENTS, sought)
+    return Page(rows, answers.meta(), cursors.after(last.event_date, f"{last.event_number:09d}") if last else None)
 
 
 @operations.read(
@@ -351,23 +324,16 @@ async def get_performance(
 
 
 async def _page(
-    reader: Reader,
-    cursors: Cursors,
-    shape: type[strategies.Shape],
-    sql: str,
-    strategy_id: str,
-    start: dt.date | None,
-    end: dt.date | None,
-    limit: int,
-    cursor: str | None,
-) -> list[strategies.Shape]:
-    """Read a page and one row more."""
-    first, last = _range(start, end)
-    before = cursors.read(cursor, tuple[dt.date, str]) if cursor else FIRST_PAGE
-    rows = await strategies.page(reader, shape, sql, strategy_id, start=first, end=last, before=before, limit=limit + 1)
+    reader: Reader, cursors: Cursors, shape: type[strategies.Shape], sql: str, sought: Sought
+) -> tuple[list[strategies.Shape], strategies.Shape | None]:
+    """Return the rows of a page, and its last one where another page follows."""
+    rows = await strategies.page(
+        reader, shape, sql, sought.strategy_id, start=sought.first, end=sought.last, limit=sought.limit + 1,
+        before=cursors.read(sought.cursor, tuple[dt.date, str]) if sought.cursor else FIRST_PAGE,
+    )  # fmt: skip
     if not rows:
-        await _known(reader, strategy_id)
-    return rows
+        await _known(reader, sought.strategy_id)
+    return answers.first_page(rows, limit=sought.limit)
 
 
 def _range(start: dt.date | None, end: dt.date | None) -> tuple[dt.date, dt.date]:

@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 from litestar import Request, Response
 from litestar.di import NamedDependency
 
-from api import answers, operations
 from api.answers import One
 from api.database import Database
 from api.errors import ParameterError
@@ -29,22 +28,17 @@ EXAMPLE = (
 )
 
 
-@operations.write(
-    "POST",
+@jobs.asking(
     "/import/bars",
     operation_id="import_bars",
     summary="Send in daily bars",
-    tag=jobs.TAG,
     scope="admin",
-    status_code=202,
     media_types=(NDJSON, ARROW),
     bodies={
         NDJSON: {"schema": {"type": "string"}, "example": EXAMPLE},
         ARROW: {"schema": {"type": "string", "format": "binary"}},
     },
     max_body_bytes=MAX_BYTES,
-    problems=[409, 422, 429],
-    example=One(jobs.EXAMPLE, answers.Meta()),
 )
 async def import_bars(
     request: Request[Any, Any, Any],
