@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 
 from orchestration.catch_up import missing_sessions
-from orchestration.defs.backtests.jobs import default_backtests
+from orchestration.defs.backtests.jobs import default_backtests, sweep
 from orchestration.defs.market_data.uploads import take_over, upload
 from orchestration.defs.platform.jobs import (
     carry_downstream,
@@ -16,22 +16,23 @@ from orchestration.defs.platform.jobs import (
     rank,
     rebalance,
     train,
+    tune,
 )
 from orchestration.defs.quant.jobs import OPS
 from orchestration.defs.rankings.intraday import intraday
 from orchestration.errors import JobImpossible
 from orchestration.installation import Installation
 from orchestration.partitions import quarters_partitions, range_tags, run_tags
-from warehouse.records.jobs import (
-    BacktestParameters,
+from warehouse.records.job_parameters import (
     Parameters,
     Period,
     RebalanceParameters,
     RecomputeParameters,
     RefreshParameters,
     UploadParameters,
-    canonical,
 )
+from warehouse.records.jobs import canonical
+from warehouse.records.research_jobs import BacktestParameters, SweepParameters, TrainParameters, TuneParameters
 
 
 class Launch(NamedTuple):
@@ -53,21 +54,26 @@ class JobKind(NamedTuple):
 
 
 def _backtest(asked: BacktestParameters, _: dg.DagsterInstance, __: Installation) -> Launch:
-    config = {
-        "profiles": list(asked.profiles),
-        "quantile": asked.quantile,
-        "rebalance": asked.rebalance,
-        "cost_bps": asked.cost_bps,
-        "slippage_bps": asked.slippage_bps,
-        "long_only": asked.long_only,
-        "first_date": asked.start.isoformat() if asked.start else None,
-        "last_date": asked.end.isoformat() if asked.end else None,
-    }
-    given = {name: value for name, value in config.items() if value is not None}
-    return Launch(default_backtests.name, {"ops": {"backtests": {"config": given}}})
+    return Launch(default_backtests.name, {"ops": {"backtests": {"config": _given(asked)}}})
 
 
-def _train(asked: Period, _: dg.DagsterInstance, installation: Installation) -> Launch:
+def _sweep(asked: SweepParameters, _: dg.DagsterInstance, __: Installation) -> Launch:
+    given = _given(asked)
+    # The profile is the partition.
+    return Launch(sweep.name, {"ops": {"sweeps": {"config": given}}}, {"dagster/partition": given.pop("profile")})
+
+
+def _tune(asked: TuneParameters, _: dg.DagsterInstance, __: Installation) -> Launch:
+    return Launch(tune.name, {"ops": {"research__parameter_choices": {"config": _given(asked)}}})
+
+
+def _given(asked: Parameters) -> dict[str, Any]:
+    """Return parameters as configuration of a step; what is left open is left out."""
+    renamed = {"start": "first_date", "end": "last_date"}
+    return {renamed.get(name, name): value for name, value in canonical(asked).items() if value is not None}
+
+
+def _train(asked: TrainParameters, _: dg.DagsterInstance, installation: Installation) -> Launch:
     keys = quarters_partitions().get_partition_keys(current_time=installation.clock())
     wanted = [
         key
@@ -132,7 +138,9 @@ KINDS: Mapping[str, JobKind] = {
     "rebalance": JobKind([rebalance], _rebalance),
     **{kind: _quant(kind) for kind in OPS},
     "backtest": JobKind([default_backtests], _backtest),
+    "sweep": JobKind([sweep], _sweep),
     "train": JobKind([train], _train),
+    "tune": JobKind([tune], _tune),
     "refresh": JobKind([ingest_market_data, ingest_fundamentals, intraday], _refresh),
     "upload": JobKind([upload], _upload),
     "recompute": JobKind([rank, carry_downstream], _recompute),

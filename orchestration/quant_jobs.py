@@ -30,7 +30,7 @@ from transforms.monte_carlo import (
 )
 from transforms.options import Terms, black_scholes, implied_volatility
 from warehouse.queries import quant as queries
-from warehouse.records.jobs import (
+from warehouse.records.job_parameters import (
     BlackScholesParameters,
     Holdings,
     MarkowitzParameters,

@@ -25,7 +25,8 @@ from warehouse.queries.index_portfolios import BesideBenchmark, Currency, Member
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.reader import Reader
 from warehouse.records.index_rules import IndexRules
-from warehouse.records.jobs import Job, RebalanceParameters
+from warehouse.records.job_parameters import RebalanceParameters
+from warehouse.records.jobs import Job
 
 TAG = "Research"
 DAY = dt.date(2024, 6, 28)

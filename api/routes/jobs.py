@@ -16,6 +16,7 @@ from api import answers, exchange, operations
 from api.answers import One, Page
 from api.cursors import Cursors
 from api.database import Database
+from api.identity.errors import NotAllowed
 from api.identity.principal import Access, Principal
 from api.parameters import Cursor, Limit
 from api.refusals import JobEnded, JobTooCostly, JobUnknown, QuotaSpent
@@ -25,6 +26,7 @@ from warehouse.queries.job_requests import JobDetail
 from warehouse.queries.jobs import new_job_row
 from warehouse.records import jobs as records
 from warehouse.records.errors import JobRefused
+from warehouse.records.job_parameters import Parameters, RecomputeParameters, RefreshParameters
 from warehouse.records.jobs import (
     BUDGET_SECONDS,
     KINDS,
@@ -32,9 +34,6 @@ from warehouse.records.jobs import (
     Artifact,
     Asked,
     Job,
-    Parameters,
-    RecomputeParameters,
-    RefreshParameters,
     State,
 )
 
@@ -108,7 +107,7 @@ async def create_job(
     """Take a job, to be looked at under Location until its state is succeeded, failed, cancelled or expired.
 
     Its cost is estimated first: so many seconds of a core a day may be asked for, two jobs of one person run at once,
-    and more wait.
+    and more wait. A choice of parameters (`tune`) changes what everybody will see, and asks for the scope admin.
     """
     kind = records.kind_of(data)
     return await ask(request, database, principal, kind, data.parameters, idempotency_key)
@@ -283,6 +282,8 @@ async def ask(
     body_hash: str | None = None,
 ) -> Response[Any]:
     """Take a job, and do in the same transaction what goes with it; `body_hash` as in `api.writes.writing`."""
+    if KINDS[kind].needs_administrator and "admin" not in principal.scopes:
+        raise NotAllowed("admin")
     try:
         cost = records.require_affordable(kind, asked)
     except JobRefused as refused:

@@ -12,7 +12,8 @@ from api.database import Database
 from api.identity.principal import Principal
 from api.routes import jobs
 from api.writes import KeyWelcome
-from warehouse.records.jobs import KINDS, Job, MarkowitzParameters, MonteCarloParameters, canonical
+from warehouse.records.job_parameters import MarkowitzParameters, MonteCarloParameters
+from warehouse.records.jobs import KINDS, Job, canonical
 
 
 @jobs.asking("/montecarlo", operation_id="ask_monte_carlo", summary="Ask for paths of a portfolio")

@@ -19,7 +19,8 @@ from api.writes import KeyNeeded, Write
 from warehouse.queries import uploads
 from warehouse.queries.uploads import NewUpload
 from warehouse.records.errors import UploadRefused as RecordsRefused
-from warehouse.records.jobs import Job, UploadParameters
+from warehouse.records.job_parameters import UploadParameters
+from warehouse.records.jobs import Job
 from warehouse.uploads import ARROW, MAX_BYTES, NDJSON, read_bars
 
 EXAMPLE = (

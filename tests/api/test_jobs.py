@@ -98,6 +98,17 @@ def test_what_is_hostile_is_refused_and_nothing_is_written(site, content, status
     assert site.rows("select count(*) from app.jobs") == [(0,)]
 
 
+def test_a_choice_of_parameters_is_for_administrators_and_a_sweep_for_everybody(site):
+    tune = {"kind": "tune", "parameters": {"model_id": "technical", "grid": {"n_leaves": [4, 8]}}}
+    assert "scope admin" in refused(create(site, tune, person=BOB), 403, "not-allowed")["detail"]
+    assert site.rows("select count(*) from app.jobs") == [(0,)]
+    job = create(site, tune).json()["data"]
+    assert (job["kind"], job["parameters"]["grid"]) == ("tune", {"n_leaves": [4, 8]})
+    assert job["cost_seconds"] == 60 + 20 * 2 * 4
+    sweep = create(site, {"kind": "sweep", "parameters": {"costs_bps": [0, 5]}}, person=BOB)
+    assert (sweep.status_code, sweep.json()["data"]["parameters"]["profile"]) == (202, "balanced")
+
+
 def test_a_stranger_sees_neither_job_nor_its_events(site):
     job_id = create(site).json()["data"]["job_id"]
     refused(site.ask("GET", f"/v1/jobs/{job_id}", BOB), 404, "job-unknown")

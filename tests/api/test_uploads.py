@@ -16,7 +16,7 @@ from orchestration.job_runs import ATTEMPT_TAG, JOB_TAG, USER_TAG
 from tests.api.conftest import ALICE, BOB
 from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_of
 from warehouse.connect import WRITER, with_role
-from warehouse.records.jobs import UploadParameters
+from warehouse.records.job_parameters import UploadParameters
 from warehouse.uploads import ARROW, MAX_BYTES, NDJSON
 
 BAR = {

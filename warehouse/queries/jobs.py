@@ -15,13 +15,13 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from warehouse.queries.events import write_event
+from warehouse.records.job_parameters import Parameters
 from warehouse.records.jobs import (
     KINDS,
     LIFE,
     MAX_ATTEMPTS,
     RUNNING_PER_USER,
     Artifact,
-    Parameters,
     canonical,
     parameters_hash,
 )

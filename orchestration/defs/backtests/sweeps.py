@@ -17,8 +17,8 @@ from orchestration.resources import MarketData, Warehouse, as_arrow
 from orchestration.sweeping import Swept, run_sweep
 from transforms.profiles import PROFILES
 from warehouse.merge import MergeResult, merge
+from warehouse.records.research_jobs import MOST_CONFIGURATIONS
 
-MOST_CONFIGURATIONS = 10_000
 PER_PROFILE = dg.StaticPartitionsDefinition(list(PROFILES))
 
 

@@ -21,6 +21,7 @@ from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import folds_of
 from orchestration.resources import MarketData, Warehouse
+from warehouse.records.research_jobs import MOST_CANDIDATES
 
 
 class TuneConfig(dg.Config):
@@ -39,7 +40,7 @@ class TuneConfig(dg.Config):
     grid: dict[str, Any] = Field(
         default={},
         description="Values to try by parameter, for example {n_leaves: [4, 8, 16]}; every combination is a candidate, "
-        "64 at most. By default a small grid of the forecaster's type.",
+        f"{MOST_CANDIDATES} at most. By default a small grid of the forecaster's type.",
     )
 
     @field_validator("quarter")
@@ -57,8 +58,8 @@ class TuneConfig(dg.Config):
             if not isinstance(values, list) or not values:
                 raise ValueError(f"grid must give each parameter a list of values; got {values!r} for {name}")
             n *= len(values)
-        if n > 64:
-            raise ValueError(f"grid must have 64 combinations at most; got {n}")
+        if n > MOST_CANDIDATES:
+            raise ValueError(f"grid must have {MOST_CANDIDATES} combinations at most; got {n}")
         return grid
 
 

@@ -17,7 +17,8 @@ from orchestration.job_runs import ATTEMPT_TAG, JOB_TAG
 from orchestration.quant_jobs import run
 from orchestration.resources import Artifacts
 from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_of
-from warehouse.records.jobs import MarkowitzParameters, MonteCarloParameters, decode_parameters
+from warehouse.records.job_parameters import MarkowitzParameters, MonteCarloParameters
+from warehouse.records.jobs import decode_parameters
 
 DAYS = pd.bdate_range("2022-01-03", "2024-06-28")
 NAMES = ["AAA", "BBB", "CCC", "DDD"]

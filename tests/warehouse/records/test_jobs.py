@@ -38,7 +38,7 @@ def test_what_does_not_hold_is_refused_with_the_reason(body: bytes, reason: str)
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(JobRefused, match="`kind` must be one of backtest, train"):
+    with pytest.raises(JobRefused, match="`kind` must be one of backtest, sweep, train, tune"):
         decode_parameters("mine_coins", b"{}")
 
 
@@ -81,6 +81,46 @@ def test_each_kind_has_a_schema_an_example_and_a_description(kind: str):
     plain = canonical(described.example)
     assert decode_parameters(kind, plain) == described.example
     assert KINDS[kind].cost_seconds(described.example) > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [
+        ("backtest", b'{"start": "2024-06-28", "end": "2024-06-28"}', "`start` must be before `end`"),
+        ("backtest", b'{"fill": "noon"}', "Invalid enum value 'noon'"),
+        ("backtest", b'{"max_weight": 0}', "> 0"),
+        ("backtest", b'{"impact_coefficient": 11}', "<= 10"),
+        ("sweep", b'{"quantiles": [0.1, 0.6]}', "<= 0.5"),
+        ("sweep", b'{"costs_bps": [5, 5]}', "each list must name a value once"),
+        ("sweep", b'{"quantiles": [0.1], "rebalances": ["weekly"], "costs_bps": [1], "long_only": [true]}', "got 1"),
+        ("sweep", b'{"costs_bps": [%s]}' % b",".join(b"%d" % n for n in range(300)), "got 10800"),
+        ("sweep", b'{"profiles": ["balanced"]}', "unknown field `profiles`"),
+        ("tune", b'{"quarter": "2024-08-01"}', "first day of one"),
+        ("tune", b'{"n_folds": 41}', "<= 40"),
+        ("tune", b'{"grid": {"n_leaves": []}}', "length >= 1"),
+        ("tune", b'{"grid": {"n_leaves": 4}}', "Expected `array`"),
+        ("tune", b'{"grid": {"drop table": [4]}}', "matching regex"),
+        ("tune", b'{"grid": {"a": [%s], "b": [1, 2, 3, 4, 5]}}' % b",".join([b"1"] * 13), "at most; got 65"),
+        ("tune", b'{"n_folds": 40, "grid": {"a": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]}}',
+         "seconds of one core; got 15260"),
+    ],
+)  # fmt: skip
+def test_what_research_cannot_be_asked_is_refused_with_the_reason(kind: str, body: bytes, reason: str):
+    with pytest.raises(JobRefused) as refused:
+        decode_parameters(kind, body)
+    assert reason in str(refused.value)
+
+
+def test_a_sweep_costs_by_its_books_and_a_choice_by_its_candidates_and_quarters():
+    def cost(kind: str, body: bytes) -> float:
+        return KINDS[kind].cost_seconds(decode_parameters(kind, body))
+
+    year = b'"start": "2023-01-03", "end": "2024-01-03"'
+    # Prices once, 36 books that differ in more than costs, 144 in all.
+    assert cost("sweep", b"{%s}" % year) == pytest.approx(10 + 365 / 365.25 * 6.04)
+    assert cost("sweep", b'{"costs_bps": [1, 2], %s}' % year) < cost("sweep", b"{%s}" % year)
+    assert cost("tune", b"{}") == 60 + 20 * 9 * 4
+    assert cost("tune", b'{"n_folds": 2, "grid": {"a": [1, 2.5], "b": [true, false]}}') == 60 + 20 * 4 * 2
 
 
 def test_the_newest_quarter_alone_is_cheap():

@@ -7,15 +7,19 @@ from typing import Any, cast
 from uuid import UUID
 
 import dagster as dg
+import msgspec
 import psycopg
 import pytest
 
 from orchestration.calendars import HomeCalendar
+from orchestration.defs.backtests.assets import BacktestConfig, backtests
+from orchestration.defs.backtests.sweeps import sweeps
+from orchestration.defs.models.tuning import parameter_choices
 from orchestration.defs.requests.sensors import job_reconciliation, job_requests
 from orchestration.installation import Installation
 from orchestration.job_kinds import KINDS
 from orchestration.job_runs import ATTEMPT_TAG, CORRELATION_TAG, JOB_TAG, JobHandle, write_back
-from orchestration.resources import MarketData, Warehouse
+from orchestration.resources import Artifacts, MarketData, Warehouse
 from orchestration.sources.protocols import Source
 from warehouse.queries.jobs import INSERT_JOB, new_job_row, request_job
 from warehouse.records import jobs as records
@@ -171,6 +175,47 @@ def test_a_job_becomes_one_run_whose_result_is_written_back_once(daemon: Daemon,
     assert n_ends(connection) == 1
     kept = connection.execute("select name, uri from app.job_artifacts").fetchall()
     assert kept == [("research.backtests", "table:research.backtests")]
+
+
+def test_every_option_of_a_backtest_reaches_its_configuration(daemon: Daemon, connection: psycopg.Connection):
+    options = {
+        "fill": "open", "sector_neutral": True, "max_weight": 0.05, "target_volatility": 0.1, "max_turnover": 0.5,
+        "spread_by_liquidity": True, "impact_coefficient": 1.0, "capital": 5e6, "cash_rate": 0.02,
+        "delisting_return": -0.3,
+    }  # fmt: skip
+    ask(connection, body=msgspec.json.encode(options))
+    [request] = daemon.asked()
+    config = request.run_config["ops"][backtests.op.name]["config"]
+    assert options.items() <= config.items()
+    assert set(config) <= set(BacktestConfig.model_fields)
+    dg.validate_run_config(job_of(backtests), run_config=request.run_config)
+
+
+def test_a_sweep_runs_on_the_partition_of_its_profile(daemon: Daemon, connection: psycopg.Connection):
+    ask(connection, "sweep", b'{"profile": "aggressive", "costs_bps": [0, 7.5], "end": "2024-06-28"}')
+    [request] = daemon.asked()
+    assert (request.job_name, request.tags["dagster/partition"]) == ("sweep", "aggressive")
+    config = request.run_config["ops"][sweeps.op.name]["config"]
+    assert (config["costs_bps"], config["last_date"], len(config["quantiles"])) == ([0, 7.5], "2024-06-28", 6)
+    dg.validate_run_config(job_of(sweeps), run_config=request.run_config)
+
+
+def test_a_choice_of_parameters_is_run_by_what_chooses_them(daemon: Daemon, connection: psycopg.Connection):
+    ask(connection, "tune", b'{"model_id": "linear", "quarter": "2024-07-01", "grid": {"l2_penalty": [0.1, 1]}}')
+    [request] = daemon.asked()
+    assert request.job_name == "tune"
+    config = request.run_config["ops"][parameter_choices.op.name]["config"]
+    assert config == {
+        "model_id": "linear", "quarter": "2024-07-01", "n_folds": 4, "grid": {"l2_penalty": [0.1, 1]},
+    }  # fmt: skip
+    dg.validate_run_config(job_of(parameter_choices), run_config=request.run_config)
+
+
+def job_of(asset: dg.AssetsDefinition) -> dg.JobDefinition:
+    """Return a job of one asset, against whose configuration a request can be held."""
+    resources = {"warehouse": WarehouseAt(address="nowhere"), "market_data": InstallationAt(), "artifacts": Artifacts()}
+    job = dg.define_asset_job("checked", selection=[asset])
+    return dg.Definitions(assets=[asset], jobs=[job], resources=resources).get_job_def("checked")
 
 
 def test_a_run_that_ends_before_the_row_knows_of_it_is_written_back_all_the_same(
