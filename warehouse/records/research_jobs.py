@@ -142,7 +142,9 @@ class TrainParameters(Period, frozen=True, kw_only=True):
 class TuneParameters(Parameters, frozen=True, kw_only=True):
     """Choose parameters of a forecaster by what they showed on earlier quarters; later ones are trained with them."""
 
-    model_id: Annotated[Name, Meta(description="Forecaster, as in GET /v1/models.")] = "technical"
+    model_id: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}$", description="Forecaster, as in GET /v1/models.")
+    ] = "technical"
     quarter: Annotated[
         Day | None,
         Meta(
