@@ -215,7 +215,7 @@ def job_of(asset: dg.AssetsDefinition) -> dg.JobDefinition:
     """Return a job of one asset, against whose configuration a request can be held."""
     resources = {"warehouse": WarehouseAt(address="nowhere"), "market_data": InstallationAt(), "artifacts": Artifacts()}
     job = dg.define_asset_job("checked", selection=[asset])
-    return dg.Definitions(assets=[asset], jobs=[job], resources=resources).get_job_def("checked")
+    return dg.Definitions(assets=[asset], jobs=[job], resources=resources).resolve_job_def("checked")
 
 
 def test_a_run_that_ends_before_the_row_knows_of_it_is_written_back_all_the_same(
