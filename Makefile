@@ -74,6 +74,7 @@ bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.quant $(if $(PEERS),--peers $(PEERS))
+	$(BIN)/python -m benchmarks.research $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python -m benchmarks.pipeline
 
 format: dev ## Format and mend what can be mended

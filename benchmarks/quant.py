@@ -73,6 +73,14 @@ def main() -> None:
     options, returns = random_options(), random_returns()
     theirs = of_peers(arguments.peers, options, returns)
     lines += [*valuations(options, theirs), *weights(returns, theirs), *trading()]
+    console.print(table_of(lines))
+    console.print(f"load average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}; seed {SEED}; best of three")
+    if arguments.peers is None:
+        console.print("Not measured beside others: give a Python that has them, `make bench PEERS=<python>`.")
+
+
+def table_of(lines: list[Line]) -> Table:
+    """Set measurements beside those of peers."""
     table = Table("what", "seconds", "CPU s", "checked", "beside", "peer's CPU s", "peer / ours")
     for line in lines:
         beside = [line.peer, f"{line.peer_cpu_seconds:.3f}", f"{line.peer_cpu_seconds / line.times.cpu_seconds:.1f}"]
@@ -80,10 +88,7 @@ def main() -> None:
             line.what, f"{line.times.seconds:.3f}", f"{line.times.cpu_seconds:.3f}", line.checked,
             *(beside if np.isfinite(line.peer_cpu_seconds) else [line.peer and f"{line.peer} is not here", "", ""]),
         )  # fmt: skip
-    console.print(table)
-    console.print(f"load average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}; seed {SEED}; best of three")
-    if arguments.peers is None:
-        console.print("Not measured beside others: give a Python that has them, `make bench PEERS=<python>`.")
+    return table
 
 
 def timed(act: Callable[[], Answer]) -> tuple[Answer, Times]:
@@ -137,14 +142,20 @@ def random_returns() -> np.ndarray:
 
 def of_peers(python: str | None, options: Found, returns: np.ndarray) -> Found:
     """Return what the peers find and take; nothing of those that are not there."""
+    some = {name: values[:N_OPTIONS_OF_PEERS] for name, values in options.items()}
+    some |= {"returns": returns, "covariance": shrunk_covariance(returns), "max_weight": np.array(MAX_WEIGHT)}
+    return ask_peers(python, some, "quantlib", "skfolio", "pypfopt")
+
+
+def ask_peers(python: str | None, asked: Found, *peers: str) -> Found:
+    """Put a question to functions of `quant_peers`: what each finds, and by `<name>_cpu` what it takes."""
     if python is None:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder) / "given.npz", Path(folder) / "found.npz"
-        some = {name: values[:N_OPTIONS_OF_PEERS] for name, values in options.items()}
-        some["returns"], some["covariance"] = returns, shrunk_covariance(returns)
-        np.savez(given, max_weight=MAX_WEIGHT, **some)  # type: ignore[arg-type] # the stubs fear for `allow_pickle`
-        subprocess.run([python, "-W", "ignore", Path(__file__).with_name("quant_peers.py"), given, found], check=True)
+        np.savez(given, **asked)  # type: ignore[arg-type] # the stubs fear for `allow_pickle`
+        script = Path(__file__).with_name("quant_peers.py")
+        subprocess.run([python, "-W", "ignore", script, given, found, *peers], check=True)
         with np.load(found) as answer:
             return dict(answer)
 

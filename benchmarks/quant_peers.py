@@ -1,4 +1,4 @@
-"""Run by a Python that has them: QuantLib, skfolio and PyPortfolioOpt on the data of `benchmarks.quant`.
+"""Run by a Python that has them: peers of `benchmarks.quant` and `benchmarks.research` on the data of these.
 
 It imports nothing of this project.
 """
@@ -46,6 +46,42 @@ def pypfopt(given: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.array(list(frontier.min_volatility().values()))
 
 
+def vectorbt(given: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Follow target weights without costs: worth at each close over the capital."""
+    import pandas as pd
+    import vectorbt as vbt
+
+    close = pd.DataFrame(given["close"], pd.bdate_range("2019-01-01", periods=len(given["close"])))
+    sizes = np.full(close.shape, np.nan)
+    sizes[given["trade_rows"]] = given["weights"]
+    book = vbt.Portfolio.from_orders(
+        close, size=sizes, size_type="targetpercent", group_by=True, cash_sharing=True, call_seq="auto", init_cash=1e6,
+        freq="D",
+    )  # fmt: skip
+    return np.asarray(book.value()) / 1e6
+
+
+def alphalens(given: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Judge a forecast day by day: rank IC, mean label of each tenth, what is new in the best tenth."""
+    import pandas as pd
+    from alphalens import performance
+    from alphalens.utils import get_clean_factor
+
+    n_days, n_names = given["forecast"].shape
+    days = pd.bdate_range("2019-01-01", periods=n_days, name="date")
+    rows = pd.MultiIndex.from_product([days, pd.Index([f"i{n:04d}" for n in range(n_names)], name="asset")])
+    factor, label = (pd.Series(given[name].ravel(), rows) for name in ("forecast", "label"))
+    data = get_clean_factor(factor, label.to_frame("22D"), quantiles=10, max_loss=0.0)
+    means, _ = performance.mean_return_by_quantile(data, by_date=True, demeaned=False)
+    turnover = performance.quantile_turnover(data["factor_quantile"], 10, period=22)
+    return np.column_stack(
+        [
+            performance.factor_information_coefficient(data)["22D"], means["22D"].unstack("factor_quantile"),
+            turnover.reindex(days),
+        ]
+    )  # fmt: skip
+
+
 def measured(
     peer: Callable[[Mapping[str, np.ndarray]], np.ndarray], given: Mapping[str, np.ndarray]
 ) -> dict[str, object]:
@@ -62,11 +98,12 @@ def measured(
 
 
 def main() -> None:
-    """Read what is given, ask each peer, write what they found."""
+    """Read what is given, ask the peers that are named, write what they found."""
     given = dict(np.load(sys.argv[1]))
     found: dict[str, object] = {}
-    for peer in (quantlib, skfolio, pypfopt):
-        found |= measured(peer, given)
+    peers = {peer.__name__: peer for peer in (quantlib, skfolio, pypfopt, vectorbt, alphalens)}
+    for name in sys.argv[3:]:
+        found |= measured(peers[name], given)
     np.savez(sys.argv[2], **found)  # type: ignore[arg-type] # the stubs take any name for `allow_pickle`
 
 
