@@ -81,7 +81,8 @@ class BacktestParameters(Trading, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=10,
-            description="Also charge this x daily volatility x root of an order's share of a session's traded value.",
+            description="Also charge this x daily volatility x root of an order's share of a session's traded value."
+            " Unit: a factor.",
         ),
     ] = 0.0
     capital: Annotated[
