@@ -25,7 +25,6 @@ from orchestration.installation import Installation
 from orchestration.partitions import quarters_partitions, range_tags, run_tags
 from warehouse.records.job_parameters import (
     Parameters,
-    Period,
     RebalanceParameters,
     RecomputeParameters,
     RefreshParameters,

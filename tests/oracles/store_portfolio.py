@@ -44,9 +44,7 @@ def questions() -> dict[str, np.ndarray]:
     first = dt.date(2020, 1, 2)
     options = SimulatedOptions(n_instruments=N_INSTRUMENTS + 10, first_session=first, seed=4, defect_rate=0.0)
     source = SimulatedSource(options, calendar=HomeCalendar("XNYS"), now=lambda: dt.datetime(2022, 1, 1, tzinfo=dt.UTC))
-    rows = pd.concat(
-        [batch.rows.to_pandas() for batch in source.daily_bars(first, dt.date(2020, 12, 31))]
-    )
+    rows = pd.concat([batch.rows.to_pandas() for batch in source.daily_bars(first, dt.date(2020, 12, 31))])
     close = rows.pivot(index="trade_date", columns="source_symbol", values="close").dropna(axis=1)
     close = close.iloc[:N_DAYS, :N_INSTRUMENTS].to_numpy(np.float64)
     rng, signal_rows = np.random.default_rng(5), np.arange(0, N_DAYS - 1, REBALANCE_SESSIONS)
