@@ -74,6 +74,14 @@ def test_pages_fit_their_width_can_be_read_and_ask_nobody_else(open_page, figure
             assert page.evaluate(CONTRAST) == [], path
 
 
+def test_no_column_of_a_ranking_is_cut_off_however_long_the_names_are(open_page):
+    page = open_page("/ui/rankings")
+    page.evaluate(
+        "document.querySelectorAll('.rank td.name, .rank td.sector').forEach(c => c.textContent = 'Wide '.repeat(20))"
+    )
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every(box => box.scrollWidth <= box.clientWidth)")
+
+
 def test_the_keyboard_moves_explains_and_opens(open_page):
     page = open_page("/ui/rankings")
     page.keyboard.press("j")

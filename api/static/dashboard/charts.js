@@ -77,10 +77,19 @@ function since(period, last) {
   return day.setUTCMonth(day.getUTCMonth() - months) / 1000;
 }
 
+// Days, months and years as the rest of the page writes them: 3 Jun, with the year below where it begins.
+const SECONDS_OF_DAY = 86400;
+const STEPS_IN_DAYS = [1, 2, 3, 5, 7, 10, 15, 30, 60, 90, 120, 180, 365, 730, 1825, 3650];
+const DAYS_OF_STEPS = [
+  [365 * SECONDS_OF_DAY, "{YYYY}", null, null, null, null, null, null, 1],
+  [30 * SECONDS_OF_DAY, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [SECONDS_OF_DAY, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+];
+
 function axes(format, isLast) {
   const shared = { stroke: css("--muted"), font: `11px ${css("--sans")}`, grid: { stroke: css("--grid"), width: 1 }, ticks: { show: false } };
   return [
-    { ...shared, show: isLast, grid: { show: false }, space: 72, size: 40 },
+    { ...shared, show: isLast, grid: { show: false }, space: 72, size: 40, incrs: STEPS_IN_DAYS.map((days) => days * SECONDS_OF_DAY), values: DAYS_OF_STEPS },
     { ...shared, side: 1, size: 52, space: 34, values: (_, ticks) => ticks.map(format) },
   ];
 }
