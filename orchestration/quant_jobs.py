@@ -104,14 +104,19 @@ def markowitz(warehouse: Warehouse, installation: Installation, asked: Markowitz
         frontier = efficient_frontier(covariance, expected, limits=limits, n_points=asked.n_points)
         portfolios = {
             "minimum_variance": constrained_minimum_variance(covariance, limits=limits),
-            "maximum_sharpe": maximum_sharpe(covariance, expected - asked.risk_free_rate, limits=limits),
             "equal": np.full(len(names), 1 / len(names)),
         }
     except LimitsInfeasible as exc:
         raise JobImpossible("markowitz", str(exc)) from exc
+    note = None
+    try:
+        portfolios["maximum_sharpe"] = maximum_sharpe(covariance, expected - asked.risk_free_rate, limits=limits)
+    except LimitsInfeasible:
+        # The limits can be kept, as the frontier shows.
+        note = "No portfolio within the limits earns more than the risk-free rate: none has the highest Sharpe ratio."
     described = {name: _described(held, names, covariance, expected, asked) for name, held in portfolios.items()}
     frontier.columns = pd.Index(["expected_return", "volatility", *(f"weight_{name}" for name in names)])
-    summary = {"tickers": names, "portfolios": described, "shrunk": asked.shrink, **_history(returns)}
+    summary = {"tickers": names, "portfolios": described, "shrunk": asked.shrink, "note": note, **_history(returns)}
     single = pd.DataFrame({"volatility": np.sqrt(np.diag(covariance)), "expected_return": expected}, index=names)
     return Answer(summary, frontier, frontier_figure(frontier, described, single))
 

@@ -15,7 +15,7 @@ from orchestration.trading_rows import as_json
 from transforms.brokers import PaperBroker
 from transforms.days import as_days
 from transforms.paper_account import Account, Ticket
-from transforms.paper_broker import BrokerRules, Order
+from transforms.paper_broker import NOTHING, BrokerRules, Order
 from transforms.paper_settlement import place, settle, withdraw
 from transforms.tape import Tape
 from warehouse.merge import MergeResult
@@ -148,6 +148,8 @@ def _submit(
     if basis is None or mark is None or prices.tape.is_gone(row, name):
         return account, "it is not traded"
     quantity, price = asked["quantity_shares"] / basis.factor, _adjusted(asked["price"], basis)
+    if quantity <= NOTHING:
+        return account, "it is too small to be traded"
     held = account.position_of(name)
     if asked["side"] == "sell" and held is None:
         return account, "nothing of it is held"
@@ -159,14 +161,16 @@ def _submit(
     )
     if asked["side"] == "buy" and cost > account.book.cash - waiting:
         return account, "the cash does not suffice"
-    good_till = asked["good_till_date"]
     last = None
-    if good_till is not None:
-        last = offset + row + len(installation.calendar.sessions(prices.sessions[row], good_till)) - 1
+    if asked["good_till_date"] is not None:
+        calendar = installation.calendar
+        until = min(asked["good_till_date"], calendar.last_known_session)
+        last = offset + row + len(calendar.sessions(prices.sessions[row], until)) - 1
         if last < offset + row:
             return account, "its last day was over before a session opened"
+    position_id = held or _awaited(account, name) or asked["order_id"]
     order = Order(
-        asked["order_id"], held or asked["order_id"], name, quantity if asked["side"] == "buy" else -quantity,
+        asked["order_id"], position_id, name, quantity if asked["side"] == "buy" else -quantity,
         kind=asked["kind"], price=price, is_exit=asked["side"] == "sell", good_till=last,
         stop_loss=_adjusted(asked["stop_loss"], basis), take_profit=_adjusted(asked["take_profit"], basis),
     )  # fmt: skip
@@ -174,6 +178,12 @@ def _submit(
     placed_on = prices.sessions[row - 1] if row else prices.sessions[row]
     account = place(account, [order], broker, day=placed_on, marks={name: mark}, contexts={order.order_id: context})
     return account, None
+
+
+def _awaited(account: Account, name: str) -> str | None:
+    """Return the position that a waiting purchase is to open: a user has one in an instrument, which one sale sells."""
+    waiting = (one for one in account.book.orders if one.instrument_id == name and not one.is_exit)
+    return next((one.position_id for one in waiting), None)
 
 
 def _adjusted(price: float | None, basis: Basis) -> float | None:
@@ -199,16 +209,22 @@ def _states(tickets: Mapping[str, Ticket], rejected: Sequence[Rejected]) -> list
             continue
         factor, rate = ticket.context["factor"], ticket.context["rate"]
         average = ticket.value / ticket.filled / factor / rate if ticket.filled else None
-        is_withdrawn = ticket.status == "cancelled"
         rows.append(
             {
-                "order_id": order_id, "state": ticket.status,
-                "state_reason": "taken back, or its position was closed" if is_withdrawn else None,
+                "order_id": order_id, "state": ticket.status, "state_reason": _reason(ticket),
                 "closed_date": ticket.closed_date, "broker_order_id": ticket.broker_order_id,
                 "filled_shares": ticket.filled * factor, "average_price": average, "fee": ticket.fee,
             }
         )  # fmt: skip
     return rows
+
+
+def _reason(ticket: Ticket) -> str | None:
+    """Say why an order ended otherwise than it was asked for."""
+    if ticket.status == "cancelled":
+        return "taken back, or its position was closed"
+    is_cut = ticket.order.is_exit and ticket.filled < abs(ticket.order.quantity) - NOTHING
+    return "no more was held" if ticket.status == "filled" and is_cut else None
 
 
 def _write(

@@ -13,13 +13,15 @@ from scipy import sparse
 Array = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-10
-# What an answer must keep at least where the solver's last digits run out.
-REDUCED_TOLERANCE = 1e-8
+# What an answer must keep at least where the solver's last digits run out: limits, and the objective as a share of it.
+REDUCED_TOLERANCE, REDUCED_GAP = 1e-8, 1e-6
 # A return above the risk-free rate by less than this share of the largest one is none.
 LEAST = np.array([1e-6])
 # Weights below it are wanted as if they were it: an instrument that nobody wants may still be needed to fill up.
 SMALLEST_WANTED = 1e-6
 SOLVED = ("Solved", "AlmostSolved")
+# How far below the highest return a frontier ends, a share of the way there: nearer to it the solver makes no progress.
+HAIR = 1e-6
 # Rows that say what a portfolio is; no limit that one could loosen.
 ALWAYS = ("sum", "bought", "sold")
 
@@ -118,7 +120,10 @@ def constrained_minimum_variance(
     rows = _rows(limits or Limits(), n)
     if min_return is not None and expected_return is not None:
         width = rows[0].left.shape[1]
-        rows.append(_Rows(f"min_return={min_return}", _wide(-expected_return[None, :], width), np.array([-min_return])))
+        # In the size of the largest return, as the other rows are in that of the weights.
+        scale = float(np.max(np.abs(expected_return))) or 1.0
+        left, right = _wide(-expected_return[None, :] / scale, width), np.array([-min_return / scale])
+        rows.append(_Rows(f"min_return={min_return}", left, right))
     solution = _solve(covariance, np.zeros(n), rows, where="constrained_minimum_variance")
     return solution[:n]
 
@@ -232,8 +237,9 @@ def efficient_frontier(
     safest = constrained_minimum_variance(covariance, limits=limits)
     highest = _solve(np.zeros((n, n)), -expected_return, _rows(limits or Limits(), n), where="efficient_frontier")[:n]
     # The highest return itself leaves one portfolio: a hair below it the solver has room to move.
-    top = float(expected_return @ highest) - 1e-9
-    targets = np.linspace(min(float(expected_return @ safest), top), top, n_points)
+    bottom, top = float(expected_return @ safest), float(expected_return @ highest)
+    top -= HAIR * max(top - bottom, 1e-3 * float(np.max(np.abs(expected_return))))
+    targets = np.linspace(min(bottom, top), top, n_points)
     weights = [safest]
     weights += [
         constrained_minimum_variance(
@@ -326,5 +332,6 @@ def _run(quadratic: "sparse.csc_matrix", linear: Array, rows: Sequence[_Rows]) -
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = TOLERANCE
-    settings.reduced_tol_gap_abs = settings.reduced_tol_gap_rel = settings.reduced_tol_feas = REDUCED_TOLERANCE
+    settings.reduced_tol_gap_abs = settings.reduced_tol_gap_rel = REDUCED_GAP
+    settings.reduced_tol_feas = REDUCED_TOLERANCE
     return clarabel.DefaultSolver(quadratic, linear, left, right, cones, settings).solve()

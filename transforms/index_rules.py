@@ -138,8 +138,10 @@ def index_targets(
     Notes
     -----
     Selection: the highest `n_names` by `select_by`, ties by instrument_id, of those that have all values that the rules
-    look at. Schemes: `momentum` weighs by place (the lowest of n has 1, the highest n), `ranking` by score,
-    `market_cap` by size; the others are functions of the covariance of the last 252 returns.
+    look at, a size above 0, and, for schemes that look at covariances, 126 returns that are not all the same.
+
+    Schemes: `momentum` weighs by place (the lowest of n has 1, the highest n), `ranking` by score, `market_cap` by
+    size; the others are functions of the covariance of the last 252 returns.
 
     Limits: weights above a limit are cut and the rest is scaled up in proportion, which is the nearest within the
     limits by ``sum((weight - wanted) ** 2 / wanted)``. A limit per instrument below 1 / n_held means equal weights.
@@ -155,9 +157,12 @@ def index_targets(
 
 def _chosen(candidates: pd.DataFrame, rules: IndexRules, return_1d: "pd.DataFrame | None") -> pd.DataFrame:
     eligible = candidates.dropna(subset=rules.columns)
+    if "market_cap" in rules.columns:
+        eligible = eligible[eligible["market_cap"] > 0]
     if rules.needs_covariance and return_1d is not None:
-        known = return_1d.iloc[-COVARIANCE_SESSIONS:].notna().sum()
-        eligible = eligible[known.reindex(eligible.index).fillna(0).to_numpy() >= MIN_RETURNS]
+        past = return_1d.iloc[-COVARIANCE_SESSIONS:].reindex(columns=eligible.index)
+        moves = (past.max() > past.min()) & (past.notna().sum() >= MIN_RETURNS)
+        eligible = eligible[moves.to_numpy()]
     order = eligible.sort_index().sort_values(COLUMNS[rules.select_by], ascending=False, kind="stable")
     return order.iloc[: rules.n_names]
 

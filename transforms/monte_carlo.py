@@ -313,8 +313,8 @@ def _figures(final: Array, fall: Array, confidence: float) -> pd.DataFrame:
 
 
 def _figures_of(final: Array, fall: Array, confidence: float) -> dict[str, float]:
-    # A hair less, so that 0.05 of 1000 is 50 and not 51 by rounding.
-    n_worst = int(np.ceil(len(final) * (1 - confidence) - 1e-9))
+    # A hair less, so that 0.05 of 1000 is 50 and not 51 by rounding; the worst path is one in any case.
+    n_worst = max(int(np.ceil(len(final) * (1 - confidence) - 1e-9)), 1)
     worst = np.partition(final, n_worst - 1)[:n_worst]
     return {
         "mean_return": float(final.mean() - 1),

@@ -18,6 +18,8 @@ POSITIVE = frozenset({"spot", "strike", "years", "volatility"})
 BLOCK = 8192
 READ: Final[list[Literal["readonly"]]] = ["readonly"]
 WRITE: Final[list[Literal["writeonly"]]] = ["writeonly"]
+# Standard deviations.
+FARTHEST = 100.0
 MAX_STEPS = 64
 # A step of this share of the volatility changes nothing but rounding.
 SETTLED = 1e-15
@@ -139,7 +141,8 @@ def _valuation(
 ) -> Valuation:
     carry, spread = rate - dividend_yield, sigma * np.sqrt(years)
     d1 = (np.log(spot / strike) + carry * years) / spread + 0.5 * spread
-    d2 = d1 - spread
+    # Beyond the farthest a density is 0 and a probability 0 or 1 exactly; squares of more would overflow.
+    d1, d2 = np.clip(d1, -FARTHEST, FARTHEST), np.clip(d1 - spread, -FARTHEST, FARTHEST)
     sign = np.where(is_call, 1.0, -1.0)
     kept = np.exp(-dividend_yield * years)
     delta = sign * kept * ndtr(sign * d1)

@@ -81,6 +81,7 @@ def _environment() -> Environment:
         "sign": numbers.sign,
         "words": words.words,
         "metric": words.metric,
+        "weighting": words.weighting,
         "option": words.option,
         "heat": words.heat,
         "parts": words.parts,

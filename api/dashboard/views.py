@@ -8,7 +8,17 @@ from api.dashboard import numbers, words
 from api.dashboard.pages import Site
 from api.errors import NotReady
 from api.readiness import Check, Watch
-from warehouse.queries import articles, exposures, indicators, prices, rankings, signals, statements
+from warehouse.queries import (
+    articles,
+    exposures,
+    index_comparison,
+    indicators,
+    prices,
+    rankings,
+    signals,
+    statements,
+    strategies,
+)
 from warehouse.queries.backtests import Metric
 from warehouse.queries.datasets import Dataset
 from warehouse.queries.exposures import Exposure
@@ -20,6 +30,7 @@ from warehouse.queries.rankings import Profile, Ranked
 from warehouse.queries.reader import Reader
 from warehouse.queries.signals import Signal
 from warehouse.queries.statements import Statement
+from warehouse.queries.strategies import Event, PaperTrade, Strategy, StrategySignal
 
 Context = dict[str, Any]
 
@@ -32,6 +43,7 @@ RETURN_DAYS = 380
 DAILY = ("daily_bars", "fct_daily_prices", "indicators", "forecasts", "rankings", "signals", "index_values")
 OUTSTANDING_FACTORS = 5
 ARTICLES = 12
+SHOWN_TRADES, SHOWN_EVENTS = 50, 25
 
 
 class _State(NamedTuple):
@@ -136,6 +148,33 @@ def risk(rows: Sequence[RiskMetric]) -> Context:
         "windows": windows,
         "risk": [(name, [by_name[name].get(window) for window in windows]) for name in names],
         "year": [by_name[name]["1y"] for name in names if "1y" in by_name[name]],
+    }
+
+
+async def weightings(reader: Reader) -> Context:
+    """Return indices beside each other, over a year that all of them have or else since each began."""
+    year = await index_comparison.compared(reader, window="1y")
+    longest = await index_comparison.compared(reader, window="all")
+    window, compared = ("1y", year) if year and len(year) == len(longest) else ("all", longest)
+    return {"compared": compared, "compared_window": window}
+
+
+async def strategy(reader: Reader, found: Strategy) -> Context:
+    """Return one strategy: what it has come to, and the newest of what it did."""
+    name, newest = found.strategy_id, {"start": dt.date.min, "end": dt.date.max}
+    before = (dt.date.max, "")
+    return {
+        "strategy": found,
+        "figures": await strategies.figures(reader, name, **newest),
+        "trades": await strategies.page(
+            reader, PaperTrade, strategies.TRADES, name, **newest, before=before, limit=SHOWN_TRADES
+        ),
+        "signals": await strategies.page(
+            reader, StrategySignal, strategies.SIGNALS, name, **newest, before=before, limit=SHOWN_EVENTS
+        ),
+        "events": await strategies.page(
+            reader, Event, strategies.EVENTS, name, **newest, before=before, limit=SHOWN_EVENTS
+        ),
     }
 
 

@@ -90,6 +90,21 @@ def option(value: object) -> str:
     return ", ".join(map(option, value)) if isinstance(value, list) else str(value)
 
 
+def weighting(text: str) -> str:
+    """Return the schemes of an index's weights as a person writes them.
+
+    >>> weighting("ranking 0.5, risk_parity 0.5"), weighting("equal")
+    ('Ranking 50%, risk parity 50%', 'Equal')
+    """
+    said = []
+    for part in text.split(", "):
+        scheme, _, share = part.partition(" ")
+        said.append(
+            f"{scheme.replace('_', ' ')} {numbers.percent(float(share), 0)}" if share else scheme.replace("_", " ")
+        )
+    return ", ".join(said).capitalize()
+
+
 def metric(name: str) -> str:
     """Return what a figure is called."""
     return METRICS.get(name) or words(name)

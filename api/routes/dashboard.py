@@ -19,7 +19,7 @@ from api.identity.principal import OPEN
 from api.readiness import PRICES, Watch
 from api.routes.backtests import ID_PATTERN
 from api.routes.indices import NAME_PATTERN
-from warehouse.queries import backtests, datasets, exposures, index_levels, instruments, rankings, signals
+from warehouse.queries import backtests, datasets, exposures, index_levels, instruments, rankings, signals, strategies
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.rankings import Profile
 from warehouse.queries.reader import Reader
@@ -169,7 +169,35 @@ async def show_index(
     held = [] if level is None else await index_levels.constituents(reader, index, level.as_of_date)
     risk = views.risk(await index_levels.risk(reader, index, window=None))
     frame = await views.frame(reader, watch, site, here="/ui/index")
-    return page("index.html", **frame, **risk, names=names, index=index, level=level, held=held)
+    beside = await views.weightings(reader)
+    return page("index.html", **frame, **risk, **beside, names=names, index=index, level=level, held=held)
+
+
+@view(
+    "/strategies",
+    name="strategies",
+    parameters=("strategy",),
+    tables=(
+        "research.strategies", "research.strategy_equity", "research.strategy_signals", "research.paper_trades",
+        "research.strategy_events", "marts.dim_instruments",
+    ),
+)  # fmt: skip
+async def show_strategies(
+    reader: NamedDependency[Reader],
+    watch: NamedDependency[Watch],
+    site: NamedDependency[Site],
+    strategy: Annotated[
+        str, QueryParameter(pattern=rf"^$|{NAME_PATTERN}", description="Name of the strategy; empty for the first.")
+    ] = "",
+) -> Response[str]:
+    """A strategy on paper: its account beside the benchmark, its trades and their gains, signals, events, settings."""
+    known = await strategies.known(reader)
+    chosen = next((one for one in known if strategy in ("", one.strategy_id)), None)
+    if chosen is None and strategy:
+        raise ValueUnknown("strategy", strategy, [one.strategy_id for one in known])
+    context = {"strategy": None} if chosen is None else await views.strategy(reader, chosen)
+    frame = await views.frame(reader, watch, site, here="/ui/strategies")
+    return page("strategies.html", **frame, **context, strategies=known)
 
 
 @view("/data", name="data")
@@ -229,8 +257,8 @@ def _as_page(told: Callable[[Request[Any, Any, Any], Any], Response[bytes]]) -> 
 ROUTER = Router(
     "/ui",
     route_handlers=[
-        show_rankings, show_explanation, show_instrument, show_backtests, show_backtest, show_index, show_data,
-        show_search, page_asset,
+        show_rankings, show_explanation, show_instrument, show_backtests, show_backtest, show_index, show_strategies,
+        show_data, show_search, page_asset,
     ],
     exception_handlers={
         ApiProblem: _as_page(problems.on_api_problem),

@@ -14,6 +14,7 @@ from api import answers, operations
 from api.answers import One, Page
 from api.cursors import Cursors
 from api.database import Database
+from api.effective_dates import check_effective_date
 from api.errors import BeforeFirstDate, NothingInRange, ParameterConflict, ValueUnknown
 from api.identity.principal import Principal
 from api.parameters import Cursor, End, Limit, Start
@@ -117,8 +118,7 @@ async def write_rules(
         newest = await index_portfolios.newest_date(write.transaction, index)
         earliest = max((newest or dt.date.min) + dt.timedelta(days=1), versions[-1].effective_date)
         day = earliest if data.effective_date is UNSET else data.effective_date
-        if day < earliest:
-            raise ParameterConflict(f"effective_date: must be {earliest} or later; got {day}. Earlier values stay.")
+        check_effective_date(day, earliest=earliest, today=write.now.date())
         number = max(one.version for one in versions) + 1
         version = RulesVersion(index, number, day, data.rules, write.now)
         await index_portfolios.write_version(write.transaction, version, created_by=str(write.user_id))

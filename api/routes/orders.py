@@ -1,6 +1,7 @@
 """/v1/orders: orders on paper of the caller, executed by the pipeline's broker in the sessions that follow."""
 
 import datetime as dt
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -29,7 +30,7 @@ OrderId = Annotated[
     UUID,
     PathParameter(description="Id of the order.", examples=[Example(value="018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c50")]),
 ]
-Price = Annotated[float, Meta(gt=0, le=1e9)]
+Price = Annotated[float, Meta(ge=1e-6, le=1e9)]
 EXAMPLE = UserOrder(
     order_id=UUID("018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c50"),
     ticker=ACME.ticker,
@@ -58,7 +59,7 @@ class OrderAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     ticker: Annotated[str, Meta(pattern=TICKER_PATTERN, description="Canonical ticker.")]
     side: Annotated[Literal["buy", "sell"], Meta(description="buy, or sell what is held.")]
-    quantity_shares: Annotated[float, Meta(gt=0, le=1e9, description="How many; parts too. Unit shares.")]
+    quantity_shares: Annotated[float, Meta(ge=1e-6, le=1e9, description="How many; parts too. Unit shares.")]
     kind: Annotated[Literal["market", "limit", "stop"], Meta(description="How it is filled.")] = "market"
     price: Annotated[
         Price | None, Meta(description="Limit, or price that sets a stop off. Unit currency per share.")
@@ -226,10 +227,8 @@ def _check(order: OrderAsked) -> None:
             "stop_loss: must go with a purchase, as take_profit; "
             f"got {order.stop_loss} and {order.take_profit} with a sale. Leave them out."
         )
-    reference = order.price
-    if order.stop_loss is not None and order.take_profit is not None and order.stop_loss >= order.take_profit:
-        raise ParameterConflict(
-            f"stop_loss: must be below take_profit; got {order.stop_loss} and {order.take_profit}. Exchange them."
-        )
-    if order.kind == "limit" and reference is not None and order.stop_loss is not None and order.stop_loss >= reference:
-        raise ParameterConflict(f"stop_loss: must be below the limit; got {order.stop_loss} and {reference}. Lower it.")
+    named = [("stop_loss", order.stop_loss), ("price", order.price), ("take_profit", order.take_profit)]
+    given = [(name, price) for name, price in named if price is not None]
+    for (lower, low), (upper, high) in pairwise(given):
+        if low >= high:
+            raise ParameterConflict(f"{lower}: must be below {upper}; got {low} and {high}. Lower it.")

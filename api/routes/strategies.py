@@ -16,6 +16,7 @@ from api import answers, operations
 from api.answers import One, Page
 from api.cursors import Cursors
 from api.database import Database
+from api.effective_dates import check_effective_date
 from api.errors import NothingInRange, ParameterConflict
 from api.identity.principal import Principal
 from api.parameters import Cursor, End, Limit, Start
@@ -210,7 +211,7 @@ async def change_strategy(
         version = Version(
             strategy_id,
             before.version + 1,
-            _effective_date(data.effective_date, strategy, before),
+            _effective_date(data.effective_date, strategy, before, today=write.now.date()),
             before.is_active if data.is_active is UNSET else data.is_active,
             before.parameters | given,
             write.now,
@@ -350,13 +351,9 @@ async def _known(reader: Reader, strategy_id: str) -> Strategy:
     return found[0]
 
 
-def _effective_date(asked: dt.date | UnsetType, strategy: Strategy, before: Version) -> dt.date:
+def _effective_date(asked: dt.date | UnsetType, strategy: Strategy, before: Version, *, today: dt.date) -> dt.date:
     """Return the first day of a version; what is decided stays decided, and versions follow each other."""
     earliest = max(strategy.last_trade_date + dt.timedelta(days=1), before.effective_date)
-    if asked is UNSET:
-        return earliest
-    if asked < earliest:
-        raise ParameterConflict(
-            f"effective_date: must be {earliest} or later; got {asked}. Earlier sessions are decided."
-        )
-    return asked
+    day = earliest if asked is UNSET else asked
+    check_effective_date(day, earliest=earliest, today=today)
+    return day

@@ -28,6 +28,8 @@ PAGES = (
     "/ui/backtests/b_two",
     "/ui/index",
     "/ui/index?index=empty",
+    "/ui/strategies",
+    "/ui/strategies?strategy=macd_rsi",
     "/ui/data",
     "/ui/search",
     "/ui/search?q=ac",
@@ -146,6 +148,25 @@ def test_an_index_shows_level_constituents_and_risk(client):
     assert "ACME Acme Corporation Technology 48.09% 50.00%" in text  # 0.5 x 106 of 0.5 x 106 + 5.2 x 11
     assert "Figure 1M 1Y 3Y All" in text
     assert "Sharpe 1.50 1.25 1.25 –" in text
+
+
+def test_the_weightings_stand_beside_the_simple_ones_after_costs(client):
+    text = text_of(client.get("/ui/index", headers=HTML))
+    assert "Weightings after costs, the last year" in text
+    assert "Main Equal (simple) – – 1.00" in text
+
+
+def test_a_strategy_shows_its_account_trades_signals_events_and_settings(client):
+    text = text_of(client.get("/ui/strategies", headers=HTML))
+    assert "Equity 909 USD, of 1.00 k" in text
+    assert "ACME 20 Jun 2024 24 Jun 2024 50.00 52.00 +3 +3.0% Signal It crossed." in text
+    assert "ZETA 25 Jun 2024 26 Jun 2024 10.00 9.00 −1 −10.0% Stop loss" in text
+    assert "25 Jun 2024 ACME Hold It has not crossed back." in text
+    assert "26 Jun 2024 ZETA Warning: A position was closed by stop loss." in text
+    assert "Max rsi 60.0 N 5" in text
+    assert "switched off" not in text
+    unknown = client.get("/ui/strategies?strategy=nope", headers=HTML)
+    assert (unknown.status_code, "macd_rsi" in unknown.text) == (422, True)
 
 
 def test_the_data_page_tells_freshness(client):

@@ -52,6 +52,8 @@ def test_an_order_is_taken_back_while_it_waits(site):
         ({"side": "sell"}, 422, "parameter-conflict"),
         ({"stop_loss": 51}, 422, "parameter-conflict"),
         ({"take_profit": 44}, 422, "parameter-conflict"),
+        ({"take_profit": 50}, 422, "parameter-conflict"),
+        ({"kind": "stop", "stop_loss": 60}, 422, "parameter-conflict"),
         ({"ticker": "NOPE"}, 404, "ticker-unknown"),
     ],
 )
@@ -60,7 +62,11 @@ def test_orders_that_do_not_hold_together_are_refused(site, change, status, code
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
-@pytest.mark.parametrize("change", [{"quantity_shares": 0}, {"quantity_shares": -1}, {"price": -5}, {"kind": "moon"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"quantity_shares": value} for value in (0, -1, 1e-9, 1e10, "ten", True)]
+    + [{"price": -5}, {"price": 1e-9}, {"kind": "moon"}, {"good_till_date": "tomorrow"}, {"user_id": "x"}],
+)
 def test_amounts_that_are_none_are_refused(site, change):
     assert create(site, LIMIT | change).status_code in (400, 422)
 

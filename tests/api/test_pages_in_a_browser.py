@@ -16,7 +16,15 @@ pytestmark = [
         reason="the pages are not looked at in a browser: none is installed (Debian: apt-get install chromium)",
     ),
 ]
-PAGES = ("/ui/rankings", "/ui/instruments/ACME", "/ui/backtests/b_one", "/ui/index", "/ui/data", "/docs")
+PAGES = (
+    "/ui/rankings",
+    "/ui/instruments/ACME",
+    "/ui/backtests/b_one",
+    "/ui/index",
+    "/ui/strategies",
+    "/ui/data",
+    "/docs",
+)
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
@@ -136,10 +144,11 @@ def test_charts_are_drawn_and_say_their_last_values(open_page):
         ("/ui/instruments/ACME", ("Close USD", "53.00", "26 Jun 2024")),
         ("/ui/backtests/b_one", ("Book", "1.250", "Benchmark", "1.100")),  # 1 x (1 + 0.1)
         ("/ui/index", ("Index", "105.00", "Benchmark", "102.00")),  # 100 x 1.0 x 1.02
+        ("/ui/strategies", ("Account", "909", "Benchmark", "1,020")),  # 1000 x 1.0 x 1.02
     ):
         page = open_page(path)
-        page.locator(".chart canvas").first.wait_for()
-        said = page.locator(".chart").inner_text()
+        page.locator(".chart").first.locator("canvas").first.wait_for()
+        said = page.locator(".chart").first.inner_text()
         assert all(word in said for word in words), said
     page = open_page("/ui/instruments/ACME", size="phone")
     page.get_by_role("button", name="Max").click()

@@ -82,6 +82,14 @@ def test_settings_beyond_their_limits_are_refused(site, parameters, pointer):
     assert answer.json()["errors"][0]["pointer"] == f"/parameters/{pointer}"
 
 
+def test_a_version_so_far_ahead_that_none_could_follow_is_refused(site):
+    for path, more in ((BASE, {"is_active": False}), ("/v1/strategy/config", {"rules": {"weighting": {"equal": 1}}})):
+        method = "PATCH" if path == BASE else "PUT"
+        answer = site.ask(method, path, json={"effective_date": "9999-12-31", **more})
+        assert (answer.status_code, answer.json()["code"]) == (422, "parameter-conflict")
+        assert "effective_date: must be 2024-06-27 to " in answer.json()["detail"]
+
+
 def test_a_version_must_not_change_what_is_decided_and_others_must_not_write_it(site):
     answer = site.ask("PATCH", BASE, json={"effective_date": "2024-06-26"})
     assert (answer.status_code, answer.json()["code"]) == (422, "parameter-conflict")

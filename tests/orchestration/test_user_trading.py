@@ -136,6 +136,7 @@ def test_a_sale_takes_no_more_than_is_held(warehouse):
     run(warehouse)
     assert state(warehouse, sold)[:2] == ("filled", 4)
     assert state(warehouse, rest)[:2] == ("filled", pytest.approx(6))
+    assert (state(warehouse, sold)[4], state(warehouse, rest)[4]) == (None, "no more was held")
     assert accounts(warehouse)[-1][2] == pytest.approx(STARTING_CASH)
 
 
@@ -148,6 +149,29 @@ def test_what_cannot_be_paid_for_and_what_is_too_late_are_rejected(warehouse):
     assert state(warehouse, late)[0] == "rejected"
     # The 19th is a holiday: the 18th was the last session, and the 20th finds it over.
     assert state(warehouse, expired)[:4] == ("expired", 0, None, dt.date(2024, 6, 20))
+
+
+def test_purchases_of_an_evening_are_one_position_that_one_sale_sells(warehouse):
+    for quantity in (10.0, 15.0):
+        order(warehouse, "2024-06-14T20:00Z", quantity_shares=quantity)
+    sold = order(warehouse, "2024-06-18T20:00Z", side="sell", quantity_shares=25.0)
+    run(warehouse)
+    assert state(warehouse, sold)[:2] == ("filled", pytest.approx(25))
+    assert accounts(warehouse)[-1][2] == pytest.approx(STARTING_CASH)
+
+
+def test_odd_orders_of_one_hinder_no_other(warehouse):
+    """Further than any calendar knows; less than the broker counts; a limit that no price has."""
+    far = order(warehouse, "2024-06-14T20:00Z", kind="limit", price=10.0, good_till_date=dt.date.max)
+    small = [order(warehouse, "2024-06-14T20:00Z", quantity_shares=one) for one in (5e-324, 1e-12)]
+    tiny = order(warehouse, "2024-06-14T20:00Z", kind="limit", price=5e-324)
+    vast = order(warehouse, "2024-06-14T20:00Z", kind="stop", quantity_shares=1e9, price=1e9)
+    other = order(warehouse, "2024-06-14T20:00Z")
+    run(warehouse)
+    assert (state(warehouse, far)[0], state(warehouse, tiny)[0]) == ("waiting", "waiting")
+    assert {state(warehouse, one)[4] for one in small} == {"it is too small to be traded"}
+    assert state(warehouse, vast)[4] == "the cash does not suffice"
+    assert state(warehouse, other)[:2] == ("filled", 10)
 
 
 def test_an_order_is_taken_back_before_a_session_opens_and_not_after(warehouse):

@@ -101,6 +101,21 @@ def test_turnover_that_suffices_for_nothing_keeps_the_weights():
     assert found == pytest.approx(previous, abs=1e-7)
 
 
+@pytest.mark.parametrize("size", [0.01, 1.0, 30.0])
+def test_every_frontier_of_many_ends_near_the_highest_return(size: float):
+    """Up to the vertex itself the solver would stop on every fifteenth."""
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(2, 12))
+        own, common = rng.uniform(0.005, 0.03, n), rng.normal(0, 0.008, (300, 1))
+        moves = rng.normal(rng.normal(0, 0.0005, n), own, (300, n)) + common
+        covariance, expected = np.cov(moves.T) * 252 * size, moves.mean(axis=0) * 252 * size
+        limits = [None, Limits(max_weight=max(0.6, 1 / n + 0.01)), Limits(min_weight=-1.0, max_weight=1.0)][seed % 3]
+        found = efficient_frontier(covariance, expected, limits=limits, n_points=3)
+        if limits is None:
+            assert found["expected_return"].iloc[-1] == pytest.approx(expected.max(), abs=1e-5 * size)
+
+
 def test_the_frontier_runs_from_the_lowest_variance_to_the_highest_return():
     found = efficient_frontier(COVARIANCE, EXPECTED, n_points=8)
     assert found.shape == (8, 2 + N)

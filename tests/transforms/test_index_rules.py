@@ -66,6 +66,25 @@ def test_an_instrument_with_few_returns_is_not_weighed_by_risk(candidates):
     assert "A" not in index_targets(candidates, rules, previous=NOBODY, return_1d=past).weights
 
 
+def test_what_has_no_size_is_not_weighed_by_it(candidates):
+    largest = candidates["market_cap"].idxmax()
+    sizes = candidates.assign(market_cap=candidates["market_cap"].where(candidates.index != largest, 0.0))
+    held = index_targets(sizes, IndexRules({"market_cap": 1.0}, select_by="market_cap"), previous=NOBODY).weights
+    assert set(held.index) == set(candidates.index) - {largest}
+
+
+@pytest.mark.parametrize("scheme", ["inverse_volatility", "risk_parity", "minimum_variance"])
+@pytest.mark.parametrize("n_names", [1, 50])
+def test_what_does_not_move_has_no_risk_to_be_weighed_by(candidates, scheme, n_names):
+    rules = IndexRules({scheme: 1.0}, select_by="market_cap", n_names=n_names)
+    past = returns()
+    still = candidates["market_cap"].idxmax()
+    held = index_targets(candidates, rules, previous=NOBODY, return_1d=past.assign(**{still: 0.0})).weights
+    assert still not in held.index
+    assert held.sum() == pytest.approx(1)
+    assert index_targets(candidates, rules, previous=NOBODY, return_1d=past * 0.0).weights.empty
+
+
 def test_nobody_to_choose_from_is_nothing_to_hold(candidates):
     assert index_targets(candidates.iloc[:0], IndexRules({"equal": 1.0}), previous=NOBODY).weights.empty
 

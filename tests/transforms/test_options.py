@@ -186,6 +186,14 @@ def test_many_options_give_what_each_gives_alone():
         assert [float(values[row, column]) for values in grid] == pytest.approx([float(value) for value in alone])
 
 
+def test_at_the_edges_of_what_the_api_takes_everything_is_finite():
+    edges = np.meshgrid([1e-9, 1, 1e12], [1e-9, 1, 1e12], [1e-6, 1, 100], [-1, 0, 1], [-1, 0, 1], [0, 1], [1e-6, 100])
+    *terms, is_call, volatility = (values.ravel() for values in edges)
+    with np.errstate(all="raise", under="ignore"):
+        valued = black_scholes(Terms(*terms, is_call=is_call.astype(bool)), volatility)
+    assert all(np.isfinite(numbers).all() for numbers in valued)
+
+
 def test_no_options_have_no_prices():
     assert black_scholes(Terms([], 100, 1, 0, 0, True), 0.2).price.shape == (0,)
     assert implied_volatility(Terms([], 100, 1, 0, 0, True), 1.0).shape == (0,)

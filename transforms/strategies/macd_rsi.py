@@ -5,7 +5,17 @@ from typing import Annotated, ClassVar
 import numpy as np
 from msgspec import Meta
 
-from transforms.strategies.strategy import BUY, SELL, Board, Signals, Strategy, crossed_above, crossed_below, spoken
+from transforms.strategies.strategy import (
+    BUY,
+    SELL,
+    Board,
+    Signals,
+    Strategy,
+    TakeProfit,
+    crossed_above,
+    crossed_below,
+    spoken,
+)
 
 Points = Annotated[float, Meta(ge=0, le=100, description="Relative strength index. Unit points 0 to 100.")]
 
@@ -31,7 +41,7 @@ class MacdRsi(Strategy, frozen=True, kw_only=True):
     exit_rsi: Points = 80.0
     above_sma_200d: Annotated[bool, Meta(description="Buy above the average of 200 sessions only.")] = True
     take_profit_atr: Annotated[
-        float | None,
+        TakeProfit | None,
         Meta(description="Distance of the take profit in average true ranges, null for none. Unit ratio."),
     ] = 5.0
 

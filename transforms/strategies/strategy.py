@@ -1,11 +1,12 @@
 """What a strategy is: parameters with their limits, and one method that decides for all instruments and days."""
 
+from abc import ABCMeta, abstractmethod
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from msgspec import Meta
+from msgspec import Meta, StructMeta
 
 from transforms.days import Days
 
@@ -15,6 +16,7 @@ Flags = npt.NDArray[np.bool_]
 BUY, HOLD, SELL = 1, 0, -1
 # What every strategy is shown, whatever else it asks for: sizes and stops rest on them.
 ALWAYS = ("close_adj", "atr_14d")
+TakeProfit = Annotated[float, Meta(gt=0, le=100)]
 
 
 class Board(NamedTuple):
@@ -62,7 +64,11 @@ class Signals(NamedTuple):
     target: Array | None = None
 
 
-class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _AbstractStruct(StructMeta, ABCMeta):
+    """Lets a struct have abstract methods."""
+
+
+class Strategy(msgspec.Struct, metaclass=_AbstractStruct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all strategies: its fields are the parameters, with their limits and what they mean.
 
     A strategy sees closes up to row t when it decides row t; orders are filled from the next session on.
@@ -87,7 +93,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(gt=0, le=20, description="Distance of the stop loss in average true ranges. Unit ratio.")
     ] = 2.0
     take_profit_atr: Annotated[
-        float | None,
+        TakeProfit | None,
         Meta(description="Distance of the take profit in average true ranges, null for none. Unit ratio."),
     ] = None
     good_till_sessions: Annotated[
@@ -98,9 +104,9 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(gt=0, le=1, description="Fall from the highest equity that is told as a warning. Unit fraction.")
     ] = 0.2
 
+    @abstractmethod
     def signals(self, board: Board) -> Signals:
         """Decide every row of a board; row t reads rows up to t, and `lookback_sessions` before it at most."""
-        raise NotImplementedError
 
     @classmethod
     def parameter_schema(cls) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Holdings(Period, frozen=True, kw_only=True):
 
     tickers: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,15}$")], ...],
-        Meta(min_length=1, max_length=200, description="Canonical tickers."),
+        Meta(min_length=1, max_length=500, description="Canonical tickers."),
     ]
 
     def problem(self) -> str | None:
@@ -149,17 +149,20 @@ class MarkowitzParameters(Holdings, frozen=True, kw_only=True):
         return super().problem()
 
 
+Volatility = Annotated[float, Meta(ge=1e-6, le=100)]
+
+
 class OptionTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A European option, with its volatility or with its price."""
 
     type: Annotated[Literal["call", "put"], Meta(description="Right to buy (call) or to sell (put).")]
     spot: Annotated[float, Meta(ge=1e-9, le=1e12, description="Price of the stock now. Unit currency per share.")]
     strike: Annotated[float, Meta(ge=1e-9, le=1e12, description="Unit currency per share.")]
-    years: Annotated[float, Meta(gt=0, le=100, description="Time to expiry. Unit years.")]
+    years: Annotated[float, Meta(ge=1e-6, le=100, description="Time to expiry. Unit years.")]
     rate: Annotated[float, Meta(ge=-1, le=1, description="Continuously compounded. Unit fraction per year.")] = 0.0
     dividend_yield: Annotated[float, Meta(ge=-1, le=1, description="As `rate`. Unit fraction per year.")] = 0.0
     volatility: Annotated[
-        float | None, Meta(description="Gives the price. Unit fraction per square root of a year.")
+        Volatility | None, Meta(description="Gives the price. Unit fraction per square root of a year.")
     ] = None
     price: Annotated[float | None, Meta(description="Gives the volatility. Unit currency per share.")] = None
 

@@ -127,7 +127,7 @@ KINDS: Mapping[str, Kind] = {
     "markowitz": Kind(
         MarkowitzParameters,
         "Find the efficient frontier of some instruments.",
-        lambda asked: 5.0 + 1e-6 * asked.n_points * len(asked.tickers) ** 3,
+        lambda asked: 5.0 + 5e-9 * asked.n_points * len(asked.tickers) ** 3,
         example=MarkowitzParameters(tickers=("ACME", "ZETA", "META"), max_weight=0.6),
     ),
     "black_scholes": Kind(

@@ -56,6 +56,29 @@ const KINDS = {
       below: { data: days.map((day) => day.drawdown), label: "Drawdown", color: "--down", format: percent, fill: "--down-soft" },
     };
   },
+  account(body) {
+    const days = body.data.account;
+    return {
+      data: [days.map((day) => seconds(day.trade_date)), days.map((day) => day.equity), grown(days.map((day) => day.benchmark_return_1d), days[0].equity)],
+      lines: [
+        { label: "Account", color: "--accent", fill: "--accent-soft", format: (v) => number(v, 0) },
+        { label: "Benchmark", color: "--series-2", format: (v) => number(v, 0) },
+      ],
+      axis: compact,
+      below: { data: days.map((day) => day.drawdown), label: "Drawdown", color: "--down", format: percent, fill: "--down-soft" },
+    };
+  },
+  trades(body) {
+    const gains = new Map();
+    for (const trade of [...body.data].reverse()) gains.set(trade.exit_date, (gains.get(trade.exit_date) ?? 0) + trade.pnl);
+    let sum = 0;
+    return {
+      data: [[...gains.keys()].map(seconds), [...gains.values()].map((gain) => (sum += gain))],
+      lines: [{ label: "Gained so far", color: "--accent", fill: "--accent-soft", format: (v) => number(v, 0) }],
+      axis: compact,
+      below: { data: [...gains.values()], label: "Gain of the session", color: "--muted", format: (v) => number(v, 0), axis: compact, bars: true },
+    };
+  },
   index(body) {
     const days = body.data;
     return {
@@ -115,9 +138,9 @@ function plot(box, parts, width) {
     { width, height: tall, tzDate: zone, cursor, legend, padding: [8, 0, 0, 18], scales: { x }, axes: axes(parts.axis, !parts.below), series: [day, ...parts.lines.map(series)] },
     parts.data, box);
   if (!parts.below) return [upper];
-  const range = parts.below.bars ? (_, __, max) => [0, (max || 1) * 1.1] : (_, min) => [(min || -0.01) * 1.1, 0];
+  const range = parts.below.bars ? (_, min, max) => [Math.min(min, 0) * 1.1, (max > 0 ? max : 1) * 1.1] : (_, min) => [(min || -0.01) * 1.1, 0];
   const lower = new uPlot(
-    { width, height: 110, tzDate: zone, cursor, legend, padding: [8, 0, 0, 18], scales: { x, y: { range } }, axes: axes(parts.below.format, true), series: [day, series(parts.below)] },
+    { width, height: 110, tzDate: zone, cursor, legend, padding: [8, 0, 0, 18], scales: { x, y: { range } }, axes: axes(parts.below.axis ?? parts.below.format, true), series: [day, series(parts.below)] },
     [parts.data[0], parts.below.data], box);
   return [upper, lower];
 }

@@ -1,7 +1,7 @@
 // Keys, rows, explanations and the theme. Everything can be reached without it.
 "use strict";
 
-const PAGES = { r: "/ui/rankings", b: "/ui/backtests", i: "/ui/index", d: "/ui/data" };
+const PAGES = { r: "/ui/rankings", b: "/ui/backtests", i: "/ui/index", s: "/ui/strategies", d: "/ui/data" };
 let isGoing = false;
 
 const rows = () => [...document.querySelectorAll("tr.row")];

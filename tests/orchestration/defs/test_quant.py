@@ -106,6 +106,14 @@ def test_sectors_can_be_capped_and_what_no_portfolio_keeps_is_said(warehouse):
         run(warehouse, MARKET.installation, "markowitz", impossible)
 
 
+def test_where_nothing_earns_more_than_the_rate_the_frontier_is_there_and_the_best_ratio_is_not(warehouse):
+    asked = MarkowitzParameters(tickers=tuple(NAMES), risk_free_rate=0.5, n_points=3)
+    found = run(warehouse, MARKET.installation, "markowitz", asked)
+    assert (len(found.rows), set(found.summary["portfolios"])) == (3, {"minimum_variance", "equal"})
+    assert "risk-free rate" in found.summary["note"]
+    assert found.plot().startswith(b"\x89PNG")
+
+
 def test_paths_have_the_mean_and_the_value_at_risk_of_the_closed_form(warehouse):
     asked = MonteCarloParameters(tickers=tuple(NAMES), start=DAYS[0].date(), n_paths=200_000, n_sessions=63, seed=5)
     found = run(warehouse, MARKET.installation, "monte_carlo", asked)
@@ -122,6 +130,12 @@ def test_paths_have_the_mean_and_the_value_at_risk_of_the_closed_form(warehouse)
     assert (found.rows.drop(columns="session").iloc[0] == 1).all()
     again = run(warehouse, MARKET.installation, "monte_carlo", asked)
     pd.testing.assert_frame_equal(found.rows, again.rows)
+
+
+def test_the_worst_of_the_paths_is_one_however_high_the_confidence(warehouse):
+    asked = MonteCarloParameters(tickers=("AAA",), n_paths=1_000, n_sessions=1, confidence=1 - 1e-14)
+    figures = run(warehouse, MARKET.installation, "monte_carlo", asked).summary["figures"]
+    assert figures["value_at_risk"]["value"] == figures["expected_shortfall"]["value"] > 0
 
 
 def test_unknown_tickers_and_too_little_history_are_said(warehouse):
