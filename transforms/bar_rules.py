@@ -1,5 +1,7 @@
 """Hard rules for daily bars: what does not pass here never reaches the warehouse."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -15,7 +17,13 @@ ADJUSTMENTS = ("none", "splits", "splits_dividends")
 ROUNDING = 1e-9
 
 
-def check_bars(bars: pd.DataFrame, *, sessions: Days, currency_code: str | None = None) -> Checked:
+def check_bars(
+    bars: pd.DataFrame,
+    *,
+    sessions: Days,
+    currency_code: str | None = None,
+    currencies: Mapping[str, str] | None = None,
+) -> Checked:
     """Separate the bars that may be stored from those that go to quarantine.
 
     Parameters
@@ -27,6 +35,8 @@ def check_bars(bars: pd.DataFrame, *, sessions: Days, currency_code: str | None 
         Trading days of the calendar that cover the bars.
     currency_code : str, optional
         The only currency allowed, ISO 4217; without it any currency passes, but not a missing one.
+    currencies : mapping of source_symbol to currency, optional
+        Currency of each listing, where it is known.
 
     Returns
     -------
@@ -38,9 +48,10 @@ def check_bars(bars: pd.DataFrame, *, sessions: Days, currency_code: str | None 
     Rules in order of precedence: missing_key, not_a_session, missing_price (null or infinite; also
     open, high or low: a bar without its range can be checked by nothing else),
     non_positive_price, price_order, missing_volume, negative_volume, missing_currency,
-    unexpected_currency, unknown_adjustment, conflicting_duplicate.
+    unexpected_currency, unknown_adjustment, another_currency, conflicting_duplicate.
     """
-    return separate(bars, bar_rules(bars, sessions=sessions, currency_code=currency_code), key=KEY)
+    rules = bar_rules(bars, sessions=sessions, currency_code=currency_code)
+    return separate(bars, [*rules, listing_rule(bars, currencies or {})], key=KEY)
 
 
 def bar_rules(bars: pd.DataFrame, *, sessions: Days, currency_code: str | None) -> list[Rule]:
@@ -111,6 +122,13 @@ def _volume_rules(bars: pd.DataFrame) -> list[Rule]:
         Rule("missing_volume", ~np.isfinite(volume), "volume is given and finite", ("volume",)),
         Rule("negative_volume", volume < 0, "volume is 0 shares or more", ("volume",)),
     ]
+
+
+def listing_rule(records: pd.DataFrame, currencies: Mapping[str, str]) -> Rule:
+    """Refuse records in another currency than that of their symbol's listing; a symbol without a known one passes."""
+    listed = records["source_symbol"].map(currencies)
+    differs = (listed.notna() & (listed != records["currency_code"])).to_numpy(dtype=bool, na_value=False)
+    return Rule("another_currency", differs, "currency_code is that of the listing", ("source_symbol", "currency_code"))
 
 
 def currency_rules(records: pd.DataFrame, currency_code: str | None) -> list[Rule]:

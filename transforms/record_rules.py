@@ -10,6 +10,7 @@ from transforms.bar_rules import (
     ROUNDING,
     currency_rules,
     is_missing,
+    listing_rule,
     missing_key_rule,
     session_rule,
 )
@@ -19,6 +20,8 @@ from transforms.refusals import Checked, Flags, Rule, key_codes, separate
 from transforms.statement_owners import owns_its_figures
 
 STATEMENTS = ("annual", "quarterly")
+# The clock of a source may be ahead of ours by so much.
+CLOCKS_APART = pd.Timedelta(minutes=5)
 FIGURES = (
     "revenue",
     "cost_of_revenue",
@@ -145,24 +148,36 @@ def check_company_ratios(ratios: pd.DataFrame) -> Checked:
     return separate(ratios, rules, key=key)
 
 
-def check_quotes(quotes: pd.DataFrame) -> Checked:
+def check_quotes(
+    quotes: pd.DataFrame, *, now: pd.Timestamp | None = None, currencies: Mapping[str, str] | None = None
+) -> Checked:
     """Separate quotes that may be stored from those that go to quarantine.
 
     Parameters
     ----------
     quotes : DataFrame of shape (n_quotes, n_columns)
         Columns source_symbol, quoted_at, price (currency per share), currency_code.
+    now : Timestamp, optional
+        Timezone-aware; nothing is quoted after it, but for what clocks are apart.
+    currencies : mapping of source_symbol to currency, optional
+        Currency of each listing, where it is known.
 
     Notes
     -----
-    Rules: missing_key, missing_price, non_positive_price, missing_currency, conflicting_duplicate.
+    Rules: missing_key, missing_price, non_positive_price, missing_currency, another_currency, quoted_in_the_future (it
+    would pass for the newest until that day), conflicting_duplicate.
     """
     key = ("source_symbol", "quoted_at")
     rules = [
         missing_key_rule(quotes, key),
         *_positive_rules(quotes, "price"),
         *currency_rules(quotes, None),
+        listing_rule(quotes, currencies or {}),
     ]
+    if now is not None:
+        later = (pd.to_datetime(quotes["quoted_at"], utc=True) > now + CLOCKS_APART).to_numpy(dtype=bool)
+        must_hold = f"quoted_at is not after {now.isoformat()}"
+        rules.append(Rule("quoted_in_the_future", later, must_hold, ("quoted_at",)))
     return separate(quotes, rules, key=key)
 
 

@@ -10,8 +10,13 @@ import msgspec
 from orchestration.sources.errors import Kind
 
 E = TypeVar("E")
+# No vendor's limit lasts longer than a day: whatever one says, somebody looks again tomorrow.
+LONGEST_WAIT = dt.timedelta(days=1)
 # An error is a short body: longer ones are not looked through for one.
 LONGEST_ERROR_BYTES = 20_000
+
+
+_LONGEST_COUNT = 9
 
 
 class Answer(NamedTuple):
@@ -75,26 +80,31 @@ def error_of(answer: Answer, wire: type[E]) -> E | None:
         return None
     try:
         return msgspec.json.decode(answer.body, type=wire)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def left_in(headers: Mapping[str, str], name: str) -> int | None:
     """Read how much a header says is left; None if it is missing or no number."""
     given = headers.get(name, "")
-    return int(given) if given.isdecimal() and given.isascii() else None
+    return int(given) if given.isdecimal() and given.isascii() and len(given) <= _LONGEST_COUNT else None
 
 
 def retry_after(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime | None:
-    """Read Retry-After, in seconds or as a date; None if it is missing or says nothing."""
+    """Read Retry-After, in seconds or as a date; None if it is missing, or says nothing of the time ahead.
+
+    A wait of more than a day is one of a day.
+    """
     given = headers.get("retry-after", "").strip()
-    if given.isdecimal() and given.isascii() and len(given) <= 6:
-        return now + dt.timedelta(seconds=int(given))
-    try:
-        moment = email.utils.parsedate_to_datetime(given)
-    except (ValueError, TypeError):
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+    if given.isdecimal() and given.isascii() and len(given) <= _LONGEST_COUNT:
+        moment = now + min(dt.timedelta(seconds=int(given)), LONGEST_WAIT)
+    else:
+        try:
+            told = email.utils.parsedate_to_datetime(given)
+        except (ValueError, TypeError, OverflowError):
+            return None
+        moment = min(told if told.tzinfo is not None else told.replace(tzinfo=dt.UTC), now + LONGEST_WAIT)
+    return moment if moment > now else None
 
 
 def next_minute(now: dt.datetime) -> dt.datetime:

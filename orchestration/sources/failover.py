@@ -5,6 +5,7 @@ known keeps its id, see the asset `raw/instruments`.
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,8 +19,9 @@ from orchestration.sources.wire import LEFT_OUT
 # What may come from another source than the first.
 REPLACEABLE = (
     "ticker_events", "instruments", "daily_bars", "benchmark_bars", "dividends", "splits", "fundamentals", "quotes",
-    "company_ratios",     "news_articles", "fx_rates", "market_holidays",
+    "company_ratios", "news_articles", "fx_rates", "market_holidays",
 )  # fmt: skip
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 # Asks a source for an entity.
 Ask = Callable[[Source], Iterator[Batch]]
 
@@ -182,7 +184,7 @@ class FailoverSource:
         """Ask the others for the symbols that an answer names as left out."""
         refused = [record for batch in batches for record in batch.refused if record.rule.startswith(LEFT_OUT)]
         keys = dict.fromkeys(record.record_key.split("|")[0] for record in refused)
-        symbols = [key for key in keys if not key[:1].isdigit()]  # a key that is a day names a whole market
+        symbols = [key for key in keys if not _DAY.fullmatch(key)]  # a key that is a day names a whole market
         answered = {batch.source for batch in batches}
         for source in self._able("daily_bars", self._fallbacks.get("daily_bars", ())):
             if not symbols or source.name in answered or not isinstance(source, HasTickerBars):

@@ -82,7 +82,7 @@ class Page(msgspec.Struct):
     """A page of the list."""
 
     results: msgspec.Raw = NOTHING
-    total_hits: int = 0
+    total_hits: int | None = None
 
 
 def judge(answer: Answer, now: dt.datetime) -> Verdict | None:
@@ -148,17 +148,12 @@ class NordnetSource(QuotingSource):
             yield gather(Quote, "quotes", asked, _quote, about="stocklist")
 
     def _list(self) -> Iterator[list[Found | bytes]]:
-        offset = 0
-        while True:
+        def page_at(offset: int) -> tuple[list[Found | bytes], int | None]:
             parameters = {"limit": str(_PAGE), "offset": str(offset), "sort_attribute": "name", "sort_order": "asc"}
             page = self._page(parameters)
-            rows = [] if page is None else rows_of(page.results, Found)
-            if page is None or not rows:
-                return
-            yield rows
-            offset += len(rows)
-            if offset >= page.total_hits:
-                return
+            return ([], 0) if page is None else (rows_of(page.results, Found), page.total_hits)
+
+        yield from self._by_offset(page_at, _PAGE)
 
     def _page(self, parameters: dict[str, str]) -> Page | None:
         """Return a page of the list; where the session was lost, by a new login."""

@@ -40,6 +40,7 @@ from orchestration.sources.errors import (
     VendorUnavailable,
 )
 from orchestration.sources.ledger import MINUTE, Account, Ledger, Plan
+from orchestration.sources.wire import readable
 
 T = TypeVar("T")
 Decode = Callable[[bytes], T]
@@ -50,6 +51,7 @@ USER_AGENT = "Factorloom/0.1"
 # So many answers of each worker wait for whoever takes them: while rows are judged the vendor is not idle.
 ANSWERS_AHEAD = 4
 _PORTS = {"https": 443, "http": 80}
+_CODINGS = frozenset({"identity", "", "gzip", "x-gzip", "deflate"})
 
 
 _tracer = trace.get_tracer("factorloom.vendors")
@@ -198,8 +200,7 @@ class Transport:
         self._client.close()
 
     def _attempt(self, call: Call[T]) -> T | None:
-        url = self._address(call)
-        shown = self._shown(url, call)
+        url, shown = self._where(call)
         host = urlsplit(url).netloc
         self._await_leave(host, shown, call.cost)
         try:
@@ -210,6 +211,16 @@ class Transport:
             raise
         self._ledger.record(host, self._time.now(), status=str(answer.status), is_failure=False)
         return decoded
+
+    def _where(self, call: Call[T]) -> tuple[str, str]:
+        """Return the address, and as it may be shown."""
+        try:
+            url = self._address(call)
+            return url, self._shown(url, call)
+        except (ValueError, httpx.InvalidURL):
+            # Its text could carry a key: the address of a next page is the vendor's.
+            got = "an address that is none"
+            raise VendorUnavailable(self.vendor.name, "the next page", got=got, can_retry=False) from None
 
     def _address(self, call: Call[T]) -> str:
         """Return the absolute address, if it is one that the key may be sent to."""
@@ -287,6 +298,11 @@ class Transport:
 
     def _body(self, response: httpx.Response, shown: str) -> bytes:
         """Read a body of bounded size in bounded time: a server may drip one byte before each time-out."""
+        coding = response.headers.get("content-encoding", "identity").lower()
+        if coding not in _CODINGS:
+            # Packed twice, a small body can become one beyond all bounds in a single step.
+            got = f"a body that is packed as {coding[:40]!r}"
+            raise VendorUnavailable(self.vendor.name, shown, got=got, can_retry=False)
         deadline = self._time.stopwatch() + self._limits.deadline_seconds
         pieces, size = [], 0
         for piece in response.iter_bytes():
@@ -310,7 +326,7 @@ class Transport:
         if verdict is not None:
             self._raise(verdict, shown)
         try:
-            return call.decode(answer.body)
+            return _decoded(call.decode, answer.body)
         except msgspec.ValidationError as error:
             # Well-formed and not as documented: it will be the same the next time.
             raise VendorUnavailable(self.vendor.name, shown, got=f"another format: {error}", can_retry=False) from None
@@ -349,6 +365,19 @@ class Transport:
         return is_long or state.attempt_number >= self._limits.max_attempts
 
 
+def _decoded(decode: Decode[T], body: bytes) -> T:
+    """Decode a body; one with a text that is none, once more without what spoils it."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        mended = readable(body)
+        if mended == body:
+            raise
+        return decode(mended)
+
+
 def _can_help(error: BaseException) -> bool:
     """Whether asking again can help."""
     if isinstance(error, VendorOverBudget):
@@ -380,7 +409,7 @@ def _client(limits: Limits) -> httpx.Client:
     settings: dict[str, Any] = {
         "timeout": httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds),
         "limits": httpx.Limits(max_connections=limits.n_workers, max_keepalive_connections=limits.n_workers),
-        "headers": {"user-agent": USER_AGENT, "accept": "application/json"},
+        "headers": {"user-agent": USER_AGENT, "accept": "application/json", "accept-encoding": "gzip"},
         "follow_redirects": False,
     }
     return httpx.Client(http2=importlib.util.find_spec("h2") is not None, **settings)

@@ -103,6 +103,8 @@ class VendorSource(ABC):
     # The first plan is the smallest: with an unknown key we stay below every limit.
     needs_key: ClassVar[bool] = True
     is_simulated = False
+    # A list that has more pages than this has no end; the longest, a year's news, has some hundreds.
+    most_pages: ClassVar[int] = 5_000
     # Each question costs some of a budget: what was answered whole is not asked again for a while.
     is_metered = True
     last_session: dt.date | None = None
@@ -187,7 +189,7 @@ class VendorSource(ABC):
         Raises
         ------
         VendorUnavailable
-            If a page leads back to one that was there: half a list must not pass for a whole one.
+            If a page leads back to one that was there, or the list has no end: half of one must not pass for a whole.
         """
         seen: set[str] = set()
         page: T | None = first
@@ -197,9 +199,45 @@ class VendorSource(ABC):
             if not address:
                 return
             if address in seen:
-                raise VendorUnavailable(self.name, "the next page", got="one that was there before", can_retry=False)
+                raise self._endless("one that was there before")
+            if len(seen) >= self.most_pages:
+                raise self._endless(f"more than {self.most_pages}")
             seen.add(address)
             page = self.transport.fetch(Call(address, decode))
+
+    def _by_offset(
+        self, page_at: Callable[[int], tuple[list[W | bytes], int | None]], size: int
+    ) -> Iterator[list[W | bytes]]:
+        """Follow a list whose pages are asked for by the number of rows before them.
+
+        Parameters
+        ----------
+        page_at
+            Returns the rows behind so many, and how many the vendor says there are in all; where it does not say, a
+            page that is not full is the last.
+        size
+            Rows of a full page.
+
+        Raises
+        ------
+        VendorUnavailable
+            If a page is the one before it again, or the list has no end: see `_with_rest`.
+        """
+        before: list[W | bytes] | None = None
+        offset = 0
+        for _ in range(self.most_pages):
+            rows, n_all = page_at(offset)
+            if rows and rows == before:
+                raise self._endless("the one before it again")
+            yield rows
+            offset, before = offset + len(rows), rows
+            is_last = len(rows) < size if n_all is None else offset >= n_all
+            if is_last or not rows:
+                return
+        raise self._endless(f"more than {self.most_pages}")
+
+    def _endless(self, got: str) -> VendorUnavailable:
+        return VendorUnavailable(self.name, "the next page", got=got, can_retry=False)
 
     def _turns(self, entity: str, first_date: dt.date, last_date: dt.date) -> list[Turn]:
         """Return whose turn it is in a window, the most valuable first; see `turns`."""

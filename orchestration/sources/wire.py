@@ -33,6 +33,17 @@ _INFINITY = float("inf")
 _MINOR_UNITS = {"GBX": "GBP", "GBp": "GBP", "ZAC": "ZAR", "ZAc": "ZAR", "ILA": "ILS"}
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _SYMBOL = re.compile(r"[\x21-\x7e]{1,40}")
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})([T ].*)?", re.ASCII)
+# What is kept of a text, of an address, and of what a refused row is about: a vendor sends as much as it likes.
+LONGEST_TEXT = 10_000
+_LONGEST_ADDRESS = 2_000
+_LONGEST_NAME = 200
+# What is kept of the inner structure of a refused row.
+_DEEPEST = 20
+# An escape of JSON: a pair of surrogates, half a pair, or any other.
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
 
 
 class NotBelieved(Exception):
@@ -62,7 +73,10 @@ def number(given: object) -> float | None:
         return None
     is_number = isinstance(given, int | float) and not isinstance(given, bool)
     if is_number or (isinstance(given, str) and _NUMBER.fullmatch(given.strip())):
-        found = float(cast(Any, given))
+        try:
+            found = float(cast(Any, given))
+        except OverflowError:  # a whole number of more than 300 digits
+            found = _INFINITY
         if abs(found) < _INFINITY:
             return found
     raise NotBelieved("not_a_number", f"a figure must be a finite number; got {given!r}.")
@@ -91,8 +105,8 @@ def maybe_day(given: object) -> dt.date | None:
     if given is None or given in ("", "0000-00-00", "NA"):
         return None
     try:
-        if isinstance(given, str) and given.isascii():
-            return dt.datetime.strptime(given[:10], "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        if isinstance(given, str) and (written := _DAY.fullmatch(given)):
+            return dt.date.fromisoformat(written[1])
     except ValueError:
         pass
     raise NotBelieved("not_a_day", f"a day must be given as YYYY-MM-DD; got {given!r}.")
@@ -113,11 +127,11 @@ def moment(given: object) -> dt.datetime:
     """Read an instant as text with its zone, ``2024-05-31T20:00:00Z``."""
     try:
         found = dt.datetime.fromisoformat(str(given).strip())
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise NotBelieved("not_an_instant", f"an instant must be given with its zone; got {given!r}.")
-    return found.astimezone(dt.UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(dt.UTC)
+    except (ValueError, OverflowError):  # in the first year the day before may not exist
+        pass
+    raise NotBelieved("not_an_instant", f"an instant must be given with its zone; got {given!r}.")
 
 
 def local_day(at: dt.datetime, zone: ZoneInfo) -> dt.date:
@@ -133,8 +147,32 @@ def symbol(given: object) -> str:
 
 
 def text(given: object) -> str | None:
-    """Read a text; empty is None. PostgreSQL keeps no NUL."""
-    return (str(given).replace("\x00", "").strip() or None) if given is not None else None
+    """Read a text; empty is None. PostgreSQL keeps no NUL, and we the first 10,000 characters."""
+    return (str(given)[:LONGEST_TEXT].replace("\x00", "").strip() or None) if given is not None else None
+
+
+def web_address(given: object) -> str | None:
+    """Read the address of a page; None for what is none that a reader may follow, a script for example."""
+    found = text(given) or ""
+    is_page = found.lower().startswith(("https://", "http://")) and found.isprintable() and " " not in found
+    return found if is_page and len(found) <= _LONGEST_ADDRESS else None
+
+
+def article_id(given: object) -> str:
+    """Read the id of an article; of one that is too long for a key, such as some addresses, its hash."""
+    found = str(given).replace("\x00", "").strip() if isinstance(given, str | int) else ""
+    if not found:
+        raise NotBelieved("missing_key", f"an article must have an id; got {given!r}.")
+    is_short = len(found) <= _LONGEST_NAME
+    return found if is_short else hashlib.blake2b(found.encode(), digest_size=16).hexdigest()
+
+
+def year(given: object) -> int | None:
+    """Read a year; some vendors send it as a fraction with nothing behind the point."""
+    found = number(given)
+    if found is None or (found == int(found) and dt.MINYEAR <= found <= dt.MAXYEAR):
+        return None if found is None else int(found)
+    raise NotBelieved("not_a_year", f"a year must be a whole number of four digits; got {given!r}.")
 
 
 def currency(given: object) -> tuple[str, float]:
@@ -183,6 +221,16 @@ def rows_of(body: bytes | msgspec.Raw, wire: type[W]) -> list[W | bytes]:
         return list(msgspec.json.decode(body, type=list[wire]))  # type: ignore[valid-type]
     except msgspec.ValidationError:
         return [row_of(raw, wire) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
+
+
+def readable(body: bytes) -> bytes:
+    """Return a body whose text can be read: half a pair of surrogates, or a byte of no text, becomes U+FFFD.
+
+    A vendor that cuts a text after so many characters may cut a pair in two, and one such text must not make a whole
+    page unreadable.
+    """
+    whole = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+    return whole.decode("utf-8", errors="replace").encode()
 
 
 def row_of(raw: bytes | msgspec.Raw, wire: type[W]) -> W | bytes:
@@ -236,6 +284,7 @@ class Gathering:
 
     def refuse(self, about: str, rule: str, detail: str, payload: object, trade_date: dt.date | None = None) -> None:
         """Set a row aside; its key is what it is about, and a hash that tells rows of the same answer apart."""
+        about = str(_storable(about))[:_LONGEST_NAME]
         content = cast("dict[str, Any]", _storable(payload if isinstance(payload, dict) else {"row": payload}))
         digest = hashlib.blake2b(msgspec.json.encode(content), digest_size=4).hexdigest()
         self._refused.append(
@@ -288,18 +337,22 @@ def gather(
 def _as_received(raw: bytes) -> object:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return raw.decode("utf-8", errors="replace")
 
 
-def _storable(value: object) -> object:
+def _storable(value: object, depth: int = 0) -> object:
     """Return a value that a JSON column keeps: no NUL, no number beyond it, no depth without end."""
     if isinstance(value, str):
-        return value.replace("\x00", "�")[:10_000]
+        return value[:LONGEST_TEXT].replace("\x00", "�")
+    if isinstance(value, Mapping | list | tuple) and depth == _DEEPEST:
+        return "..."
     if isinstance(value, Mapping):
-        return {str(_storable(str(name))): _storable(inner) for name, inner in value.items()}
+        return {str(_storable(str(name))): _storable(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [_storable(inner) for inner in value]
+        return [_storable(inner, depth + 1) for inner in value]
+    if isinstance(value, int) and abs(value) > _LARGEST_COUNT:
+        return str(value)[:_LONGEST_NAME]
     if isinstance(value, float) and not abs(value) < float("inf"):
         return str(value)
     return value

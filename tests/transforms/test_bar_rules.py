@@ -98,6 +98,12 @@ def test_a_bar_keeps_its_own_fault_beside_a_conflict():
     assert checked.refused["rule"].tolist() == ["conflicting_duplicate", "non_positive_price"]
 
 
+def test_a_bar_in_another_currency_than_its_listing_is_refused_and_one_without_a_known_listing_passes():
+    frame = bars({}, {"source_symbol": "B"}, {"source_symbol": "C"})
+    checked = check_bars(frame, sessions=SESSIONS, currencies={"B": "EUR", "C": "USD"})
+    assert checked.refused[["source_symbol", "rule"]].to_numpy().tolist() == [["B", "another_currency"]]
+
+
 def test_any_currency_passes_where_none_is_expected():
     checked = check_bars(bars({"currency_code": "SEK"}), sessions=SESSIONS)
     assert len(checked.accepted) == 1

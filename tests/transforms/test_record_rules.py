@@ -12,6 +12,7 @@ from transforms.record_rules import (
     check_dividends,
     check_fundamentals,
     check_instruments,
+    check_quotes,
     check_splits,
 )
 
@@ -261,3 +262,19 @@ def test_real_statements_of_another_company_are_refused(real_folder):
     # A household-goods giant with the balance sheet of a biotechnology company, four years long.
     assert len(set(checked.refused["source_symbol"])) == 1
     assert rules_of(checked.refused) == ["another_companys_statement"] * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"quoted_at": "2024-06-26T23:36:00Z"}, "quoted_in_the_future"),
+        ({"currency_code": "EUR"}, "another_currency"),
+        ({"price": 0.0}, "non_positive_price"),
+        ({"quoted_at": "2024-06-26T23:34:00Z"}, None),
+    ],
+)
+def test_a_quote_is_of_now_and_in_the_currency_of_its_listing(change: dict[str, object], rule: str | None):
+    row = {"source_symbol": "A", "quoted_at": "2024-06-26T23:29:00Z", "price": 5.0, "currency_code": "USD"} | change
+    frame = pd.DataFrame([row]).assign(quoted_at=lambda rows: pd.to_datetime(rows["quoted_at"], utc=True))
+    checked = check_quotes(frame, now=pd.Timestamp("2024-06-26T23:30:00Z"), currencies={"A": "USD"})
+    assert checked.refused["rule"].tolist() == ([rule] if rule else [])

@@ -9,6 +9,15 @@ where source = any(string_to_array($1, ','))
 order by source_symbol, instrument_id, array_position(string_to_array($1, ','), source)
 """
 
+# A symbol that was listed in several currencies has none that is certain.
+CURRENCIES = """
+select source_symbol, min(currency_code) as currency_code
+from raw.instruments
+where source = any(string_to_array($1, ','))
+group by source_symbol
+having count(distinct currency_code) = 1
+"""
+
 TICKER_EVENTS = """
 select distinct on (source_symbol, changed_date) source_symbol, former_symbol, changed_date
 from raw.ticker_events

@@ -136,6 +136,12 @@ def _note_answer(warehouse: Warehouse, installation: Installation, question: str
             )
 
 
+def _currencies(warehouse: Warehouse, installation: Installation) -> dict[str, str]:
+    """Return the currency of each listing, by its symbol."""
+    rows = warehouse.read(queries.CURRENCIES, [",".join(installation.source_names)]).to_pylist()
+    return {row["source_symbol"]: row["currency_code"] for row in rows}
+
+
 def _coverage(warehouse: Warehouse, installation: Installation, last: dt.date) -> dict[str, Any]:
     since = max(installation.first_session, last - dt.timedelta(days=DAYS_SHOWN))
     names = (installation.source.name, ",".join(installation.source_names))
@@ -195,7 +201,7 @@ def write_aliases(warehouse: Warehouse, installation: Installation) -> MergeResu
 def daily_bars(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData) -> Checked:
     """One row per source, symbol and session; a re-run changes only what the source changed."""
     installation, (first, last) = market_data.installation, window_of(context)
-    entity = daily_bars_entity(installation, first, last)
+    entity = daily_bars_entity(installation, first, last, _currencies(warehouse, installation))
     return ingest_window(
         warehouse, installation, entity, first, last, more=lambda: _coverage(warehouse, installation, last)
     )
@@ -279,7 +285,8 @@ def take_quotes(warehouse: Warehouse, market_data: MarketData) -> dg.Materialize
     seconds = 0 if getattr(source, "is_simulated", False) else installation.settings.quote_ttl_seconds
     with _asking(warehouse, source.name, "quotes", now=now, seconds=seconds) as is_due:
         batches = quote_batches(source, None, now) if is_due else iter(())
-        ingested = ingest(warehouse, source.name, quotes_entity(installation), batches)
+        entity = quotes_entity(installation, _currencies(warehouse, installation))
+        ingested = ingest(warehouse, source.name, entity, batches)
     if not ingested.n_received:
         return dg.MaterializeResult(metadata={"received": 0})
     return dg.MaterializeResult(metadata={**ingested.metadata(), **table_metadata(warehouse, "raw.quotes")})

@@ -69,14 +69,16 @@ def instrument_id(source: str, stable_id: str, first_date: str) -> str:
     return f"i{digest}"
 
 
-def daily_bars_entity(installation: Installation, first: dt.date, last: dt.date) -> Entity:
-    """Daily bars of a window."""
+def daily_bars_entity(
+    installation: Installation, first: dt.date, last: dt.date, currencies: Mapping[str, str] | None = None
+) -> Entity:
+    """Daily bars of a window, in the currencies of their listings where those are known."""
     sessions = _sessions(installation, first, last)
     return Entity(
         table="raw.daily_bars",
         record=DailyBar,
         key=("source_symbol", "trade_date"),
-        check=lambda records: check_bars(records, sessions=sessions),
+        check=lambda records: check_bars(records, sessions=sessions, currencies=currencies),
         complete=_whole_volume,
     )
 
@@ -98,16 +100,20 @@ def dividends_entity() -> Entity:
     return Entity(table="raw.dividends", record=Dividend, key=("source_symbol", "ex_date"), check=check_dividends)
 
 
-def quotes_entity(installation: Installation) -> Entity:
-    """Prices now, with the day of their market."""
-    zone = installation.calendar.timezone
+def quotes_entity(installation: Installation, currencies: Mapping[str, str] | None = None) -> Entity:
+    """Prices now, with the day of their market; none of them from the future, or in another currency than listed."""
+    zone, now = installation.calendar.timezone, pd.Timestamp(installation.clock())
 
     def complete(records: pd.DataFrame) -> pd.DataFrame:
         local = records["quoted_at"].dt.tz_convert(zone).dt.tz_localize(None)
         return _whole_volume(records).assign(trade_date=local.dt.normalize())
 
     return Entity(
-        table="raw.quotes", record=Quote, key=("source_symbol", "quoted_at"), check=check_quotes, complete=complete
+        table="raw.quotes",
+        record=Quote,
+        key=("source_symbol", "quoted_at"),
+        check=lambda records: check_quotes(records, now=now, currencies=currencies),
+        complete=complete,
     )
 
 

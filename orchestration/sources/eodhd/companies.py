@@ -13,16 +13,20 @@ import msgspec
 from orchestration.sources.makers import known_as_json, ratios_of, spent
 from orchestration.sources.records import CompanyRatios, Fundamental, Instrument
 from orchestration.sources.wire import (
+    NOTHING,
     Gathering,
     NotBelieved,
     currency,
     day,
     maybe_day,
     number,
+    row_of,
     symbol,
     text,
 )
 
+# A part of an answer; one without anything is an empty list, or null.
+_PART: Any = dict[str, Any] | list[Any] | None
 # Where a filing follows its period in no more than this, the date is the period's and no filing.
 _SHORTEST_FILING_DAYS = 1
 _KINDS: Mapping[str, Literal["quarterly", "annual"]] = {"quarterly": "quarterly", "yearly": "annual"}
@@ -122,7 +126,10 @@ def take_company(answer: Fundamentals, name: str, days: tuple[dt.date, dt.date],
         return
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for part, figures in _FIGURES.items():
-        kept: Any = _decoded(answer.Financials.get(part))
+        kept: Any = row_of(answer.Financials.get(part, NOTHING), _PART)
+        if isinstance(kept, bytes):
+            gathering.add(kept, lambda wire: None, about=f"{name}|{part}")
+            continue
         for statement, row in _rows_of(kept):
             row.setdefault("currency_symbol", kept.get("currency_symbol"))
             gathering.add(row, lambda wire: _take(wire, statement, figures, found), about=f"{name}|{part}")  # noqa: B023
@@ -177,7 +184,3 @@ def _statement(name: str, statement: str, known: dict[str, Any]) -> Fundamental:
     is_filing = filed is not None and (filed - period_end).days > _SHORTEST_FILING_DAYS
     kind: Any = statement
     return Fundamental(source_symbol=name, statement=kind, filed_date=filed if is_filing else None, **known)
-
-
-def _decoded(raw: msgspec.Raw | None) -> object:
-    return None if raw is None else msgspec.json.decode(raw)

@@ -1,6 +1,7 @@
 """Dividends, splits, renamings, news and holidays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -12,6 +13,7 @@ from orchestration.sources.wire import (
     NOTHING,
     NotBelieved,
     Number,
+    article_id,
     currency,
     day,
     json_of,
@@ -21,8 +23,11 @@ from orchestration.sources.wire import (
     rows_of,
     symbol,
     text,
+    web_address,
     within,
 )
+
+_HOLIDAYS: Mapping[str, Literal["closed", "early_close"]] = {"official": "closed", "earlyclose": "early_close"}
 
 
 class DividendRow(msgspec.Struct):
@@ -78,10 +83,11 @@ class _Exchange(msgspec.Struct):
 
 
 class Holiday(msgspec.Struct):
-    """A day on which the exchange is closed."""
+    """A day on which the exchange is closed, or closes early; without a `Type` it is closed."""
 
     Date: str
     Holiday: str | None = None
+    Type: str | None = None
 
 
 def holidays(body: bytes) -> list[Holiday | bytes]:
@@ -162,10 +168,10 @@ def article_of(wire: Article, turn: Turn) -> NewsArticle:
     if polarity is not None and not -1 <= polarity <= 1:
         raise NotBelieved("not_a_polarity", f"polarity must lie between -1 and 1; got {polarity}.")
     return NewsArticle(
-        source_article_id=wire.link,
+        source_article_id=article_id(wire.link),
         published_at=published,
         title=text(wire.title) or "",
-        url=text(wire.link),
+        url=web_address(wire.link),
         source_symbols=names_as_json(wire.symbols),
         sentiment=polarity,
         sentiment_by=None if polarity is None else "eodhd polarity",
@@ -173,7 +179,10 @@ def article_of(wire: Article, turn: Turn) -> NewsArticle:
 
 
 def holiday_of(wire: Holiday, exchange_code: str) -> MarketHoliday:
-    """Return a day on which an exchange is closed."""
+    """Return a day on which an exchange is closed, or closes early; banks' holidays are none of an exchange's."""
+    status = _HOLIDAYS.get((wire.Type or "official").lower())
+    if status is None:
+        raise NotBelieved("unknown_status", f"a holiday must be Official or EarlyClose; got {wire.Type!r}.")
     return MarketHoliday(
-        exchange_code=exchange_code, holiday_date=day(wire.Date), name=text(wire.Holiday), status="closed"
+        exchange_code=exchange_code, holiday_date=day(wire.Date), name=text(wire.Holiday), status=status
     )

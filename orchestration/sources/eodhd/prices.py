@@ -33,6 +33,7 @@ class Bar(msgspec.Struct):
     volume: Number = None
     adjusted_close: Number = None
     code: str | None = None
+    exchange_short_name: str | None = None
     warning: str | None = None
 
 

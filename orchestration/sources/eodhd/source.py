@@ -57,6 +57,7 @@ _VENUES = {"NYSE": "XNYS", "NASDAQ": "XNAS", "NYSE MKT": "XASE", "NYSE ARCA": "A
 _BULK_COST, _FUNDAMENTALS_COST, _NEWS_COST, _EXCHANGE_COST = 100, 10, 10, 5
 _QUOTES_PER_REQUEST = 15
 _COMPANIES_PER_PAGE = 500
+_ARTICLES_PER_PAGE = 1000
 _JSON = {"fmt": "json"}
 
 
@@ -167,7 +168,8 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
             return
 
         def take(turn: Turn, answer: Fundamentals) -> None:
-            take_company(answer, turn.symbol, turn.days, gathering)
+            if self._is_about(turn, answer, gathering):
+                take_company(answer, turn.symbol, turn.days, gathering)
 
         decode, turns = json_of(Fundamentals), self._turns("fundamentals", *days)
         paths = ((turn, f"fundamentals/{self._of_exchange(turn.symbol)}") for turn in turns)
@@ -188,7 +190,8 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
             return
 
         def take(turn: Turn, answer: Fundamentals) -> None:
-            gathering.add(answer, lambda wire: company_ratios_of(wire, turn.symbol, session), about=turn.symbol)
+            if self._is_about(turn, answer, gathering):
+                gathering.add(answer, lambda wire: company_ratios_of(wire, turn.symbol, session), about=turn.symbol)
 
         parts = {**_JSON, "filter": "General,Highlights,Valuation"}
         turns = self._turns("company_ratios", session, session)
@@ -208,21 +211,19 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
             yield gather(Quote, "quotes", rows or [], make, about=first)
 
     def news_articles(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
-        """Articles about the tickers in the settings."""
+        """Articles about the tickers in the settings, followed by offset."""
         gathering = Gathering(NewsArticle, "news_articles")
-        calls = (
-            (
-                turn,
-                Call(
-                    "news",
-                    list_of(Article),
-                    {**_JSON, **_range(turn), "limit": "1000", "s": self._of_exchange(turn.symbol)},
-                    cost=_NEWS_COST,
-                ),
-            )
-            for turn in self._turns_of_days("news_articles", first_date, last_date)
-        )
-        yield from self._lists_by_symbol(gathering, calls, article_of)
+
+        def take(turn: Turn, first: list[Article | bytes]) -> None:
+            def page_at(offset: int) -> tuple[list[Article | bytes], None]:
+                return self.transport.fetch(self._news(turn, offset)) or [] if offset else first, None
+
+            for rows in self._by_offset(page_at, _ARTICLES_PER_PAGE):
+                for row in rows:
+                    gathering.add(row, lambda wire: article_of(wire, turn), about=turn.symbol)
+
+        turns = self._turns_of_days("news_articles", first_date, last_date)
+        yield from self._by_symbol(gathering, ((turn, self._news(turn, 0)) for turn in turns), take)
 
     def fx_rates(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Last rates by day of UTC. The pair is named base and quote; EUR.FOREX is the other way, and not asked for."""
@@ -255,9 +256,22 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
     def _of_exchange(self, name: str) -> str:
         return f"{name.replace('.', '-')}.{self._exchange}"
 
+    def _is_about(self, turn: Turn, answer: Fundamentals, gathering: Gathering) -> bool:
+        """Whether an answer is about the company that was asked about; where it does not say, it is."""
+        told = answer.General.Code if answer.General else None
+        if told is None or self._of_exchange(told) == self._of_exchange(turn.symbol):
+            return True
+        detail = f"the answer must be about {turn.symbol!r}, as asked; it is about {told!r}."
+        gathering.refuse(turn.symbol, "another_symbol", detail, {"symbol": told})
+        return False
+
     def _calls(self, path: str, wire: type[W], turns: Iterable[Turn]) -> Iterator[tuple[Turn, Call[list[W | bytes]]]]:
         for turn in turns:
             yield turn, Call(f"{path}/{self._of_exchange(turn.symbol)}", list_of(wire), {**_JSON, **_range(turn)})
+
+    def _news(self, turn: Turn, offset: int) -> Call[list[Article | bytes]]:
+        page = {"limit": str(_ARTICLES_PER_PAGE), "offset": str(offset), "s": self._of_exchange(turn.symbol)}
+        return Call("news", list_of(Article), {**_JSON, **_range(turn), **page}, cost=_NEWS_COST)
 
     def _series(self, turns: Iterable[Turn]) -> Iterator[tuple[Turn, Call[list[Bar | bytes]]]]:
         for turn in turns:
@@ -315,13 +329,12 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
             raise VendorUnavailable(self.name, call.path, got=got, can_retry=False) from None
 
     def _companies_of_exchange(self) -> Iterator[list[Fundamentals | bytes]]:
-        offset, n_rows = 0, _COMPANIES_PER_PAGE
-        while n_rows == _COMPANIES_PER_PAGE:
+        def page_at(offset: int) -> tuple[list[Fundamentals | bytes], None]:
             page = {**_JSON, "offset": str(offset), "limit": str(_COMPANIES_PER_PAGE)}
             call = Call(f"bulk-fundamentals/{self._exchange}", list_of(Fundamentals), page, cost=_BULK_COST)
-            rows = self.transport.fetch(call) or []
-            yield rows
-            offset, n_rows = offset + len(rows), len(rows)
+            return self.transport.fetch(call) or [], None
+
+        yield from self._by_offset(page_at, _COMPANIES_PER_PAGE)
 
     def _fundamentals_of_exchange(self, gathering: Gathering, days: tuple[dt.date, dt.date]) -> Iterator[Batch]:
         for rows in self._companies_of_exchange():
@@ -348,6 +361,9 @@ class EodhdSource(SeriesSource[list[Bar | bytes]]):
         return as_traded(bar, later)
 
     def _listed_bar(self, wire: Bar, session: dt.date, later: Splits) -> DailyBar:
+        if wire.exchange_short_name not in (None, self._exchange):
+            detail = f"the exchange must be {self._exchange}, as asked; got {wire.exchange_short_name!r}."
+            raise NotBelieved("another_exchange", detail)
         turn = _turn_of(wire, session)
         return self._bar(wire, turn, later.get(turn.symbol, ()))
 

@@ -9,7 +9,7 @@ import msgspec
 from orchestration.sources.makers import known_as_json, ratios_of
 from orchestration.sources.massive.envelope import CURRENCY
 from orchestration.sources.records import CompanyRatios, Fundamental, Instrument
-from orchestration.sources.wire import Number, currency, day, maybe_day, number, symbol, text, within
+from orchestration.sources.wire import NotBelieved, Number, currency, day, maybe_day, number, symbol, text, within, year
 
 # Common shares and the receipts of foreign ones; funds, warrants, units and rights are no companies.
 TYPES = ("CS", "ADRC")
@@ -158,23 +158,27 @@ def take_statement(
 ) -> None:
     """Add a statement's figures to those of the same companies and period."""
     filed, period_end = within(day(wire.filing_date), *days), day(wire.period_end)
-    figures = {ours: number(getattr(wire, theirs)) for ours, theirs in _FIGURES.items()}
-    figures["fiscal_year"] = number(wire.fiscal_year)
+    figures: dict[str, Any] = {ours: number(getattr(wire, theirs)) for ours, theirs in _FIGURES.items()}
+    figures["fiscal_year"] = year(wire.fiscal_year)
+    given = {figure: value for figure, value in figures.items() if value is not None}
     for name in names:
         known = found.setdefault((name, wire.timeframe, period_end, filed), {})
-        known.update({figure: value for figure, value in figures.items() if value is not None})
+        apart = sorted(figure for figure, value in given.items() if known.get(figure, value) != value)
+        if apart:
+            detail = f"a period's statements of one filing must say one thing; they say two of {apart} of {name}."
+            raise NotBelieved("conflicting_duplicate", detail)
+        known.update(given)
 
 
 def statements_of(found: dict[Period, dict[str, Any]]) -> Iterator[Fundamental]:
     """Return what was put together."""
     for (name, timeframe, period_end, filed), figures in found.items():
-        year = figures.pop("fiscal_year", None)
         yield Fundamental(
             source_symbol=name,
             statement="annual" if timeframe == "annual" else "quarterly",
             period_end_date=period_end,
             filed_date=filed,
-            fiscal_year=None if year is None else int(year),
+            fiscal_year=figures.pop("fiscal_year", None),
             currency_code=CURRENCY,
             **figures,
         )

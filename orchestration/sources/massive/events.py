@@ -10,6 +10,7 @@ from orchestration.sources.records import Dividend, MarketHoliday, NewsArticle, 
 from orchestration.sources.wire import (
     NotBelieved,
     Number,
+    article_id,
     currency,
     day,
     json_of,
@@ -18,13 +19,12 @@ from orchestration.sources.wire import (
     number,
     symbol,
     text,
+    web_address,
     within,
 )
 
 _EXCHANGES = {"NYSE": "XNYS", "NASDAQ": "XNAS"}
 _SENTIMENTS = {"positive": 1.0, "neutral": 0.0, "negative": -1.0}
-# Dividends by symbol and ex-date.
-Total = dict[tuple[str, dt.date], Dividend]
 
 
 class DividendRow(msgspec.Struct):
@@ -32,10 +32,47 @@ class DividendRow(msgspec.Struct):
 
     ticker: str
     ex_dividend_date: str | None
+    id: str | None = None
+    distribution_type: str | None = None
     cash_amount: Number = None
     currency: str | None = None
     declaration_date: str | None = None
     pay_date: str | None = None
+
+
+class Total:
+    """Dividends by symbol and ex-date: a regular and a special one of a day come as two rows."""
+
+    def __init__(self) -> None:
+        self._of_day: dict[tuple[str, dt.date], Dividend] = {}
+        self._rows: set[str | bytes] = set()
+
+    def is_repeated(self, wire: DividendRow) -> bool:
+        """Whether the row was there before, by its id or as it is: one may stand on two pages of a list."""
+        row = wire.id or msgspec.json.encode(wire)
+        is_known = row in self._rows
+        self._rows.add(row)
+        return is_known
+
+    def add(self, dividend: Dividend) -> None:
+        """Add a dividend to what the day has.
+
+        Raises
+        ------
+        NotBelieved
+            If that is in another currency.
+        """
+        key, amount = (dividend.source_symbol, dividend.ex_date), dividend.amount or 0.0
+        before = self._of_day.get(key)
+        if before is not None and before.currency_code != dividend.currency_code:
+            detail = f"dividends of a day must share {before.currency_code}; got {dividend.currency_code}."
+            raise NotBelieved("another_currency", detail)
+        both = amount + (before.amount or 0.0) if before is not None else amount
+        self._of_day[key] = msgspec.structs.replace(dividend, amount=both)
+
+    def values(self) -> list[Dividend]:
+        """Return the dividends of all days."""
+        return list(self._of_day.values())
 
 
 class SplitRow(msgspec.Struct):
@@ -119,21 +156,25 @@ def is_open(body: bytes) -> bool | None:
 
 
 def take_dividend(wire: DividendRow, days: tuple[dt.date, dt.date], total: Total) -> None:
-    """Add a dividend to those of the same symbol and day: a regular and a special one come as two rows."""
+    """Add a dividend to those of the same symbol and day; a row that comes twice counts once."""
+    if total.is_repeated(wire):
+        raise NotBelieved("repeated_row", "a dividend must come once; this row was there before.")
     name, ex_date = symbol(wire.ticker), within(day(wire.ex_dividend_date), *days)
     amount, (code, units) = number(wire.cash_amount), currency(wire.currency)
     if amount is None:
         raise NotBelieved("missing_amount", f"a dividend must have an amount; got {wire.cash_amount!r}.")
-    before = total.get((name, ex_date))
-    if before is not None and before.currency_code != code:
-        raise NotBelieved("another_currency", f"dividends of a day must share {before.currency_code}; got {code}.")
-    total[(name, ex_date)] = Dividend(
-        source_symbol=name,
-        ex_date=ex_date,
-        amount=amount / units + (before.amount or 0.0 if before else 0.0),
-        currency_code=code,
-        declared_date=maybe_day(wire.declaration_date),
-        pay_date=maybe_day(wire.pay_date),
+    if amount <= 0:
+        # Added to another one of the day it could not be told any longer.
+        raise NotBelieved("non_positive_amount", f"a dividend must be above 0; got {wire.cash_amount!r}.")
+    total.add(
+        Dividend(
+            source_symbol=name,
+            ex_date=ex_date,
+            amount=amount / units,
+            currency_code=code,
+            declared_date=maybe_day(wire.declaration_date),
+            pay_date=maybe_day(wire.pay_date),
+        )
     )
 
 
@@ -170,10 +211,10 @@ def article_of(wire: Article, begin: dt.datetime, end: dt.datetime) -> NewsArtic
         raise NotBelieved("another_day", f"the article must be of {begin} to {end}, as asked; got {published}.")
     told = [_SENTIMENTS[i.sentiment] for i in wire.insights or [] if i.sentiment in _SENTIMENTS]
     return NewsArticle(
-        source_article_id=text(wire.id) or "",
+        source_article_id=article_id(wire.id),
         published_at=published,
         title=text(wire.title) or "",
-        url=text(wire.article_url),
+        url=web_address(wire.article_url),
         publisher=text(wire.publisher.name) if wire.publisher else None,
         author=text(wire.author),
         summary=text(wire.description),

@@ -145,9 +145,13 @@ def statements_of(name: str, period: Period, found: dict[dt.date, dict[str, Any]
         yield Fundamental(source_symbol=name, statement=period, period_end_date=period_end, **figures)
 
 
-def company_ratios_of(wire: Statistics, name: str, date: dt.date) -> CompanyRatios | None:
-    """Return a company's ratios, money in the currency of its listing; debt to equity comes in per cent."""
-    given = {ours: number(_at(wire.statistics, path)) for ours, path in _RATIOS.items()}
+def company_ratios_of(wire: Statistics, name: str, date: dt.date, *, is_receipt: bool = False) -> CompanyRatios | None:
+    """Return a company's ratios, money in the currency of its listing; debt to equity comes in per cent.
+
+    The enterprise value of a receipt adds debts in the company's own currency to a market value in the listing's.
+    """
+    fields = {ours: path for ours, path in _RATIOS.items() if not (is_receipt and ours.startswith("enterprise_value"))}
+    given = {ours: number(_at(wire.statistics, path)) for ours, path in fields.items()}
     known: dict[str, Any] = {ours: value for ours, value in given.items() if value is not None}
     if "debt_to_equity" in known:
         known["debt_to_equity"] /= 100

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -59,6 +59,15 @@ class Meta(msgspec.Struct):
     currency_quote: str | None = None
 
 
+class About(Protocol):
+    """An answer that says what it is about."""
+
+    @property
+    def meta(self) -> Meta:
+        """What that is."""
+        ...
+
+
 def enveloped(envelope: type[E], field: str, wire: type[W]) -> Callable[[bytes], tuple[E, list[W | bytes]]]:
     """Return a decoder of an envelope and the rows in one of its fields."""
     read = json_of(envelope)
@@ -76,7 +85,8 @@ def judge(answer: Answer, now: dt.datetime) -> Verdict | None:
     if error is None or error.status != "error":
         return by_status(answer, now)
     message = error.message or ""
-    code = int(error.code or 0) if str(error.code).isdecimal() else answer.status
+    told = str(error.code)
+    code = int(told) if told.isdecimal() and len(told) == 3 else answer.status
     if _NO_DATA.search(message):
         return Verdict(Kind.EMPTY, message)
     if code == 429:

@@ -9,6 +9,7 @@ from orchestration.sources.wire import (
     NOTHING,
     NotBelieved,
     Number,
+    article_id,
     currency,
     day,
     moment,
@@ -101,7 +102,7 @@ def article_of(wire: Release, turn: Turn) -> NewsArticle | None:
     if not turn.first_date <= published.date() <= turn.last_date:
         return None
     return NewsArticle(
-        source_article_id=text(wire.id) or "",
+        source_article_id=article_id(wire.id),
         published_at=published,
         title=text(wire.title) or "",
         source_symbols=names_as_json([turn.symbol]),

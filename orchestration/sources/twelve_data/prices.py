@@ -2,13 +2,14 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from orchestration.sources.makers import day_after, fx_rate, quote, scaled
 from orchestration.sources.records import FxRate, Quote, Turn
 from orchestration.sources.twelve_data.envelope import Meta, enveloped
-from orchestration.sources.wire import NOTHING, Number, currency, day, instant, rows_of, within
+from orchestration.sources.wire import NOTHING, NotBelieved, Number, currency, day, instant, rows_of, within
 
 
 class Series(msgspec.Struct):
@@ -41,6 +42,7 @@ class QuoteRow(msgspec.Struct):
     volume: Number = None
     previous_close: Number = None
     currency: str | None = None
+    mic_code: str | None = None
     timestamp: Number = None
     last_quote_at: Number = None
 
@@ -66,10 +68,23 @@ def date_in(wire: Value, turn: Turn) -> dt.date | None:
     return None if date == day_after(turn.last_date) else date
 
 
-def quote_of(row: QuoteRow, asked: Sequence[str]) -> Quote | None:
+def days_in(turn: Turn, rows: Sequence[Value | bytes]) -> list[dt.date]:
+    """Return the days of a turn that rows are of."""
+    found = []
+    for row in rows:
+        with suppress(NotBelieved):
+            if isinstance(row, Value) and turn.first_date <= (date := day(row.datetime)) <= turn.last_date:
+                found.append(date)
+    return found
+
+
+def quote_of(row: QuoteRow, asked: Sequence[str], venues: Sequence[str]) -> Quote | None:
     """Return the price now; None for a symbol that was not asked for."""
     if row.symbol not in asked:
         return None
+    if row.mic_code is not None and row.mic_code not in venues:
+        # The same ticker elsewhere is another company's.
+        raise NotBelieved("another_exchange", f"the venue must be one of {venues}; got {row.mic_code!r}.")
     money = currency(row.currency)
     at = instant(row.last_quote_at if row.last_quote_at is not None else row.timestamp)
     return quote(row, row.symbol, scaled(row.close, money[1]), at, money, before=row.previous_close)

@@ -40,7 +40,7 @@ from orchestration.sources.twelve_data.companies import (
     statements_of,
     take_statement,
 )
-from orchestration.sources.twelve_data.envelope import CREDITS, Meta, judge, remaining
+from orchestration.sources.twelve_data.envelope import CREDITS, About, Meta, judge, remaining
 from orchestration.sources.twelve_data.events import (
     DividendRow,
     Events,
@@ -54,7 +54,7 @@ from orchestration.sources.twelve_data.events import (
     split_of,
     splits,
 )
-from orchestration.sources.twelve_data.prices import Series, Value, date_in, keyed, quote_of, rate_of, series
+from orchestration.sources.twelve_data.prices import Series, Value, date_in, days_in, keyed, quote_of, rate_of, series
 from orchestration.sources.vendor import VendorOptions
 from orchestration.sources.wire import Gathering, currency, gather, json_of, symbol
 
@@ -62,7 +62,9 @@ T = TypeVar("T")
 SeriesAnswer = tuple[Series, list[Value | bytes]]
 StatementAnswer = tuple[Statements, list[dict[str, Any] | bytes]]
 _VENUES = {"XNYS": ("XNYS", "XNAS", "XASE", "ARCX", "BATS"), "XASX": ("XASX",), "XSTO": ("XSTO",)}
+_COUNTRIES = {"XNYS": "United States"}
 _QUOTES_PER_REQUEST = 8
+_MOST_ROWS = 5000
 
 
 class TwelveDataSource(SeriesSource[SeriesAnswer]):
@@ -104,7 +106,7 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
         gathering = Gathering(Dividend, "dividends")
 
         def take(turn: Turn, answer: tuple[Events, list[DividendRow | bytes]]) -> None:
-            for row in answer[1]:
+            for row in self._believed(turn.symbol, answer, gathering, interval=None):
                 gathering.add(row, lambda wire: dividend_of(wire, turn, answer[0].meta.currency), about=turn.symbol)
 
         turns = self._turns_of_days("dividends", first_date, last_date)
@@ -116,7 +118,7 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
         gathering = Gathering(Split, "splits")
 
         def take(turn: Turn, answer: tuple[Events, list[SplitRow | bytes]]) -> None:
-            for row in answer[1]:
+            for row in self._believed(turn.symbol, answer, gathering, interval=None):
                 gathering.add(row, lambda wire: split_of(wire, turn), about=turn.symbol)
 
         turns = self._turns_of_days("splits", first_date, last_date)
@@ -133,8 +135,8 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
                 for part in PARTS:
                     is_first = (period, part) == (PERIODS[0], PARTS[0])
                     answer = first if is_first else self.transport.fetch(self._statement(turn, period, part))
-                    code, rows = (answer[0].meta.currency, answer[1]) if answer else (None, [])
-                    for row in rows:
+                    code = answer[0].meta.currency if answer else None
+                    for row in self._believed(turn.symbol, answer, gathering, interval=None) if answer else ():
                         about = f"{turn.symbol}|{part}"
                         gathering.add(row, lambda wire: take_statement(wire, part, code, days, found), about=about)  # noqa: B023
                 for made in statements_of(turn.symbol, period, found):
@@ -150,11 +152,10 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
         gathering = Gathering(CompanyRatios, "company_ratios")
 
         def take(turn: Turn, answer: Statistics) -> None:
-            doubt = self._doubt(turn.symbol, answer.meta, interval=None)
-            if doubt is not None:
-                gathering.refuse(turn.symbol, *doubt, {"symbol": answer.meta.symbol})
-                return
-            gathering.add(answer, lambda wire: company_ratios_of(wire, turn.symbol, session), about=turn.symbol)
+            is_receipt = "Receipt" in str(self._listings.get(turn.symbol, {}).get("metadata"))
+            for wire in self._believed(turn.symbol, (answer, [answer]), gathering, interval=None):
+                make = partial(company_ratios_of, name=turn.symbol, date=session, is_receipt=is_receipt)
+                gathering.add(wire, make, about=turn.symbol)
 
         cost = CREDITS["/statistics"]
         turns = self._turns("company_ratios", session, session)
@@ -166,9 +167,10 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
     def quote_batches(self, symbols: Sequence[str] | None, now: dt.datetime) -> Iterator[Batch]:
         """Prices now, some symbols in each request; a credit for each symbol."""
         for group in in_groups(self._symbols if symbols is None else symbols, _QUOTES_PER_REQUEST):
-            call = Call("/quote", keyed(group), {"symbol": ",".join(group)}, cost=len(group))
-            rows = self.transport.fetch(call) or []
-            yield gather(Quote, "quotes", rows, partial(quote_of, asked=group), about=group[0])
+            about = {"symbol": ",".join(group), **self._home}
+            rows = self.transport.fetch(Call("/quote", keyed(group), about, cost=len(group))) or []
+            make = partial(quote_of, asked=group, venues=self._home_venues)
+            yield gather(Quote, "quotes", rows, make, about=group[0])
 
     def news_articles(self, first_date: dt.date, last_date: dt.date) -> Iterator[Batch]:
         """Press releases."""
@@ -189,8 +191,9 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
         gathering = Gathering(FxRate, "fx_rates")
 
         def take(turn: Turn, answer: SeriesAnswer) -> None:
-            for row in self._believed(turn.symbol, answer, gathering):
-                gathering.add(row, lambda wire: rate_of(wire, turn), about=turn.symbol)
+            for part, found in self._whole(turn, answer, {"symbol": turn.symbol}):
+                for row in self._in_order(part, found, gathering):
+                    gathering.add(row, lambda wire: rate_of(wire, part), about=turn.symbol)  # noqa: B023
 
         turns = [Turn("/".join(pair), *days) for pair in PAIRS]
         calls = ((turn, self._range(turn, {"symbol": turn.symbol})) for turn in turns)
@@ -206,19 +209,24 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
     def _home_venues(self) -> tuple[str, ...]:
         return _VENUES.get(self._calendar.code, (self._calendar.code,))
 
+    @property
+    def _home(self) -> dict[str, str]:
+        """Where the symbols of one request are listed: its venue, or its country where it has several."""
+        (venue, *others) = self._home_venues
+        return {"country": _COUNTRIES[self._calendar.code]} if others else {"mic_code": venue}
+
     @cached_property
-    def _venue_of(self) -> Mapping[str, str]:
-        """Venue of each symbol: without it the vendor picks one, which may list another company under the ticker."""
-        rows = [row for batch in self.instruments() for row in batch.rows.to_pylist()]
-        return {row["source_symbol"]: row["exchange_code"] for row in rows}
+    def _listings(self) -> Mapping[str, dict[str, Any]]:
+        """Listing of each symbol: without its venue the vendor picks one, where the ticker may be another company's."""
+        return {row["source_symbol"]: row for batch in self.instruments() for row in batch.rows.to_pylist()}
 
     @property
     def _symbols(self) -> Sequence[str]:
-        return self._options.symbols or tuple(self._venue_of)
+        return self._options.symbols or tuple(self._listings)
 
     def _about(self, name: str) -> dict[str, str]:
-        venue = self._venue_of.get(name)
-        return {"symbol": name} if venue is None else {"symbol": name, "mic_code": venue}
+        listing = self._listings.get(name)
+        return {"symbol": name} if listing is None else {"symbol": name, "mic_code": listing["exchange_code"]}
 
     def _range(self, turn: Turn, about: Mapping[str, str]) -> Call[SeriesAnswer]:
         asked = {"interval": "1day", "order": "asc", "outputsize": "5000", "adjust": "none"}
@@ -239,30 +247,51 @@ class TwelveDataSource(SeriesSource[SeriesAnswer]):
         return Call(f"/{part}", statements[part], about, cost=CREDITS[f"/{part}"])
 
     def _take_series(self, turn: Turn, answer: SeriesAnswer, gathering: Gathering, become: Become) -> None:
-        for row in self._believed(turn.symbol, answer, gathering):
-            gathering.add(row, lambda wire: become(self._bar(wire, turn, answer[0].meta)), about=turn.symbol)
+        for part, found in self._whole(turn, answer, self._about(turn.symbol)):
+            for row in self._in_order(part, found, gathering):
+                gathering.add(row, lambda wire: become(self._bar(wire, part, found[0].meta)), about=turn.symbol)  # noqa: B023
+
+    def _whole(self, turn: Turn, answer: SeriesAnswer, about: Mapping[str, str]) -> Iterator[tuple[Turn, SeriesAnswer]]:
+        """Return an answer, and those to the days before and after it that it had no room for."""
+        yield turn, answer
+        days = days_in(turn, answer[1]) if len(answer[1]) >= _MOST_ROWS else []
+        if not days:
+            return
+        before = turn._replace(last_date=min(days) - dt.timedelta(days=1))
+        after = turn._replace(first_date=day_after(max(days)))
+        for rest in (before, after):
+            is_some = rest.first_date <= rest.last_date
+            found = self.transport.fetch(self._range(rest, about)) if is_some else None
+            if found is not None:
+                yield from self._whole(rest, found, about)
 
     def _instrument(self, wire: Listed, venue: str) -> Instrument | None:
         name = symbol(wire.symbol)
         return instrument_of(wire, venue, self._canonical(name)) if self._wanted(name) else None
 
-    def _believed(self, asked: str, answer: SeriesAnswer, gathering: Gathering) -> list[Value | bytes]:
-        """Return the rows of an answer to the question that was asked, oldest first."""
+    def _in_order(self, turn: Turn, answer: SeriesAnswer, gathering: Gathering) -> list[Value | bytes]:
+        """Return the bars of an answer, oldest first, if it is one to the question."""
+        rows = self._believed(turn.symbol, answer, gathering, interval="1day")
+        return sorted(rows, key=lambda row: "" if isinstance(row, bytes) else row.datetime)
+
+    def _believed(
+        self, asked: str, answer: tuple[About, list[T]], gathering: Gathering, *, interval: str | None
+    ) -> list[T]:
+        """Return the rows of an answer to the question that was asked, none of one to another."""
         meta, rows = answer[0].meta, answer[1]
-        doubt = self._doubt(asked, meta)
+        doubt = self._doubt(asked, meta, interval=interval)
         if doubt is not None:
             told = {"symbol": meta.symbol, "interval": meta.interval, "rows": len(rows)}
             gathering.refuse(asked, *doubt, told)
-            return []
-        return sorted(rows, key=lambda row: "" if isinstance(row, bytes) else row.datetime)
+        return [] if doubt is not None else rows
 
-    def _doubt(self, asked: str, meta: Meta, *, interval: str | None = "1day") -> tuple[str, str] | None:
+    def _doubt(self, asked: str, meta: Meta, *, interval: str | None) -> tuple[str, str] | None:
         """Return the rule and the reason for which an answer is one to another question."""
         if meta.symbol != asked:
             return "another_symbol", f"the answer must be about {asked!r}, as asked; it is about {meta.symbol!r}."
         if meta.mic_code not in (*self._home_venues, None):
             return "another_exchange", f"the venue must be one of the home exchange's; it is {meta.mic_code!r}."
-        if meta.interval != interval:
+        if interval is not None and meta.interval != interval:
             return "another_interval", f"bars must be of a day, as asked; they are of {meta.interval!r}."
         return None
 

@@ -7,7 +7,17 @@ import msgspec
 
 from orchestration.sources.makers import names_as_json
 from orchestration.sources.records import NewsArticle, Turn
-from orchestration.sources.wire import NOTHING, Number, instant, json_of, local_day, rows_of, text
+from orchestration.sources.wire import (
+    NOTHING,
+    Number,
+    article_id,
+    instant,
+    json_of,
+    local_day,
+    rows_of,
+    text,
+    web_address,
+)
 
 
 class Headline(msgspec.Struct, rename="camel"):
@@ -36,10 +46,10 @@ def article_of(wire: Headline, turn: Turn, zone: ZoneInfo) -> NewsArticle | None
     if not turn.first_date <= local_day(published, zone) <= turn.last_date:
         return None
     return NewsArticle(
-        source_article_id=text(wire.uuid) or "",
+        source_article_id=article_id(wire.uuid),
         published_at=published,
         title=text(wire.title) or "",
-        url=text(wire.link),
+        url=web_address(wire.link),
         publisher=text(wire.publisher),
         source_symbols=names_as_json(wire.related_tickers or [turn.symbol]),
     )

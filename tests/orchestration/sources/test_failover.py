@@ -163,3 +163,8 @@ def test_the_order_may_differ_by_entity():
     assert order["splits"] == ("yahoo", "eodhd")
     assert order["daily_bars"] == ("eodhd", "twelve_data")
     assert order["fundamentals"] == ("eodhd",)
+
+
+def test_a_symbol_that_begins_with_a_digit_is_no_day():
+    source = FailoverSource(Plain("one", "A", left_out="4"), {"daily_bars": [Plain("two", "4")]})
+    assert answered(source) == [("one", "A"), ("two", "4")]

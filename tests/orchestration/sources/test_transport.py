@@ -1,4 +1,5 @@
 import datetime as dt
+import gzip
 import json
 import logging
 import threading
@@ -155,11 +156,38 @@ def test_a_body_beyond_the_bound_is_left_and_not_asked_for_again(transport, serv
 
 
 def test_a_small_body_that_unpacks_to_a_large_one_is_left_too(transport, server):
-    import gzip
-
     server.next_replies.append(Reply(200, gzip.compress(b" " * 5_000_000), {"content-encoding": "gzip"}))
     with pytest.raises(VendorUnavailable, match="more than 4096 bytes"):
         transport(limits=QUICK._replace(max_body_bytes=4096)).fetch(Call("/a", decode))
+
+
+def test_a_body_that_is_packed_twice_is_not_unpacked(transport, server):
+    twice = gzip.compress(gzip.compress(b"{}"))
+    server.next_replies.append(Reply(200, twice, {"content-encoding": "gzip, gzip"}))
+    with pytest.raises(VendorUnavailable, match="packed as 'gzip, gzip'"):
+        transport().fetch(Call("/a", decode))
+    assert len(server.asked) == 1
+
+
+def test_a_packed_body_that_is_cut_off_is_asked_for_again(transport, server):
+    whole = gzip.compress(json.dumps({"path": "/a", "padding": [*range(2000)]}).encode())
+    server.next_replies.append(Reply(200, whole[: len(whole) // 2], {"content-encoding": "gzip"}))
+    assert transport().fetch(Call("/a", decode))["path"] == "/a"
+    assert len(server.asked) == 2
+
+
+def test_a_redirect_is_not_followed(transport, server):
+    server.next_replies.append(Reply(302, b"", {"location": "https://elsewhere.example/a"}))
+    with pytest.raises(VendorRefused, match="302"):
+        transport().fetch(Call("/a", decode))
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("given", ["Mon, 02 Mar 2026 11:00:00 GMT", "0", "-1"])
+def test_a_limit_that_is_said_to_be_over_is_waited_for_all_the_same(transport, server, clock, given):
+    server.next_replies.append(Reply(429, b"slow down", {"retry-after": given}))
+    transport().fetch(Call("/a", decode))
+    assert sum(clock.slept) == 50.0, "to the begin of the next minute"
 
 
 def test_the_vendor_says_when_to_ask_again(transport, server, clock):
@@ -181,13 +209,18 @@ def test_a_wait_that_is_longer_than_our_patience_is_an_error_at_once(transport, 
     [
         ("5", NOON + dt.timedelta(seconds=5)),
         ("Mon, 02 Mar 2026 12:01:00 GMT", dt.datetime(2026, 3, 2, 12, 1, tzinfo=dt.UTC)),
+        ("31536000", NOON + dt.timedelta(days=1)),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", NOON + dt.timedelta(days=1)),
+        ("Mon, 02 Mar 2026 11:59:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +9999999999", None),
+        ("0", None),
         ("soon", None),
         ("-5", None),
         ("9" * 30, None),
         ("", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_or_nothing(given, expected):
+def test_retry_after_is_seconds_or_a_date_ahead_by_a_day_at_most_or_nothing(given, expected):
     assert retry_after({"retry-after": given}, NOON) == expected
 
 

@@ -337,7 +337,7 @@ def test_a_dividend_is_as_declared_not_adjusted_for_later_splits(ask, rows_of):
 
 def test_two_dividends_of_one_day_are_one_amount(ask, rows_of):
     massive = ask(MassiveSource)
-    special = dividend("AAA", cash_amount=1.5, distribution_type="special")
+    special = dividend("AAA", id="E-special", cash_amount=1.5, distribution_type="special")
     massive.on("/stocks/v1/dividends", {"status": "OK", "results": [dividend("AAA"), special]})
     assert [row["amount"] for row in rows_of(massive.source.dividends(MONDAY, MONDAY))] == [1.75]
 
