@@ -1,11 +1,11 @@
 """Standing test: where nothing is planted the forecaster finds nothing; where something is, it finds it, and no more.
 
 Seeds were fixed before the first look: five markets of the default length. Where nothing is planted they have 150
-companies: one market of seed 11 had shown that its 670 days out of sample tell a rank IC of 0.07 from 0 by four standard
-errors. What is planted is looked for in markets of the default 500 companies: a forecaster learns from companies, and of
-150 it reached 56 % of what could be known, of 500 62 %. Parameters of the forecaster were chosen on seeds 11 to 13.
-Labels overlap, so only every 22nd day counts as independent. What the best less the worst tenth would have earned is
-taken every 21st day, and each forecaster of each market is a trial.
+companies: one market of seed 11 had shown that its 670 days out of sample tell a rank IC of 0.07 from 0 by four
+standard errors. What is planted is looked for in markets of the default 500 companies: a forecaster learns from
+companies, and of 150 it reached 56 % of what could be known, of 500 62 %. Parameters of the forecaster were chosen on
+seeds 11 to 13. Labels overlap, so only every 22nd day counts as independent. What the best less the worst tenth would
+have earned is taken every 21st day, and each forecaster of each market is a trial.
 """
 
 import datetime as dt
