@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 from typer.main import get_command
 
 from factorloom.cli import commands
-from orchestration.sources.registry import SOURCES
+from orchestration.sources.protocols import capabilities
+from orchestration.sources.registry import SOURCES, OfVendor
 from warehouse.settings import INTERNAL, SECRETS, VENDOR_VARIABLE, Settings, read_settings, variables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -236,3 +237,13 @@ def test_hooks_call_what_make_check_calls():
     checked = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     tools = set(re.findall(r"\$\(BIN\)/([a-z-]+)", checked[1])) - {"python"}
     assert called == tools
+
+
+def test_the_table_of_vendors_says_what_each_can_do():
+    kinds = {name: maker.kind for name, maker in SOURCES.items() if isinstance(maker, OfVendor)}
+    able = {name: capabilities(kind) for name, kind in kinds.items()}
+    lines = ["| | " + " | ".join(able) + " |", "|--|" + ":-:|" * len(able)]
+    for capability in sorted(frozenset().union(*able.values())):
+        marks = " | ".join("•" if capability in has else "" for has in able.values())
+        lines.append(f"| `{capability}` | {marks} |")
+    assert "\n".join(lines) in (ROOT / "docs/vendors.md").read_text()
