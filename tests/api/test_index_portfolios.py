@@ -46,12 +46,29 @@ def test_an_administrator_writes_other_rules_that_count_from_the_next_session_on
         {"weighting": {"equal": 1.0}, "n_names": 10, "max_weight": 0.05},
         {"weighting": {"equal": 1.0}, "max_turnover": 0},
         {"weighting": {"equal": 1.0}, "moon": 1},
+        {"weighting": {"equal": -1.0, "momentum": 2.0}},
+        {"weighting": {"equal": 1e308, "momentum": 1e308}},
+        {"weighting": {"equal": None}},
+        {"weighting": [["equal", 1.0]]},
+        {},
+        *({"weighting": {"equal": 1.0}, "n_names": value} for value in (0, 1001, 1.5, "50", True, None)),
+        *({"weighting": {"equal": 1.0}, "max_weight": value} for value in (0, -1, 1.1, "1")),
+        *({"weighting": {"equal": 1.0}, "max_sector_weight": value} for value in (0, 2, None)),
+        *({"weighting": {"equal": 1.0}, "drift_threshold": value} for value in (0, -0.1, 3)),
+        *({"weighting": {"equal": 1.0}, "cost_bps": value} for value in (-1, 1001)),
+        {"weighting": {"equal": 1.0}, "rebalance": "hourly"},
+        {"weighting": {"equal": 1.0}, "profile": "x'; drop table app.users --"},
     ],
 )
 def test_rules_that_cannot_be_are_refused(site, rules):
     answer = site.ask("PUT", "/v1/strategy/config", json={"rules": rules})
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_limit_of_one_over_the_names_is_enough_for_them(site):
+    rules = {"weighting": {"equal": 1.0}, "n_names": 49, "max_weight": 1 / 49}
+    assert site.ask("PUT", "/v1/strategy/config", json={"rules": rules}).status_code == 200
 
 
 def test_others_must_not_write_rules_or_rebalance(site):

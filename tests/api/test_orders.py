@@ -105,3 +105,12 @@ def test_orders_page_back_in_time(site):
     second = site.ask("GET", "/v1/orders", params={"limit": 2, "cursor": first["next"]}).json()
     ids = [row["order_id"] for row in [*first["data"], *second["data"]]]
     assert len(set(ids)) == 4
+
+
+def test_a_key_is_its_senders_alone_and_says_the_same_once(site):
+    mine, theirs = create(site, key="shared"), create(site, key="shared", person=BOB)
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+    assert mine.json()["data"]["order_id"] != theirs.json()["data"]["order_id"]
+    other = create(site, LIMIT | {"quantity_shares": 11}, key="shared")
+    assert (other.status_code, other.headers["content-type"]) == (422, "application/problem+json")
+    assert site.ask("POST", "/v1/orders", json=LIMIT).status_code in (400, 422)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,28 @@ def test_an_index_begins_after_the_first_decision_and_loses_what_is_delisted(war
     assert [row[1] for row in left] == [dt.date(2023, 4, 19)]
     assert left[0][5:8] == (0, 0, 0)
     assert sum(row[5] for row in rows["index_allocations"] if row[1] == days[0]) == pytest.approx(1)
+
+
+def test_stored_values_move_by_stored_weights_times_returns(warehouse):
+    """Through rebalancing, drift and a delisting; from the tables alone, closes as the pipeline keeps them."""
+    with warehouse.connection() as connection:
+        add_version(connection, 2, dt.date(2023, 4, 1), LATER_RULES)
+    run(warehouse, SESSIONS[0], LAST)
+    closes = warehouse.read_frame("select instrument_id, trade_date, close_adj from marts.fct_daily_prices")
+    grid = closes.pivot(index="trade_date", columns="instrument_id", values="close_adj").ffill()
+    returns = (grid / grid.shift(1) - 1).fillna(0.0)
+    changes = warehouse.read_frame("select as_of_date, instrument_id, weight, reason from research.index_allocations")
+    assert {"base", "rebalance", "drift", "delisting"} == set(changes["reason"])
+    after = {day: rows.set_index("instrument_id")["weight"] for day, rows in changes.groupby("as_of_date")}
+    levels = warehouse.read_frame("select as_of_date, value from research.index_values order by 1").set_index(
+        "as_of_date"
+    )
+    weights = after[levels.index[0]]
+    for before, day in pairwise(levels.index):
+        moves = returns.loc[day].reindex(weights.index)
+        moved = float(weights @ moves)
+        assert levels["value"][day] / levels["value"][before] - 1 == pytest.approx(moved, abs=1e-9)
+        weights = after.get(day, weights * (1 + moves) / (1 + moved))
 
 
 def test_a_second_run_writes_nothing(warehouse):

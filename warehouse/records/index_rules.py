@@ -50,7 +50,8 @@ class IndexRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 "`max_turnover` and `drift_threshold` must be above 0 and 2 at most, or null; "
                 f"got {self.max_turnover} and {self.drift_threshold}"
             )
-        if self.max_weight * self.n_names < 1:
+        # A hair less, so that 1 / 49 as somebody writes it is enough for 49.
+        if self.max_weight * self.n_names < 1 - 1e-9:
             raise ValueError(
                 f"`max_weight` times `n_names` must be 1 or more; got {self.max_weight} times {self.n_names}"
             )
