@@ -9,7 +9,9 @@ import numpy as np
 from msgspec import Meta
 
 from transforms.alert_rules import (
+    AT_OR_ABOVE,
     CORRECTED,
+    CROSSES_ABOVE,
     NOTHING,
     RESOLVED,
     TRIGGERED,
@@ -29,6 +31,7 @@ from transforms.alert_rules import (
 )
 from warehouse.queries.alert_history import History, SeriesHistory
 from warehouse.queries.alert_metrics import PLATFORM
+from warehouse.records.alert_rules_1 import DEFAULT_ROOM
 from warehouse.records.alert_series import Criterion, criteria_of
 from warehouse.records.alerts import Rule, alternatives
 
@@ -68,10 +71,20 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class _Series(NamedTuple):
-    """Values and baselines of a condition, arrays of shape (n_sessions, n_instruments)."""
+    """Values of a series and what they are held against, arrays of shape (n_sessions, n_instruments)."""
 
     value: Numbers
     baseline: Numbers
+
+
+class _Condition(NamedTuple):
+    """What a condition reads and its levels, arrays of shape (n_sessions, n_instruments)."""
+
+    value: Numbers
+    baseline: Numbers
+    level: Numbers
+    level_before: Numbers
+    recover_level: Numbers
 
 
 def try_on(rule: Rule, seen: History, *, explanation: str) -> Trial:
@@ -80,7 +93,10 @@ def try_on(rule: Rule, seen: History, *, explanation: str) -> Trial:
     criteria, n = criteria_of(rule), len(seen.instruments)
     begin = next((place for place, day in enumerate(sessions) if day >= seen.first), len(sessions))
     splits = _matrix([row[:3] for row in seen.splits], sessions, instruments)
-    read = [_readings(one, of, seen, splits, begin) for one, of in zip(criteria, seen.series, strict=True)]
+    read = [
+        _condition(one, _readings(of, seen, splits, begin), level and _readings(level, seen, splits, begin))
+        for one, of, level in zip(criteria, seen.series, seen.levels, strict=True)
+    ]
     suspects = _matrix([(row[0], row[1], row[3]) for row in seen.splits], sessions, instruments)
     reasons = _inhibitions(splits, suspects)
     states, options, happened = new_states(n), _options(rule, n), []
@@ -126,8 +142,19 @@ def _happened(
     return Happened(day, ticker, None if is_platform else instrument_id, event, episode, values)
 
 
-def _readings(criterion: Criterion, of: SeriesHistory, seen: History, splits: Numbers, begin: int) -> _Series:
-    series, metric = criterion.series, of.metric
+def _condition(one: Criterion, of: _Series, level: _Series | None) -> _Condition:
+    """Put readings and levels together; a level that moves lets go 1 % inside, as in `alert_evaluation`."""
+    if level is None:
+        at, recover = np.full_like(of.value, _or_nan(one.level)), np.full_like(of.value, _or_nan(one.recover_level))
+        return _Condition(of.value, of.baseline, at, at, recover)
+    times = one.level_times or 1.0
+    at, before = level.value * times, level.baseline * times
+    inside = -1.0 if one.operator in (AT_OR_ABOVE, CROSSES_ABOVE) else 1.0
+    return _Condition(of.value, of.baseline, at, before, at + inside * DEFAULT_ROOM * np.abs(at))
+
+
+def _readings(of: SeriesHistory, seen: History, splits: Numbers, begin: int) -> _Series:
+    series, metric = of.series, of.metric
     has_instrument = metric.relation.has_instrument
     columns = seen.instruments if has_instrument else [PLATFORM]
     raw = _matrix([row[:3] for row in of.rows], seen.sessions, columns)
@@ -169,7 +196,7 @@ def _inhibitions(splits: Numbers, suspects: Numbers) -> np.ndarray:
     return np.select([is_halt, suspects == 1, is_split], ["halt", "suspect", "split"], default="")
 
 
-def _conditions(rule: Rule, criteria: Sequence[Criterion], read: Sequence[_Series], place: int) -> Conditions:
+def _conditions(rule: Rule, criteria: Sequence[Criterion], read: Sequence[_Condition], place: int) -> Conditions:
     n = read[0].value.shape[1]
     parts = judge(
         Readings(
@@ -177,8 +204,9 @@ def _conditions(rule: Rule, criteria: Sequence[Criterion], read: Sequence[_Serie
         ),
         Criteria(
             np.repeat(np.array([one.operator for one in criteria]), n),
-            np.repeat(np.array([_or_nan(one.level) for one in criteria]), n),
-            np.repeat(np.array([_or_nan(one.recover_level) for one in criteria]), n),
+            np.concatenate([one.level[place] for one in read]),
+            np.concatenate([one.recover_level[place] for one in read]),
+            np.concatenate([one.level_before[place] for one in read]),
         ),
     )
     ways = np.array([[sum(1 << place for place in way) for way in alternatives(rule.when)]] * n, dtype=np.int64)

@@ -1,7 +1,8 @@
 """How long it takes to hold alert rules against the data: after a session's close, and on quotes during it.
 
-Rules are spread over the metrics and operators that people use. Shown are also what the first look at new rules costs,
-and that a look costs what can move, not how long the history is.
+Rules are spread over the metrics and operators that people use. Shown is also what the first look at new rules costs;
+and, with fewer rules, what a look costs with four times the history and with four times the rules: it is to grow with
+the pairs that can move, not with the history.
 """
 
 import argparse
@@ -63,8 +64,9 @@ def main() -> None:
     parser.add_argument("--intraday-pairs", type=int, default=10_000)
     parser.add_argument("--instruments", type=int, default=500)
     parser.add_argument(
-        "--years", type=int, nargs="+", default=[1, 4], help="Lengths of the history, one after the other."
+        "--years", type=int, nargs="+", default=[1], help="Lengths of the history, one after the other."
     )
+    parser.add_argument("--growth-pairs", type=int, default=20_000, help="Pairs that growth is measured with.")
     given = parser.parse_args()
     before, shown = (
         os.getloadavg()[0],
@@ -77,21 +79,31 @@ def main() -> None:
             add_rules(connection, given.pairs, given.instruments)
             name = f"{years} year{'s' if years > 1 else ''} of history"
             shown.add_row(f"first look at new rules, {name}", *row(given.pairs, [timed(connection, days[-TIMES - 1])]))
-            looks = []
-            for day in days[-TIMES:]:
-                add_session(connection, given.instruments, day)
-                looks.append(timed(connection, day))
+            looks = after_closes(connection, given.instruments, days[-TIMES:])
             shown.add_row(f"after a close, {name}", *row(given.pairs, looks))
             connection.execute("delete from app.alerts")
             add_rules(connection, given.intraday_pairs, given.instruments, kinds=3)
             timed(connection, LAST)
             looks = [quoted(connection, given.instruments, minute) for minute in range(TIMES)]
             shown.add_row(f"on quotes, {name}", *row(given.intraday_pairs, looks))
+    growth = Table("after a close", "pairs", "could move", "CPU seconds", "times the first line")
+    first: float | None = None
+    for name, years, pairs in (
+        ("1 year of history", 1, given.growth_pairs),
+        ("4 years of history", 4, given.growth_pairs),
+        ("1 year of history, 4 times the rules", 1, 4 * given.growth_pairs),
+    ):
+        looks = growing(years, pairs, given.instruments)
+        cost = statistics.median(look.cpu_seconds + look.server_cpu_seconds for look in looks)
+        first = first or cost
+        moved = ", ".join(f"{look.result.n_pairs:,}" for look in looks)
+        growth.add_row(name, f"{pairs:,}", moved, f"{cost:.2f}", f"{cost / first:.2f}")
     console = Console(width=150)
     console.print(
         f"{given.instruments} instruments; each look once per session or minute, {TIMES} of them, seed {SEED}"
     )
     console.print(shown)
+    console.print(growth)
     console.print(f"load average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}")
 
 
@@ -102,6 +114,25 @@ class Timed(NamedTuple):
     cpu_seconds: float
     server_cpu_seconds: float
     result: Evaluated
+
+
+def growing(years: int, n_pairs: int, n_instruments: int) -> list[Timed]:
+    """Return the looks after the last closes of so long a history, at rules that have been looked at before."""
+    days = CALENDAR.sessions(LAST - dt.timedelta(days=365 * years), LAST)
+    with warehouse() as url, psycopg.connect(url, autocommit=True) as connection:
+        fill(connection, n_instruments, days[:-TIMES])
+        add_rules(connection, n_pairs, n_instruments)
+        timed(connection, days[-TIMES - 1])
+        return after_closes(connection, n_instruments, days[-TIMES:])
+
+
+def after_closes(connection: psycopg.Connection, n_instruments: int, days: list[dt.date]) -> list[Timed]:
+    """Write one session after the other, and look after each."""
+    looks = []
+    for day in days:
+        add_session(connection, n_instruments, day)
+        looks.append(timed(connection, day))
+    return looks
 
 
 def row(n_pairs: int, looks: list[Timed]) -> list[str]:
@@ -129,7 +160,7 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def fill(connection: psycopg.Connection, n_instruments: int, days: list[dt.date]) -> None:
-    """Write random walks of prices, and indicators and rankings of their last days."""
+    """Write random walks of prices, and indicators and rankings of their last days; a longer history ends the same."""
     connection.execute(MARTS.read_text())
     connection.execute(
         "insert into marts.dim_instruments (instrument_id, ticker) select 'i' || n, 'T' || n"
@@ -141,8 +172,9 @@ def fill(connection: psycopg.Connection, n_instruments: int, days: list[dt.date]
         " select 'bench', 'T' || n, '2000-01-01', 'i' || n, 'T' || n from generate_series(1, %s) as n",
         [n_instruments],
     )
-    steps = np.random.default_rng(SEED).normal(0, 0.015, (len(days), n_instruments))
-    closes = 100 * np.exp(np.cumsum(steps, axis=0) * 0.3)
+    dice = np.random.default_rng(SEED)
+    ends, steps = dice.normal(0, 0.07, n_instruments), dice.normal(0, 0.0045, (len(days), n_instruments))
+    closes = 100 * np.exp(ends + np.cumsum(steps, axis=0))[::-1]
     copy = "copy marts.fct_daily_prices (instrument_id, trade_date, close_raw, close_adj) from stdin"
     with connection.cursor() as cursor, cursor.copy(copy) as rows:
         for day, of_day in zip(days, closes.tolist(), strict=True):

@@ -1,6 +1,7 @@
 """What the commands about alert rules do: put a rule together from words, list rules, try one on history."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from warehouse.records.alerts import AnyRule, decode_rule, modern
 
 YEAR = dt.timedelta(days=365)
 MOST_SHOWN = 20
+# A level that is a metric: `sma_200d`, `0.95*sma_200d`, `index_values.value@index_id=main`.
+LEVEL = re.compile(r"(?:([0-9.]+)\*)?([a-z][a-z0-9_.]*)(?:@(.+))?")
 
 
 def rule_of(
@@ -63,7 +66,8 @@ def rule_of(
 def condition_of(when: str) -> dict[str, Any]:
     """Read a condition such as `price at_or_above 100` or `rank@profile=balanced at_or_below 10`.
 
-    After the operator comes its level, its words (`signal@profile=balanced enters buy,strong_buy`), its size with an
+    After the operator comes its level, a number or a metric (`price crosses_above sma_200d`,
+    `price at_or_below 0.95*sma_200d`), its words (`signal@profile=balanced enters buy,strong_buy`), its size with an
     optional number of sessions (`price changes_by 0.05 over 5`), or for new_high and new_low the number of sessions.
     """
     name, *rest = when.split()
@@ -81,7 +85,15 @@ def condition_of(when: str) -> dict[str, Any]:
     if operator == "changes_by":
         bars = int(_number(rest[3], when)) if len(rest) == 4 else 1
         return {**condition, "by": _number(argument, when), "bars": bars}
+    if (level := LEVEL.fullmatch(argument)) is not None:
+        return {**condition, "level": _moving_level(level)}
     return {**condition, "level": _number(argument, when)}
+
+
+def _moving_level(level: re.Match[str]) -> dict[str, Any]:
+    times, metric, series = level.groups()
+    of = {"of": dict(part.partition("=")[::2] for part in series.split(","))} if series else {}
+    return {"metric": metric, **of, **({"times": float(times)} if times else {})}
 
 
 def scope_of(

@@ -9,7 +9,7 @@ from uuid import UUID
 from transforms.alert_rules import CORRECTED, INHIBITED, REPEATED, RESOLVED
 from warehouse.queries.alert_evaluation import Announcement
 from warehouse.queries.alert_metrics import PLATFORM
-from warehouse.records.alert_sentences import figure, phrase, predicate
+from warehouse.records.alert_sentences import figure, level_of, phrase, predicate
 from warehouse.records.alerts import (
     AtOrAbove,
     AtOrBelow,
@@ -18,6 +18,7 @@ from warehouse.records.alerts import (
     CrossesBelow,
     Enters,
     Leaves,
+    MovingLevel,
     Or,
     Rule,
     Test,
@@ -35,7 +36,8 @@ REASONS = {
 class Happening(NamedTuple):
     """An event of a pair: what it is about, when, and what the conditions of the rule read then.
 
-    `values` are in the share terms that the rule was made in; divided by `scales` they are those of the day.
+    `values` and `levels` are in the share terms that the rule was made in; divided by `scales` they are those of the
+    day.
     """
 
     event: str
@@ -47,6 +49,7 @@ class Happening(NamedTuple):
     observed_at: dt.datetime
     observed_date: dt.date
     values: Sequence[float | None]
+    levels: Sequence[float | None]
     scales: Sequence[float]
     inhibition: str
     is_silent: bool
@@ -83,8 +86,8 @@ def announcement_of(happening: Happening, rule: Rule, *, name: str, ticker: str)
         "ticker": None if happening.instrument_id == PLATFORM else ticker,
         "condition": phrase(rule.when),
         "readings": [
-            {"metric": test.metric, "of": test.of, "value": value}
-            for test, value in zip(tests, _shown(happening), strict=True)
+            {"metric": test.metric, "of": test.of, "value": value, **({"level": level} if _moves(test) else {})}
+            for test, value, level in zip(tests, _shown(happening), _shown_levels(happening), strict=True)
         ],
         "episode": happening.episode,
         "observed_at": happening.observed_at,
@@ -128,7 +131,8 @@ def message_of(happening: Happening, rule: Rule, *, ticker: str) -> str:
         )
     held = [
         f"{_reading(test, value)}{'' if _says_all(test) else ' ' + predicate(test, scale=1 / scale)}"
-        for test, value, scale in zip(tests, values, happening.scales, strict=True)
+        f"{f' ({figure(level)})' if _moves(test) else ''}"
+        for test, value, scale, level in zip(tests, values, happening.scales, _shown_levels(happening), strict=True)
     ]
     still = "still " if happening.event == REPEATED else ""
     return f"{who}{still}{(' or ' if isinstance(rule.when, Or) else ' and ').join(held)}."
@@ -138,6 +142,9 @@ def _over(rule: Rule, tests: Sequence[Test], values: Sequence[float | None], hap
     [first, *others] = tests
     if not others and isinstance(first, AtOrAbove | AtOrBelow | CrossesAbove | CrossesBelow):
         side = "below" if first.is_upward else "above"
+        if first.recovery is None:
+            level = f"{level_of(first)} ({figure(_shown_levels(happening)[0])})"
+            return f"{_reading(first, values[0])} is back {side} {level}"
         return f"{_reading(first, values[0])} is back {side} {figure(first.recovery / happening.scales[0])}"
     return f"{' and '.join(map(_reading, tests, values))}; over is that {phrase(rule.when)}"
 
@@ -158,19 +165,28 @@ def _says_all(test: Test) -> bool:
     return isinstance(test, Enters | Leaves | ChangesBy)
 
 
+def _moves(test: Test) -> bool:
+    return isinstance(getattr(test, "level", None), MovingLevel)
+
+
 def _shown(happening: Happening) -> list[float | None]:
     """Return the values in the share terms of the day, as people see them elsewhere."""
-    return [
-        None if value is None else value / scale
-        for value, scale in zip(happening.values, happening.scales, strict=True)
-    ]
+    return _of_the_day(happening.values, happening.scales)
+
+
+def _shown_levels(happening: Happening) -> list[float | None]:
+    return _of_the_day(happening.levels, happening.scales)
+
+
+def _of_the_day(figures: Sequence[float | None], scales: Sequence[float]) -> list[float | None]:
+    return [None if one is None else one / scale for one, scale in zip(figures, scales, strict=True)]
 
 
 def _in_todays_shares(tests: Sequence[Test], happening: Happening) -> str:
     levels = [
         figure(test.level / scale)
         for test, scale in zip(tests, happening.scales, strict=True)
-        if isinstance(test, AtOrAbove | AtOrBelow | CrossesAbove | CrossesBelow) and scale != 1
+        if isinstance(test, AtOrAbove | AtOrBelow | CrossesAbove | CrossesBelow) and not _moves(test) and scale != 1
     ]
     return f" In today's shares its level is {levels[0]}." if len(levels) == 1 else ""
 

@@ -167,6 +167,7 @@ def _evaluate_pass(connection: psycopg.Connection, one: Pass, now: dt.datetime) 
             observed_at=_datetime(looks.observed_at[place]) or one.close_at,
             observed_date=looks.bar_date[place].item() or one.day,
             values=[row.value for row in pairs[place]],
+            levels=[row.level for row in pairs[place]],
             scales=[row.scale for row in pairs[place]],
             inhibition=str(looks.inhibition[place]),
             is_silent=bool(moved.is_silent[place]),
@@ -195,6 +196,7 @@ def _conditions(pairs: Sequence[Sequence[Observation | Reading]]) -> Conditions:
             np.array([row.operator for row in rows]),
             _numbers(row.level for row in rows),
             _numbers(row.recover_level for row in rows),
+            _numbers(row.level_before for row in rows),
         ),
     )
     sizes = [len(group) for group in pairs]
@@ -315,6 +317,7 @@ def _taken_back(rows: Iterable[Reading], episodes: dict[tuple[UUID, str], Begun]
                 observed_at=one.observed_at,
                 observed_date=one.observed_date,
                 values=[row.value for row in group],
+                levels=[row.level for row in group],
                 scales=[row.scale for row in group],
                 inhibition="",
                 is_silent=one.is_silent,
@@ -330,13 +333,15 @@ def _announce(
     if not happenings:
         return {}, 0
     alerts = queries.read_alerts(connection, list({one.alert_id for one in happenings}))
-    rules = {alert_id: modern(decode_rule(text)) for alert_id, (_, text) in alerts.items()}
+    # Of a rule that was changed or deleted meanwhile there is nothing to say: it begins anew.
+    happenings = [one for one in happenings if (one.alert_id, one.rule_version) in alerts]
+    rules = {alert_id: modern(decode_rule(text)) for (alert_id, _), (_, text) in alerts.items()}
     tickers = queries.read_tickers(connection, list({one.instrument_id for one in happenings}))
     said = [
         announcement_of(
             one,
             rules[one.alert_id],
-            name=alerts[one.alert_id][0],
+            name=alerts[one.alert_id, one.rule_version][0],
             ticker=tickers.get(one.instrument_id, one.instrument_id),
         )
         for one in happenings

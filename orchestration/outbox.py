@@ -6,6 +6,7 @@ delivery goes out again under the same id: at least once.
 """
 
 import datetime as dt
+import logging
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,8 @@ from warehouse.owner_files import SecretError
 from warehouse.queries import channels, deliveries
 from warehouse.queries.deliveries import Claimed, Settlement
 from warehouse.secrets import KeyRing
+
+LOG = logging.getLogger(__name__)
 
 # Longer than a look-up that hangs and an exchange that takes all of its time, one after the other.
 LEASE_SECONDS = 60.0
@@ -161,6 +164,9 @@ class Courier:
         except (SecretError, SecretMalformed):
             # The key file is missing or was changed: tries go on, so that bringing it back is enough.
             return Outcome(None, "secret_unreadable")
+        except Exception as error:  # whatever one message or its receiver brings about, the others go on
+            LOG.error("delivery %s: its sender ended in %s", claimed.delivery_id, type(error).__name__)
+            return Outcome(None, "sender_failed")
 
 
 def deliver_due(

@@ -36,12 +36,15 @@ class Criteria(NamedTuple):
         One of OPERATORS. Entering a set is crossing 0.5 from below, for membership that is 1 or 0; changing by so much
         is being at or above it, for the change.
     level, recover_level : ndarray of float, unit as the metric
-        NaN for NEW_HIGH and NEW_LOW, which know no level.
+        NaN for NEW_HIGH and NEW_LOW, which know no level, and where a level that moves is unknown.
+    level_before : ndarray of float or None, unit as the metric
+        The level at the bar before; None where no level moves.
     """
 
     operator: Texts
     level: Numbers
     recover_level: Numbers
+    level_before: Numbers | None = None
 
 
 class Readings(NamedTuple):
@@ -203,26 +206,28 @@ def judge(readings: Readings, criteria: Criteria) -> Conditions:
     operator        holds                           stays                   lets go
     ==============  ==============================  ======================  ====================
     at_or_above     value >= level                  value >= level          value < recover
-    crosses_above   baseline < level <= value       value >= level          value < recover
+    crosses_above   baseline < level before,        value >= level          value < recover
+                    level <= value
     new_high        value > baseline                value > baseline        value <= baseline
     ==============  ==============================  ======================  ====================
 
-    The others are their mirror images. Missing: a value that is not finite; for new highs and lows, a baseline too. A
-    crossing without a baseline does not hold: nobody saw it.
+    The others are their mirror images. Missing: a value or level that is not finite; for new highs and lows, a
+    baseline. A crossing without a baseline, or without a level before, does not hold: nobody saw it.
     """
     value, baseline = readings
     operator = criteria.operator
     is_up = np.isin(operator, [AT_OR_ABOVE, CROSSES_ABOVE, NEW_HIGH])
     is_cross = np.isin(operator, [CROSSES_ABOVE, CROSSES_BELOW])
     is_extreme = np.isin(operator, [NEW_HIGH, NEW_LOW])
-    is_missing = ~np.isfinite(value) | (is_extreme & ~np.isfinite(baseline))
+    is_missing = ~np.isfinite(value) | ~np.isfinite(np.where(is_extreme, baseline, criteria.level))
     # Mirrored, everything is a matter of being high enough.
     sign = np.where(is_up, 1.0, -1.0)
     height, before = sign * value, sign * baseline
     level, recover = sign * criteria.level, sign * criteria.recover_level
+    level_before = level if criteria.level_before is None else sign * criteria.level_before
     is_beyond = np.where(is_extreme, height > before, height >= level)
     return Conditions(
-        holds=~is_missing & is_beyond & (~is_cross | (before < level)),
+        holds=~is_missing & is_beyond & (~is_cross | (before < level_before)),
         stays=~is_missing & is_beyond,
         lets_go=~is_missing & np.where(is_extreme, height <= before, height < recover),
         is_missing=is_missing,

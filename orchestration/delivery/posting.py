@@ -113,7 +113,7 @@ def _retry_after(answer: httpcore.Response, sent_at: dt.datetime) -> float | Non
         return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a receiver may write any number there
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)

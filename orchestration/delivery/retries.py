@@ -21,7 +21,13 @@ OVERLOADED_WAIT_SECONDS = MINUTE
 
 # What trying again does not mend, and what is no fault of the receiver's.
 HOPELESS = ("body_too_large",)
-OURS = ("secret_unreadable", "mail_not_configured", "mail_server_refuses_us", "mail_server_unreachable")
+OURS = (
+    "secret_unreadable",
+    "sender_failed",
+    "mail_not_configured",
+    "mail_server_refuses_us",
+    "mail_server_unreachable",
+)
 
 
 class Verdict(NamedTuple):

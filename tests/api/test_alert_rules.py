@@ -53,6 +53,19 @@ def test_a_rule_is_tried_on_the_closes_of_the_past(client: Any) -> None:
     ]  # fmt: skip
 
 
+def test_a_rule_with_a_level_that_moves_is_tried(client: Any) -> None:
+    # In shares of the first day the closes are 100, 102, -, -, 106, and so the price is never above itself by half.
+    same = {**CROSSES, "when": {"operator": "at_or_above", "metric": "price", "level": {"metric": "price"}}}
+    assert tried(client, same).json()["data"]["events"][-1]["observed_date"] == "2024-06-20"
+    half = {
+        **CROSSES,
+        "when": {"operator": "at_or_above", "metric": "price", "level": {"metric": "price", "times": 1.5}},
+    }
+    data = tried(client, half).json()["data"]
+    assert data["explanation"] == "Fires when price is at or above 1.5 times price, for ACME; not anew within 24 hours."
+    assert data["n_triggered"] == 0
+
+
 def test_a_trial_may_be_of_an_indicator_an_index_and_a_signal(client: Any) -> None:
     rsi = {**CROSSES, "when": {"operator": "at_or_above", "metric": "rsi_14d", "level": 45}}
     assert tried(client, rsi).json()["data"]["events"][0]["values"] == [45]

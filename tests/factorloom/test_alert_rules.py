@@ -58,12 +58,14 @@ def run(*words: str) -> str:
 def test_every_command_of_the_page_does_what_it_says(installation: psycopg.Connection) -> None:
     blocks = "\n".join(re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL))
     lines = [shlex.split(line) for line in blocks.splitlines() if line.startswith("factorloom alerts")]
-    assert len(lines) == 8
+    assert len(lines) == 9
     said = [run(*words[1:]) for words in lines]
     # 98, 101 (3 %), 90 (-11 %), 90: both moves fire, were it not for the day that has to pass after the first.
     assert "It would have fired once in 4 sessions" in " ".join(said[0].split())
     stored = installation.execute("select name, rule from app.alerts order by name").fetchall()
-    assert [name for name, _ in stored] == ["at a hundred", "best ten", "buys", "late data", "moves", "oversold"]
+    assert [name for name, _ in stored] == [
+        "at a hundred", "best ten", "buys", "late data", "moves", "over its average", "oversold",
+    ]  # fmt: skip
     listed = run("alerts", "list")
     assert all(name in listed for name, _ in stored)
     assert "for ACME" in listed
@@ -71,7 +73,9 @@ def test_every_command_of_the_page_does_what_it_says(installation: psycopg.Conne
 
 def test_the_json_of_the_page_is_a_rule() -> None:
     [body] = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    assert explain(decode_rule(json.loads(body))).startswith("Fires when price crosses above 100 and rankings.rank")
+    assert explain(decode_rule(json.loads(body))).startswith(
+        "Fires when price crosses above 100 and price is at or above 1.02 times indicators.sma_200d and rankings.rank"
+    )
 
 
 def test_a_rule_may_be_given_whole(installation: psycopg.Connection) -> None:
@@ -118,6 +122,23 @@ def test_a_rule_is_switched_off_and_on_and_removed_by_its_id_or_its_name(install
             {"operator": "leaves", "metric": "signal", "of": {"profile": "balanced"}, "values": ["hold"]},
         ),
         ("price changes_by 0.05 over 5", {"operator": "changes_by", "metric": "price", "by": 0.05, "bars": 5}),
+        (
+            "price crosses_above sma_200d",
+            {"operator": "crosses_above", "metric": "price", "level": {"metric": "sma_200d"}},
+        ),
+        (
+            "score@profile=balanced at_or_below 0.9*rankings.score@profile=aggressive",
+            {
+                "operator": "at_or_below",
+                "metric": "score",
+                "of": {"profile": "balanced"},
+                "level": {
+                    "metric": "rankings.score",
+                    "of": {"profile": "aggressive"},
+                    "times": 0.9,
+                },
+            },
+        ),
         ("price new_high 252", {"operator": "new_high", "metric": "price", "bars": 252}),
     ],
 )
@@ -125,7 +146,7 @@ def test_conditions_are_read_from_words(words: str, condition: dict[str, Any]) -
     assert condition_of(words) == condition
 
 
-@pytest.mark.parametrize("words", ["price", "price above", "price at_or_above much", "price changes_by 0.05 in 5"])
+@pytest.mark.parametrize("words", ["price", "price above", "price at_or_above 1OO", "price changes_by 0.05 in 5"])
 def test_words_that_are_no_condition_are_named(words: str) -> None:
     with pytest.raises(RuleUnclear, match=r"See docs/alerts\.md"):
         condition_of(words)

@@ -16,6 +16,7 @@ from warehouse.queries import alert_evaluation as queries
 from warehouse.queries.alert_plans import read_new_rules, refresh_pairs
 from warehouse.queries.alerts import create_alert
 from warehouse.queries.channels import create_channel
+from warehouse.queries.deliveries import claim
 from warehouse.records.alerts import decode_rule
 from warehouse.records.errors import RuleRefused
 from warehouse.secrets import LOCAL_OWNER_ID, KeyRing
@@ -63,6 +64,14 @@ def indicators(market: Any, day: int, rsi: float, instrument: str = "a") -> None
         "insert into research.indicators (instrument_id, as_of_date, rsi_14d) values (%s, %s, %s)"
         " on conflict (instrument_id, as_of_date) do update set rsi_14d = excluded.rsi_14d",
         [instrument, DAYS[day], rsi],
+    )
+
+
+def average(market: Any, day: int, value: float, instrument: str = "a") -> None:
+    """Write an average in the terms of the adjusted close, which is three times the price as traded."""
+    market.connection.execute(
+        "insert into research.indicators (instrument_id, as_of_date, sma_20d) values (%s, %s, %s)",
+        [instrument, DAYS[day], 3 * value],
     )
 
 
@@ -301,6 +310,15 @@ def test_quiet_hours_hold_back_what_is_sent_until_they_end(market: Any) -> None:
     assert market.connection.execute("select next_attempt_at from app.deliveries").fetchone() == (
         dt.datetime(2024, 6, 29, 5, tzinfo=dt.UTC),
     )
+    # Within them even what ends waits, and nothing of it is lost.
+    close(market, 1, 90)
+    assert look(market, 1).n_deliveries == 1
+    sent: list[str] = []
+    for hour, minute in ((4, 59), (5, 0)):
+        at = dt.datetime(2024, 6, 29, hour, minute, tzinfo=dt.UTC)
+        claimed = claim(market.connection, now=at, lease_seconds=1, limit=10)
+        sent.append(" ".join(sorted(one.type for one in claimed)))
+    assert sent == ["", "alert.resolved alert.triggered"]
 
 
 def test_a_scope_follows_the_portfolio_and_what_left_it_has_recovered(market: Any) -> None:
@@ -435,6 +453,8 @@ def test_pairs_that_are_skipped_would_not_have_moved(market: Any) -> None:
         for level in (98, 100, 102)
     ] + [
         {"operator": "new_high", "metric": "price", "bars": 3}, {"operator": "new_low", "metric": "price", "bars": 2},
+        {"operator": "crosses_above", "metric": "price", "level": {"metric": "sma_20d"}},
+        {"operator": "at_or_below", "metric": "sma_20d", "level": {"metric": "price", "times": 0.99}},
         {"operator": "changes_by", "metric": "price", "by": 0.03},
         {"operator": "enters", "metric": "signal", "of": of, "values": ["buy"]},
         {"operator": "at_or_below", "metric": "rank", "of": of, "level": 2},
@@ -455,6 +475,8 @@ def test_pairs_that_are_skipped_would_not_have_moved(market: Any) -> None:
         for name in "abc":
             if dice.random() < 0.9:
                 close(market, day, round(dice.gauss(100, 2), 1), name, is_suspect=dice.random() < 0.05)
+            if dice.random() < 0.9:
+                average(market, day, round(dice.gauss(100, 1), 1), name)
             if dice.random() < 0.9:
                 market.rank(name, DAYS[day].isoformat(), dice.choice([1, 2, 3]))
                 market.connection.execute(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+import time
 from typing import Any
 from uuid import UUID
 
@@ -223,6 +224,44 @@ def test_a_changed_rule_begins_anew(market: Any) -> None:
     assert [message for _, _, message in said(market.connection)] == [
         "AAA: price 150 is at or above 100.", "AAA: price 150 is at or above 120.",
     ]  # fmt: skip
+
+
+def test_a_rule_that_is_changed_while_it_is_looked_at_announces_nothing_of_what_it_was(
+    market: Any, database: Any
+) -> None:
+    alert_id = add(market.connection, ABOVE_100)
+    market.close("a", "2024-06-25", 90)
+    look(market.connection)
+    market.close("a", "2024-06-26", 150)
+    results: list[Evaluated] = []
+    looker = threading.Thread(target=lambda: results.append(look_elsewhere(database)))
+    with database.connect() as blocker:
+        # The look has seen that the rule fires, and waits for the row that says where it stands.
+        blocker.execute("select from app.alert_states for update")
+        looker.start()
+        wait_until_one_waits(market.connection)
+        market.connection.execute("update app.alerts set rule_version = 2 where alert_id = %s", [alert_id])
+    looker.join()
+    assert results[0].n_announced == 0
+    assert said(market.connection) == []
+    assert look(market.connection).n_triggered == 1
+
+
+def look_elsewhere(database: Any) -> Evaluated:
+    with database.connect() as connection:
+        return look(connection)
+
+
+def wait_until_one_waits(connection: psycopg.Connection) -> None:
+    waiting = (
+        "select count(*) from pg_locks inner join pg_stat_activity using (pid)"
+        " where not granted and datname = current_database()"
+    )
+    for _ in range(2_000):
+        if connection.execute(waiting).fetchone() != (0,):
+            return
+        time.sleep(0.01)
+    pytest.fail("nobody ever waits")
 
 
 def test_a_rule_that_is_switched_off_is_not_looked_at(market: Any) -> None:

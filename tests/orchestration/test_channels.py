@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import threading
 import uuid
 from typing import Any
 
@@ -272,6 +273,25 @@ def test_dead_letters_are_listed_and_sent_again_one_or_all_since_a_day(outbox: O
     assert replay(outbox.connection, now=outbox.clock(), delivery_id=listed[0].delivery_id, states=["done"]) == 1
     outbox.deliver()
     assert outbox.receiver.ids.count(str(listed[0].delivery_id)) == 2
+
+
+def test_a_dead_letter_that_two_replay_at_once_goes_out_once(outbox: Outbox, database: Any) -> None:
+    dead_letters(outbox, 1)
+    outbox.receiver.received.clear()
+    counts: list[int] = []
+
+    def replay_it() -> None:
+        with database.connect() as connection:
+            counts.append(replay(connection, now=outbox.clock()))
+
+    with database.connect() as first:
+        counts.append(replay(first, now=outbox.clock()))
+        second = threading.Thread(target=replay_it)  # waits for the first to commit, and finds nothing dead then
+        second.start()
+    second.join()
+    assert counts == [1, 0]
+    outbox.deliver()
+    assert len(outbox.receiver.received) == 1
 
 
 def test_what_leaves_the_log_takes_its_deliveries_along(outbox: Outbox) -> None:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from standardwebhooks import Webhook
 
+from orchestration.delivery.messages import Message, Outcome
 from orchestration.delivery.posting import Poster
 from orchestration.delivery.webhooks import WebhookSender
 from orchestration.outbox import Delivered, deliver_due, message_of
@@ -240,6 +241,28 @@ def test_a_secret_whose_key_is_missing_is_said_and_tried_again(outbox: Outbox) -
     assert deliver_due(outbox.connection, {"webhook": outbox.sender}, other, clock=outbox.clock) == RETRIED
     assert outbox.row("last_status, last_error") == (None, "secret_unreadable")
     assert outbox.receiver.received == []
+
+
+class Failing:
+    """Sends like another, but ends in an error at the first message."""
+
+    def __init__(self, sender: WebhookSender) -> None:
+        self.sender = sender
+        self.has_failed = False
+
+    def send(self, message: Message, *, sent_at: dt.datetime) -> Outcome:
+        if not self.has_failed:
+            self.has_failed = True
+            raise OverflowError("Python int too large to convert to C long")
+        return self.sender.send(message, sent_at=sent_at)
+
+
+def test_a_sender_that_fails_in_itself_holds_up_nothing_else_and_is_no_mark_against_the_channel(outbox: Outbox) -> None:
+    outbox.put(2)
+    failing = Failing(outbox.sender)
+    assert deliver_due(outbox.connection, {"webhook": failing}, KEYS, clock=outbox.clock) == Delivered(1, 1, 0, 0)
+    assert sorted(outbox.rows("state, last_error"), key=str) == [("done", None), ("pending", "sender_failed")]
+    assert outbox.connection.execute("select n_failures from app.channels").fetchone() == (0,)
 
 
 def test_an_endpoint_switched_off_by_its_owner_gets_nothing_more(outbox: Outbox) -> None:

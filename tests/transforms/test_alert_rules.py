@@ -128,6 +128,17 @@ def test_a_crossing_downwards_is_the_mirror_image():
     ]  # fmt: skip
 
 
+def test_a_level_that_moves_is_crossed_from_where_it_was_and_missing_where_it_is_unknown():
+    # The level falls under a value that stands; it did so before; it was unknown before; it is unknown now.
+    before = np.array([100.0, 100, 100, 100])
+    level_before, level = np.array([102.0, 99, GONE, 102]), np.array([99.0, 99, 99, GONE])
+    moving = Criteria(np.repeat(CROSSES_ABOVE, 4), level, 0.99 * level, level_before)
+    found = judge(Readings(np.full(4, 100.0), before), moving)
+    assert found.holds.tolist() == [True, False, False, False]
+    assert found.stays.tolist() == [True, True, True, False]
+    assert found.is_missing.tolist() == [False, False, False, True]
+
+
 def test_to_enter_a_set_is_to_cross_from_0_to_1_and_to_leave_it_the_other_way():
     enters, leaves = criteria(CROSSES_ABOVE, 0.5, 0.5), criteria(CROSSES_BELOW, 0.5, 0.5)
     assert [event for *_, event in timeline(1, 0, 1, 1, 0, test=enters)] == ["", "", TRIGGERED, "", RESOLVED]
@@ -147,7 +158,7 @@ def test_a_new_high_lasts_as_long_as_each_bar_makes_one():
 
 def test_a_new_low_is_the_mirror_image():
     conditions = judge(
-        Readings(np.array([9.0, 10, 11]), np.full(3, 10.0)), Criteria(*(np.repeat(a, 3) for a in criteria(NEW_LOW)))
+        Readings(np.array([9.0, 10, 11]), np.full(3, 10.0)), Criteria(*(np.repeat(a, 3) for a in criteria(NEW_LOW)[:3]))
     )
     assert conditions.holds.tolist() == [True, False, False]
     assert conditions.lets_go.tolist() == [False, True, True]
@@ -314,7 +325,9 @@ def test_no_pairs_make_no_events():
     none = [part[:0] for part in options()]
     at = np.array([], dtype="datetime64[us]")
     looks = Looks(at, at.astype("datetime64[D]"), np.array([], dtype=str), np.array([], dtype=bool))
-    conditions = judge(Readings(np.array([]), np.array([])), Criteria(*(part[:0] for part in criteria(AT_OR_ABOVE))))
+    conditions = judge(
+        Readings(np.array([]), np.array([])), Criteria(*(part[:0] for part in criteria(AT_OR_ABOVE)[:3]))
+    )
     states, event, _ = step(new_states(0), looks, conditions, Options(*none))
     assert len(states.state) == len(event) == 0
 

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from warehouse.queries.alert_metrics import Metric, newest_day_sql, observation_sql, parameters_of
+from warehouse.records.alert_rules_1 import DEFAULT_ROOM
 from warehouse.records.alert_series import Series
 
 # What an observation can depend on: a later look at the same marks finds the same observations. Not the time of day.
@@ -24,10 +25,12 @@ select
 """
 
 SERIES_IN_USE = """
-select distinct c.series
+select distinct looked_at.series
 from app.alert_conditions as c
 inner join app.alert_plans as p on p.alert_id = c.alert_id
 inner join app.alerts as a on a.alert_id = p.alert_id and a.rule_version = p.rule_version and a.is_active
+cross join lateral (values (c.series), (c.level_series)) as looked_at (series)
+where looked_at.series is not null
 """
 
 PROGRESS = "select slice, reached_date, version from app.alert_progress"
@@ -97,29 +100,53 @@ left join lateral (
 ) as split on quote.quoted_at is not null
 """
 
-# Each condition of each pair with what was observed of it.
-PAIRS = """
+# Each condition of each pair with what was observed of it, and of its level where that moves. Of two that are compared,
+# one may be quoted and the other of the close: then at the bar before the other was what it is.
+PAIRS = f"""
     from app.alert_states as s
     inner join app.alerts as a on a.alert_id = s.alert_id and a.rule_version = s.rule_version and a.is_active
     inner join app.alert_plans as p on p.alert_id = s.alert_id and p.rule_version = s.rule_version
     inner join app.alert_conditions as c on c.alert_id = s.alert_id
     inner join observed_series as os on os.series = c.series
+    inner join observed_series as ls on ls.series = coalesce(c.level_series, c.series)
     left join observed as o
         on o.series = c.series and o.instrument_id = case when os.has_instrument then s.instrument_id else '*' end
+    left join observed as l
+        on l.series = c.level_series and l.instrument_id = case when ls.has_instrument then s.instrument_id else '*' end
     left join standing as i on i.instrument_id = s.instrument_id
     cross join lateral (
         select case when os.is_per_share then coalesce(i.split_factor / s.split_factor, 1) else 1 end as by
     ) as scale
+    cross join lateral (
+        select
+            o.value * scale.by as value,
+            case when l.bar_date > o.bar_date then o.value else o.baseline end * scale.by as baseline,
+            coalesce(c.level, l.value * c.level_times * scale.by) as level,
+            coalesce(
+                c.level,
+                case when o.bar_date > l.bar_date then l.value else l.baseline end * c.level_times * scale.by
+            ) as level_before,
+            case when o.bar_date is not null then greatest(o.bar_date, l.bar_date) end as bar_date,
+            case when o.observed_at is not null then greatest(o.observed_at, l.observed_at) end as observed_at
+    ) as seen
+    cross join lateral (
+        select
+            case
+                when c.level_series is null then c.recover_level
+                when c.operator in ('at_or_above', 'crosses_above') then seen.level - {DEFAULT_ROOM} * abs(seen.level)
+                else seen.level + {DEFAULT_ROOM} * abs(seen.level)
+            end as level
+    ) as recover
 """
 
 # Values are in the share terms of the pair's first look.
 READINGS = f"""
     select
         s.alert_id, s.instrument_id, c.place,
-        o.value * scale.by as value, o.baseline * scale.by as baseline, o.observed_at, o.bar_date,
-        c.operator, c.level, c.recover_level,
-        case when os.is_price then coalesce(i.inhibition, '') else '' end as inhibition,
-        i.split_factor, scale.by as scale, os.is_new, os.is_newest
+        seen.value, seen.baseline, seen.observed_at, seen.bar_date,
+        c.operator, seen.level, seen.level_before, recover.level as recover_level,
+        case when os.is_price or ls.is_price then coalesce(i.inhibition, '') else '' end as inhibition,
+        i.split_factor, scale.by as scale, os.is_new or ls.is_new as is_new, os.is_newest and ls.is_newest as is_newest
     {PAIRS}
 """
 
@@ -130,26 +157,29 @@ COULD_MOVE = """
     and (
         s.observed_at is null and s.state <> 'no_data'
         or s.state = 'pending'
-        or (o.value is null or c.operator in ('new_high', 'new_low') and o.baseline is null) <> (s.state = 'no_data')
-        or os.is_price and coalesce(i.inhibition, '') <> s.inhibition
-        or p.expires_at < o.observed_at
+        or (
+            seen.value is null
+            or case when c.operator in ('new_high', 'new_low') then seen.baseline else seen.level end is null
+        ) <> (s.state = 'no_data')
+        or (os.is_price or ls.is_price) and coalesce(i.inhibition, '') <> s.inhibition
+        or p.expires_at < seen.observed_at
         or s.is_open and (
-            p.repeat_hours is not null and o.observed_at >= s.told_at + make_interval(secs => p.repeat_hours * 3600)
+            p.repeat_hours is not null and seen.observed_at >= s.told_at + make_interval(secs => p.repeat_hours * 3600)
             or s.told_at is null and coalesce(a.muted_until <= %(now)s, true)
-            or s.opened_at = o.observed_at
+            or s.opened_at = seen.observed_at
             or case
-                when c.operator in ('at_or_above', 'crosses_above') then o.value * scale.by < c.recover_level
-                when c.operator in ('at_or_below', 'crosses_below') then o.value * scale.by > c.recover_level
-                when c.operator = 'new_high' then o.value <= o.baseline
-                else o.value >= o.baseline
+                when c.operator in ('at_or_above', 'crosses_above') then seen.value < recover.level
+                when c.operator in ('at_or_below', 'crosses_below') then seen.value > recover.level
+                when c.operator = 'new_high' then seen.value <= seen.baseline
+                else seen.value >= seen.baseline
             end
             or has_left.it
         )
         or not s.is_open and case
-            when c.operator in ('at_or_above', 'crosses_above') then o.value * scale.by >= c.level
-            when c.operator in ('at_or_below', 'crosses_below') then o.value * scale.by <= c.level
-            when c.operator = 'new_high' then o.value > o.baseline
-            else o.value < o.baseline
+            when c.operator in ('at_or_above', 'crosses_above') then seen.value >= seen.level
+            when c.operator in ('at_or_below', 'crosses_below') then seen.value <= seen.level
+            when c.operator = 'new_high' then seen.value > seen.baseline
+            else seen.value < seen.baseline
         end
     )
 """
@@ -171,7 +201,7 @@ with moving as (
 
 select
     r.alert_id, r.instrument_id, r.place, r.value, r.baseline, r.observed_at, r.bar_date, r.operator, r.level,
-    r.recover_level, r.inhibition, r.split_factor, r.scale, r.is_new, r.is_newest,
+    r.level_before, r.recover_level, r.inhibition, r.split_factor, r.scale, r.is_new, r.is_newest,
     p.n_conditions, p.ways, p.for_bars, p.cooldown_hours, p.repeat_hours, p.expires_at, p.one_shot,
     coalesce(a.muted_until > %(now)s, false) as is_muted, coalesce(has_left.it, false) as has_left,
     s.user_id, s.rule_version, s.state, s.episode, s.is_open, s.bars, s.bar_date as state_bar_date, s.opened_at,
@@ -214,14 +244,20 @@ with r as (
     {READINGS}
 )
 
-select r.alert_id, r.instrument_id, r.place, r.value, r.baseline, r.operator, r.level, r.recover_level, r.scale, p.ways
+select
+    r.alert_id, r.instrument_id, r.place, r.value, r.baseline, r.operator, r.level, r.level_before, r.recover_level,
+    r.scale, p.ways
 from unnest(%(alert_ids)s::uuid[], %(instrument_ids)s::text[]) as asked (alert_id, instrument_id)
 inner join r on r.alert_id = asked.alert_id and r.instrument_id = asked.instrument_id
 inner join app.alert_plans as p on p.alert_id = asked.alert_id
 order by r.alert_id, r.instrument_id, r.place
 """
 
-ALERTS = "select alert_id, name, rule::text from app.alerts where alert_id = any(%(ids)s)"
+# Nobody changes or deletes them until the announcements are written.
+ALERTS = """
+select alert_id, rule_version, name, rule::text from app.alerts
+where alert_id = any(%(ids)s) order by alert_id for share
+"""
 TICKERS = "select instrument_id, ticker from marts.dim_instruments where instrument_id = any(%(ids)s)"
 
 MAKE_STATES = """
@@ -305,6 +341,7 @@ class Observation(NamedTuple):
     bar_date: dt.date | None
     operator: str
     level: float | None
+    level_before: float | None
     recover_level: float | None
     inhibition: str
     split_factor: float | None
@@ -358,6 +395,7 @@ class Reading(NamedTuple):
     baseline: float | None
     operator: str
     level: float | None
+    level_before: float | None
     recover_level: float | None
     scale: float
     ways: list[int]
@@ -513,9 +551,10 @@ def read_readings(connection: psycopg.Connection, pairs: Sequence[tuple[UUID, st
     return [Reading._make(row) for row in connection.execute(READINGS_OF, parameters)]
 
 
-def read_alerts(connection: psycopg.Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
-    """Return name and body, as JSON text, of rules."""
-    return {alert_id: (name, text) for alert_id, name, text in connection.execute(ALERTS, {"ids": list(ids)})}
+def read_alerts(connection: psycopg.Connection, ids: Sequence[UUID]) -> dict[tuple[UUID, int], tuple[str, str]]:
+    """Return name and body, as JSON text, of rules by id and version; they stay so until the transaction ends."""
+    rows = connection.execute(ALERTS, {"ids": list(ids)})
+    return {(alert_id, version): (name, text) for alert_id, version, name, text in rows}
 
 
 def read_tickers(connection: psycopg.Connection, ids: Sequence[str]) -> dict[str, str]:

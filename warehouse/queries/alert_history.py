@@ -76,8 +76,9 @@ class SeriesHistory(NamedTuple):
 class History(NamedTuple):
     """What a rule would have seen: `sessions` reach back before `first` as far as its conditions look.
 
-    `splits` are rows of instrument, session, split factor and whether the bar is suspect (1 or 0), none for a rule that
-    looks at no price.
+    `series` are those of the conditions, `levels` those of their levels, None for a level that is a number. `splits`
+    are rows of instrument, session, split factor and whether the bar is suspect (1 or 0), none for a rule that looks at
+    no price.
     """
 
     first: dt.date
@@ -85,6 +86,7 @@ class History(NamedTuple):
     instruments: list[str]
     tickers: dict[str, str]
     series: list[SeriesHistory]
+    levels: list[SeriesHistory | None]
     splits: list[tuple[Any, ...]]
 
 
@@ -98,23 +100,26 @@ def history(rule: Rule, *, user_id: UUID | str, first: dt.date, last: dt.date) -
     """
     catalogue = catalogue_of((yield COLUMNS, {}))
     criteria = criteria_of(rule)
-    metrics = [catalogue.named(one.series.metric) for one in criteria]
-    if any(metric.name == "data_age" for metric in metrics):
+    both = [series for one in criteria for series in (one.series, one.level_series) if series is not None]
+    metrics = {series: catalogue.named(series.metric) for series in both}
+    if any(metric.name == "data_age" for metric in metrics.values()):
         raise RuleRefused("`metric` must have a history to be tried on; got data_age, of which only now is known")
     instruments = yield from _members(rule.scope, user_id)
-    back = max(sessions_back(one.series) for one in criteria)
+    back = max(map(sessions_back, both))
     # Of a year 250 days or so are sessions.
     loaded = first - dt.timedelta(days=round(1.5 * back) + 20)
     span = {"first": loaded, "last": last}
     sessions = [day for (day,) in (yield SESSIONS, span)]
-    found = []
-    for one, metric in zip(criteria, metrics, strict=True):
-        parameters = {**parameters_of(one.series, metric), **span, "instruments": instruments, "sessions": sessions}
-        found.append(SeriesHistory(one.series, metric, (yield history_sql(metric, one.series), parameters)))
+    found: dict[Series, SeriesHistory] = {}
+    for series, metric in metrics.items():
+        parameters = {**parameters_of(series, metric), **span, "instruments": instruments, "sessions": sessions}
+        found[series] = SeriesHistory(series, metric, (yield history_sql(metric, series), parameters))
     asked = {"instruments": instruments, **span}
-    splits = (yield SPLITS, asked) if any(metric.is_price for metric in metrics) else []
+    splits = (yield SPLITS, asked) if any(metric.is_price for metric in metrics.values()) else []
     tickers: dict[str, str] = dict((yield TICKERS, asked))
-    return History(first, sessions, instruments, tickers, found, splits)
+    values = [found[one.series] for one in criteria]
+    levels = [None if one.level_series is None else found[one.level_series] for one in criteria]
+    return History(first, sessions, instruments, tickers, values, levels, splits)
 
 
 def _members(scope: Scope | None, user_id: UUID | str) -> Dialogue[list[str]]:

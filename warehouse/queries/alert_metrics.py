@@ -128,7 +128,13 @@ class Metric(NamedTuple):
     @property
     def is_per_share(self) -> bool:
         """Whether a split changes what a level means."""
-        return (self.unit or "").startswith("currency per share")
+        return self.unit_kind == "currency per share"
+
+    @property
+    def unit_kind(self) -> str:
+        """The unit without what is said of its range: `fraction` of `fraction, 0 worst to 1 best`."""
+        kind = re.split(r" ?[,(]", self.unit or "")[0]
+        return "currency per share" if kind.startswith("currency per share") else kind
 
 
 PRICES = Relation("marts.fct_daily_prices", "trade_date", True, (), "not t.is_suspect", "marts.fct_daily_prices")
@@ -424,6 +430,21 @@ def check_words(metric: Metric, words: Iterable[str] | None) -> None:
     strange = [word for word in words if word not in metric.words]
     if metric.words and strange:
         raise RuleRefused(f"`values` of metric {metric.name} must be among {list(metric.words)}; got {strange}")
+
+
+def check_same_unit(metric: Metric, level: Metric) -> None:
+    """Refuse a level that is a word, or of another unit than what is held against it.
+
+    Raises
+    ------
+    RuleRefused
+        Naming both units.
+    """
+    if level.is_word or metric.unit_kind != level.unit_kind:
+        raise RuleRefused(
+            f"`level` must be a metric of the unit of {metric.name}, {metric.unit};"
+            f" got {level.name}, {'a word' if level.is_word else level.unit}"
+        )
 
 
 def sessions_back(series: Series) -> int:

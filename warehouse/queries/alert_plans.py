@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 
 from warehouse.queries.alert_metrics import PLATFORM
-from warehouse.records.alert_series import criteria_of
+from warehouse.records.alert_series import Criterion, criteria_of
 from warehouse.records.alerts import (
     AnyRule,
     Instruments,
@@ -47,7 +47,10 @@ copy app.alert_plans
 from stdin
 """
 
-COPY_CONDITIONS = "copy app.alert_conditions (alert_id, place, series, operator, level, recover_level) from stdin"
+COPY_CONDITIONS = """
+copy app.alert_conditions (alert_id, place, series, operator, level, recover_level, level_series, level_times)
+from stdin
+"""
 
 # The members of each kind of scope, of plans p and alerts a.
 MEMBERS = {
@@ -155,14 +158,21 @@ def _write_plans(connection: psycopg.Connection, rules: Sequence[tuple[UUID, int
                 copy.write_row(_plan(alert_id, version, rule))
         with cursor.copy(COPY_CONDITIONS) as copy:
             for alert_id, _, rule in rules:
-                for place, (series, operator, level, recover_level) in enumerate(criteria_of(rule)):
-                    copy.write_row((alert_id, place, series.key, operator, level, recover_level))
+                for place, one in enumerate(criteria_of(rule)):
+                    copy.write_row(_condition(alert_id, place, one))
 
 
 def _plan(alert_id: UUID, version: int, rule: Rule) -> tuple[object, ...]:
     ways = [sum(1 << place for place in way) for way in alternatives(rule.when)]
     options = (rule.for_bars, rule.cooldown_hours, rule.repeat_hours, rule.expires_at, rule.one_shot)
     return (alert_id, version, len(criteria_of(rule)), ways, *options, *_scope(rule))
+
+
+def _condition(alert_id: UUID, place: int, one: Criterion) -> tuple[object, ...]:
+    moving = None if one.level_series is None else one.level_series.key
+    return (
+        alert_id, place, one.series.key, one.operator, one.level, one.recover_level, moving, one.level_times,
+    )  # fmt: skip
 
 
 def _scope(rule: Rule) -> tuple[str | None, str | None, int | None]:

@@ -16,6 +16,7 @@ from warehouse.queries.alert_metrics import (
     Catalogue,
     Metric,
     catalogue_of,
+    check_same_unit,
     check_series,
     check_words,
     existence_sql,
@@ -29,11 +30,13 @@ from warehouse.records.alerts import (
     Enters,
     Instruments,
     Leaves,
+    MovingLevel,
     Or,
     Portfolio,
     Scope,
     Sector,
     Test,
+    sides_of,
     tests_of,
 )
 from warehouse.records.errors import RuleRefused
@@ -170,13 +173,18 @@ def resolution(rule: AnyRule, *, user_id: UUID | str) -> Dialogue[AnyRule]:
     catalogue = catalogue_of((yield COLUMNS, {}))
     when = _named(rule.when, catalogue)
     for test in tests_of(when):
-        metric = catalogue.named(test.metric)
-        check_series(metric, test.of)
+        metric, *levels = [catalogue.named(side.metric) for side in sides_of(test)]
+        for side in sides_of(test):
+            check_series(catalogue.named(side.metric), side.of)
+            yield from _check_has_rows(catalogue.named(side.metric), side, user_id)
+        for level in levels:
+            check_same_unit(metric, level)
         check_words(metric, test.values if isinstance(test, Enters | Leaves) else None)
         if metric.column == "sector" and isinstance(test, Enters | Leaves):
             yield from _check_sectors("values", test.values)
-        yield from _check_has_rows(metric, test, user_id)
-    has_instrument = any(catalogue.named(test.metric).relation.has_instrument for test in tests_of(when))
+    has_instrument = any(
+        catalogue.named(side.metric).relation.has_instrument for test in tests_of(when) for side in sides_of(test)
+    )
     if has_instrument != (rule.scope is not None):
         must = "be given, since a metric is one of instruments" if has_instrument else "be left out: no metric has any"
         raise RuleRefused(f"`scope` must {must}; got {'none' if rule.scope is None else 'one'}")
@@ -187,10 +195,16 @@ def _named(condition: Condition, catalogue: Catalogue) -> Condition:
     if isinstance(condition, And | Or):
         parts = tuple(_named(part, catalogue) for part in condition.conditions)
         return msgspec.structs.replace(condition, conditions=parts)
-    return msgspec.structs.replace(condition, metric=catalogue.named(condition.metric).name)
+    named = msgspec.structs.replace(condition, metric=catalogue.named(condition.metric).name)
+    level = getattr(named, "level", None)
+    if not isinstance(level, MovingLevel):
+        return named
+    return msgspec.structs.replace(
+        named, level=msgspec.structs.replace(level, metric=catalogue.named(level.metric).name)
+    )
 
 
-def _check_has_rows(metric: Metric, test: Test, user_id: UUID | str) -> Dialogue[None]:
+def _check_has_rows(metric: Metric, test: Test | MovingLevel, user_id: UUID | str) -> Dialogue[None]:
     """Refuse a series that its table has no row of, once the table has any."""
     if "portfolio_id" in metric.relation.of:
         yield from _check_portfolio(test.of["portfolio_id"], user_id)

@@ -18,6 +18,7 @@ from warehouse.records.alerts import (
     Enters,
     Instruments,
     Leaves,
+    MovingLevel,
     NewHigh,
     NewLow,
     Or,
@@ -81,7 +82,7 @@ def phrase(condition: Condition) -> str:
     return f"{metric_of(condition)} {predicate(condition)}"
 
 
-def metric_of(test: Test) -> str:
+def metric_of(test: Test | MovingLevel) -> str:
     """Return the metric with the series that is meant: `rankings.rank (profile balanced)`."""
     return test.metric + (f" ({', '.join(f'{name} {value}' for name, value in test.of.items())})" if test.of else "")
 
@@ -95,7 +96,14 @@ def predicate(test: Test, *, scale: float = 1.0) -> str:
         return f"{VERBS[type(test)]} {listed(test.values, 'or')}"
     if isinstance(test, NewHigh | NewLow):
         return f"{VERBS[type(test)]} {_count(test.bars, 'session')}"
-    return f"{VERBS[type(test)]} {figure(test.level * scale)}"
+    return f"{VERBS[type(test)]} {level_of(test, scale=scale)}"
+
+
+def level_of(test: AtOrAbove | AtOrBelow | CrossesAbove | CrossesBelow, *, scale: float = 1.0) -> str:
+    """Return the level of a condition: `150`, `indicators.sma_200d` or `0.95 times indicators.sma_200d`."""
+    if isinstance(test.level, MovingLevel):
+        return f"{'' if test.level.times == 1 else f'{figure(test.level.times)} times '}{metric_of(test.level)}"
+    return figure(test.level * scale)
 
 
 def figure(value: float | None) -> str:

@@ -16,6 +16,7 @@ from warehouse.records.alerts import (
     CrossesBelow,
     Enters,
     Leaves,
+    MovingLevel,
     NewHigh,
     NewLow,
     Rule,
@@ -52,12 +53,17 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Criterion(NamedTuple):
-    """A condition in terms of its series; levels are None where the operator knows none."""
+    """A condition in terms of its series; levels are None where the operator knows none, or where the level moves.
+
+    Then it is `level_times` what `level_series` is, and the recovery level 1 % inside of that.
+    """
 
     series: Series
     operator: str
     level: float | None
     recover_level: float | None
+    level_series: Series | None = None
+    level_times: float | None = None
 
 
 def series_of(key: str) -> Series:
@@ -84,5 +90,8 @@ def _criterion(test: Test, *, is_daily: bool) -> Criterion:
         case NewHigh() | NewLow():
             end: Derivation = "high" if isinstance(test, NewHigh) else "low"
             return Criterion(replace(plain, derivation=end, bars=test.bars), f"new_{end}", None, None)
+        case _ if isinstance(test.level, MovingLevel):
+            level = Series(metric=test.level.metric, of=tuple(sorted(test.level.of.items())), is_daily=is_daily)
+            return Criterion(plain, OPERATORS[type(test)], None, None, level, test.level.times)
         case _:
             return Criterion(plain, OPERATORS[type(test)], test.level, test.recovery)

@@ -6,7 +6,7 @@ Which metrics there are is not fixed here: see `warehouse/queries/alert_metrics.
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -43,31 +43,43 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return None
 
 
+MetricName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$",
+        max_length=130,
+        description="What is looked at, as GET /v1/alerts/metrics lists it: price, rsi_14d, rankings.rank.",
+    ),
+]
+WhichSeries = Annotated[
+    dict[
+        Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)],
+        Annotated[str, Meta(min_length=1, max_length=100)],
+    ],
+    Meta(
+        max_length=4,
+        description="Which of several series, for example the profile of a rank; GET /v1/alerts/metrics says what.",
+    ),
+]
+
+
+class MovingLevel(_Part, frozen=True, kw_only=True):
+    """A level that is another metric of the same instrument and session, or so many times it."""
+
+    metric: MetricName
+    of: WhichSeries = {}
+    times: Annotated[float, Meta(gt=0, le=1e6, description="What it is multiplied by. Unit ratio.")] = 1.0
+
+
 class _Test(_Part, frozen=True, kw_only=True, tag_field="operator"):
-    metric: Annotated[
-        str,
-        Meta(
-            pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$",
-            max_length=130,
-            description="What is looked at, as GET /v1/alerts/metrics lists it: price, rsi_14d, rankings.rank.",
-        ),
-    ]
-    of: Annotated[
-        dict[
-            Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)],
-            Annotated[str, Meta(min_length=1, max_length=100)],
-        ],
-        Meta(
-            max_length=4,
-            description="Which of several series, for example the profile of a rank; GET /v1/alerts/metrics says what.",
-        ),
-    ] = {}
+    metric: MetricName
+    of: WhichSeries = {}
 
 
 class _Level(_Test, frozen=True, kw_only=True):
     """Holds a number against a level, which itself counts as reached."""
 
-    level: Annotated[float, Meta(description="The level. Unit as the metric.")]
+    level: Annotated[float | MovingLevel, Meta(description="The level: a number, or a metric. Unit as the metric.")]
     recover_level: Annotated[
         float | None,
         Meta(
@@ -82,15 +94,19 @@ class _Level(_Test, frozen=True, kw_only=True):
         return isinstance(self, AtOrAbove | CrossesAbove)
 
     @property
-    def recovery(self) -> float:
-        """The recovery level, given or by default. Unit as the metric."""
-        if self.recover_level is not None:
+    def recovery(self) -> float | None:
+        """The recovery level, given or by default; None while the level moves, 1 % inside of it. Unit as the metric."""
+        if self.recover_level is not None or isinstance(self.level, MovingLevel):
             return self.recover_level
         room = DEFAULT_ROOM * abs(self.level)
         return self.level - room if self.is_upward else self.level + room
 
     def _problem(self) -> str | None:
         recover = self.recover_level
+        if isinstance(self.level, MovingLevel):
+            if recover is None:
+                return None
+            return f"`recover_level` must be left out where `level` is a metric: it is 1 % inside of it; got {recover}"
         if not math.isfinite(self.level) or (recover is not None and not math.isfinite(recover)):
             return f"`level` and `recover_level` must be finite numbers; got {self.level} and {recover}"
         if recover is not None and (recover > self.level if self.is_upward else recover < self.level):
@@ -233,7 +249,10 @@ class QuietHours(_Part, frozen=True, kw_only=True):
         return None
 
     def end_of(self, now: dt.datetime) -> dt.datetime | None:
-        """Return the instant at which the quiet hours around an instant end; None if it lies outside of them."""
+        """Return the instant at which the quiet hours around an instant end; None if it lies outside of them.
+
+        Where clocks go back, they end the first time that the clock shows their end.
+        """
         local = now.astimezone(ZoneInfo(self.time_zone))
         start, end = dt.time.fromisoformat(self.start), dt.time.fromisoformat(self.end)
         time = local.time()
@@ -241,7 +260,8 @@ class QuietHours(_Part, frozen=True, kw_only=True):
         if not is_quiet:
             return None
         day = local.date() if time < end else local.date() + dt.timedelta(days=1)
-        return dt.datetime.combine(day, end, ZoneInfo(self.time_zone)).astimezone(dt.UTC)
+        over = dt.datetime.combine(day, end, ZoneInfo(self.time_zone)).astimezone(dt.UTC)
+        return over if over > now else None
 
 
 class Rule(_Part, frozen=True, kw_only=True, tag_field="version", tag=2):
@@ -290,6 +310,12 @@ def tests_of(condition: Condition) -> Iterator[Test]:
             yield from tests_of(part)
     else:
         yield condition
+
+
+def sides_of(test: Test) -> Sequence[Test | MovingLevel]:
+    """Return whatever has a metric in a condition: itself, and a level that moves."""
+    level = getattr(test, "level", None)
+    return [test, level] if isinstance(level, MovingLevel) else [test]
 
 
 def alternatives(condition: Condition) -> list[list[int]]:

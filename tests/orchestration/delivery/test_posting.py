@@ -66,6 +66,9 @@ def test_an_environment_that_names_a_proxy_is_left_alone(receiver: Any, monkeypa
         ("Fri, 20 Nov 2026 12:01:30 -0000", 90.0),
         ("Fri, 20 Nov 2026 11:00:00 GMT", 0.0),
         ("soon", None),
+        ("9" * 400, float("inf")),
+        ("Fri, 20 Nov 2026 12:01:30 +99999999999999999999", None),
+        ("Fri, 20 Nov 99999999999 12:01:30 GMT", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(receiver: Any, given: str, seconds: float | None) -> None:

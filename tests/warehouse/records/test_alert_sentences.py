@@ -27,6 +27,11 @@ def said(when: dict[str, Any], **rest: Any) -> str:
         ({**PRICE, "operator": "at_or_below"}, "price is at or below 150"),
         ({**PRICE, "operator": "crosses_above", "level": 0.5}, "price crosses above 0.5"),
         (RANK, "rankings.rank (profile balanced) crosses below 10"),
+        ({**PRICE, "operator": "crosses_above", "level": {"metric": "sma_200d"}}, "price crosses above sma_200d"),
+        (
+            {**PRICE, "level": {"metric": "index_values.value", "of": {"index_id": "main"}, "times": 1.05}},
+            "price is at or above 1.05 times index_values.value (index_id main)",
+        ),
         (
             {"operator": "enters", "metric": "signal", "values": ["buy", "strong_buy"]},
             "signal enters buy or strong_buy",

@@ -107,6 +107,7 @@ def rule(when: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
     [
         LEVEL,
         {**LEVEL, "operator": "crosses_below", "recover_level": 71},
+        {**LEVEL, "level": {"metric": "indicators.rsi_14d", "of": {"profile": "balanced"}, "times": 0.5}},
         ENTERS,
         {**ENTERS, "operator": "leaves"},
         {"operator": "changes_by", "metric": "price", "by": 0.05, "bars": 5, "direction": "down", "is_relative": False},
@@ -130,6 +131,9 @@ def test_every_kind_of_condition_survives_the_way_to_json_and_back(when: dict[st
         (rule({**LEVEL, "recover_level": 71}), "must not lie above `level`; got 71.0 and 70.0"),
         (rule({**LEVEL, "operator": "crosses_below", "recover_level": 69}), "must not lie below `level`; got 69.0 and"),
         (rule({**LEVEL, "level": float("inf")}), "must be finite numbers; got inf and None"),
+        (rule({**LEVEL, "level": {"metric": "rsi_14d"}, "recover_level": 1}), "left out where `level` is a metric"),
+        (rule({**LEVEL, "level": {"metric": "rsi_14d", "times": 0}}), r"> 0\.0 - at `\$\.when\.level\.times`"),
+        (rule({**LEVEL, "level": {"metric": "rsi_14d", "plus": 1}}), "unknown field `plus`"),
         (rule({**LEVEL, "values": ["buy"]}), "unknown field `values`"),
         (rule({**ENTERS, "values": ["buy", "buy"]}), "must name each value once"),
         (rule({**ENTERS, "values": []}), "length >= 1"),
@@ -193,6 +197,22 @@ def test_version_1_is_version_2_in_other_words() -> None:
 )
 def test_quiet_hours_end_in_the_morning_of_their_time_zone(now: str, end: str | None) -> None:
     quiet = QuietHours(start="22:00", end="07:00", time_zone="Europe/Stockholm")
+    found = quiet.end_of(dt.datetime.fromisoformat(now))
+    assert found == (None if end is None else dt.datetime.fromisoformat(end))
+
+
+@pytest.mark.parametrize(
+    ("now", "end"),
+    [
+        # 31 March leaves 02:30 out, for the clock jumps from 02:00 to 03:00: 03:30 is meant, the same time after 22:00.
+        ("2024-03-31T00:59:00Z", "2024-03-31T01:30:00Z"),
+        # 27 October has it twice, at 00:30 and 01:30 UTC. The half hour from 02:00 that comes again is not quiet.
+        ("2024-10-27T00:29:00Z", "2024-10-27T00:30:00Z"),
+        ("2024-10-27T01:10:00Z", None),
+    ],
+)
+def test_quiet_hours_that_end_while_the_clock_is_put_forward_or_back_end_once(now: str, end: str | None) -> None:
+    quiet = QuietHours(start="22:00", end="02:30", time_zone="Europe/Stockholm")
     found = quiet.end_of(dt.datetime.fromisoformat(now))
     assert found == (None if end is None else dt.datetime.fromisoformat(end))
 
