@@ -10,6 +10,7 @@ import msgspec
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from api import description, presentation, problems
@@ -327,6 +328,7 @@ def create_app(
             Exception: problems.on_failure,
         },
     )
+    _provide_in_turn(app)
     return Outermost(app, on_end=streams.end, limiter=limiter, cors=Cors(settings.api_cors_origins), metrics=metrics)
 
 
@@ -342,6 +344,22 @@ def dependencies(**shared: object) -> dict[str, Provide]:
         "sought": Provide(strategies.provide_sought),
         "principal": Provide(provide_principal, sync_to_thread=False),
     }
+
+
+def _provide_in_turn(app: Litestar) -> None:
+    """Let dependencies be provided one after the other, by name.
+
+    Litestar begins a task group for those that do not need each other. At most one of ours waits for anything, so the
+    tasks would only cost: a tenth of a short answer's time.
+    """
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for _, parameters in route.route_handler_map.values():
+                parameters.dependency_batches = [
+                    {dependency}
+                    for batch in parameters.dependency_batches
+                    for dependency in sorted(batch, key=lambda one: one.key)
+                ]
 
 
 def _always(thing: Any) -> Provide:

@@ -9,7 +9,7 @@ from psycopg.rows import args_row
 from warehouse.queries import datasets, published
 from warehouse.queries.events import write_event
 from warehouse.queries.rankings import Ranked
-from warehouse.queries.reader import Row
+from warehouse.queries.reader import Reader, Row
 from warehouse.records.answers import Page
 from warehouse.records.cursors import Signer
 from warehouse.records.events import TOP_SYMBOLS
@@ -54,8 +54,8 @@ def _announce(connection: psycopg.Connection, page: Page[Ranked], now: dt.dateti
     write_event(connection, "ranking.changed", facts, dedup_key=key, subject=meta.profile, now=now)
 
 
-class StatementReader:
-    """Reads as the API does, over one connection of the pipelines. Implements `warehouse.queries.reader.Reader`."""
+class StatementReader(Reader):
+    """Reads as the API does, over one connection of the pipelines."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection

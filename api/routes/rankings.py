@@ -83,14 +83,13 @@ async def list_rankings(
 
     Ranks are those of the whole universe, also under a filter. Instruments behind a risk limit come last, unranked.
     """
-    as_of_date = await rankings.newest_date(reader, profile=profile, is_intraday=is_intraday, as_of=as_of)
-    if as_of_date is None:
-        first_date = await rankings.first_date(reader, profile=profile, is_intraday=is_intraday)
-        raise BeforeFirstDate("rankings", as_of=as_of, first_date=first_date)
     page = await hot.ranking(
-        reader, cursors.asked(), as_of_date, profile=profile, is_intraday=is_intraday, sector=sector, market=market,
+        reader, cursors.asked(), as_of, profile=profile, is_intraday=is_intraday, sector=sector, market=market,
         sort=sort, after=cursors.read(cursor, Place) if cursor else None, limit=limit,
     )  # fmt: skip
+    if page is None:
+        first_date = await rankings.first_date(reader, profile=profile, is_intraday=is_intraday)
+        raise BeforeFirstDate("rankings", as_of=as_of, first_date=first_date)
     if not page.data:
         await require_known(reader, sector=sector, market=market)
     return page

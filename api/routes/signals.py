@@ -73,14 +73,12 @@ async def list_live_signals(
     cursor: Cursor = None,
 ) -> Page[Signal]:
     """The signals of the newest session, or of `as_of`: what to expect, how surely, and why. 22 sessions are kept."""
-    as_of_date = await signals.newest_date(reader, model_id=model, as_of=as_of)
-    if as_of_date is None:
+    after = cursors.read(cursor, Place) if cursor else None
+    page = await hot.live_signals(reader, cursors.asked(), as_of, model_id=model, sort=sort, after=after, limit=limit)
+    if page is None:
         known = await signals.models(reader)
         if known and model not in known:
             raise ValueUnknown("model", model, known)
         first_date = await signals.first_date(reader, model_id=model)
         raise BeforeFirstDate("signals", as_of=as_of, first_date=first_date)
-    after = cursors.read(cursor, Place) if cursor else None
-    return await hot.live_signals(
-        reader, cursors.asked(), as_of_date, model_id=model, sort=sort, after=after, limit=limit
-    )
+    return page

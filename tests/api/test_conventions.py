@@ -7,9 +7,9 @@ from urllib.parse import quote
 import pytest
 
 from api import description
-from api.app import dependencies, routes
+from api.app import create_app, dependencies, routes
 from api.problems import kinds
-from tests.api.conftest import ALICE
+from tests.api.conftest import ALICE, settings_for
 
 SCHEMA = description.describe(routes(), dependencies())
 # Pages for browsers, redirects and the stream, which goes on for ever, have tests of their own.
@@ -315,3 +315,11 @@ def _types(shape):
     for part in [shape, *shape.get("oneOf", []), *shape.get("anyOf", [])]:
         kind = part.get("type", [])
         yield from [kind] if isinstance(kind, str) else kind
+
+
+def test_what_handlers_are_handed_is_provided_in_turn_without_a_task_for_each(tmp_path):
+    app = create_app(settings_for("postgresql://127.0.0.1:9/none", tmp_path)).app
+    models = [model for route in app.routes for _, model in route.route_handler_map.values()]
+    batches = [batch for model in models for batch in model.dependency_batches]
+    assert max(len(model.dependency_batches) for model in models) > 1
+    assert {len(batch) for batch in batches} == {1}

@@ -9,12 +9,13 @@ import pytest
 from litestar.testing import TestClient
 
 from api.app import create_app
-from api.published import REFRESH_SECONDS
+from api.published import REFRESH_SECONDS, Bodies
 from orchestration.publishing import publish
 from tests.api.conftest import NOW, settings_for
 from warehouse.connect import connect
 from warehouse.cursor_key import cursor_key
 from warehouse.queries import published
+from warehouse.queries.published import Body
 from warehouse.records.cursors import Signer
 from warehouse.settings import Settings
 
@@ -174,3 +175,21 @@ def test_bodies_are_compressed_once_and_tagged_by_their_content(installation):
     for body, body_brotli, _, next_cursor in rows:
         assert brotli.decompress(body_brotli) == body
         assert json.loads(body)["next"] == next_cursor
+
+
+def test_bodies_in_memory_stay_within_their_bytes_and_go_with_their_documents():
+    bodies = Bodies(max_bytes=10)
+    one, two, three = ("one", "v", False), ("two", "v", True), ("three", "v", False)
+    bodies.hold(one, Body(b"1111", None))
+    bodies.hold(two, Body(b"2222", "cursor"))
+    assert bodies.get(one) == Body(b"1111", None)
+    # Asked for longest ago, so the first to make room.
+    bodies.hold(three, Body(b"3333", None))
+    assert [bodies.get(name) for name in (one, two, three)] == [Body(b"1111", None), None, Body(b"3333", None)]
+    bodies.hold(two, Body(b"more than all ten", None))
+    assert bodies.get(two) is None
+    bodies.keep({("three", "v"), ("one", "another version")})
+    assert [bodies.get(name) for name in (one, three)] == [None, Body(b"3333", None)]
+    # What went has given its room back.
+    bodies.hold(two, Body(b"666666", None))
+    assert bodies.get(three) is not None

@@ -33,7 +33,7 @@ def about(meta: Meta, *, instrument: Instrument | None = None, basis: Basis | No
 async def ranking(
     reader: Reader,
     asked: Asked,
-    as_of_date: dt.date,
+    as_of: dt.date | None = None,
     *,
     profile: Profile,
     is_intraday: bool = False,
@@ -42,12 +42,19 @@ async def ranking(
     sort: rankings.Sort = "rank",
     after: Place | None = None,
     limit: int,
-) -> Page[Ranked]:
-    """Return a page of a day's ranking."""
+) -> Page[Ranked] | None:
+    """Return a page of the newest ranking that is not after `as_of`; None where there is none."""
     rows = await rankings.of_day(
-        reader, as_of_date, profile=profile, is_intraday=is_intraday, sector=sector, market=market, sort=sort,
+        reader, as_of, profile=profile, is_intraday=is_intraday, sector=sector, market=market, sort=sort,
         after=after, limit=limit + 1,
     )  # fmt: skip
+    as_of_date = (
+        rows[0].as_of_date
+        if rows
+        else await rankings.newest_date(reader, profile=profile, is_intraday=is_intraday, as_of=as_of)
+    )
+    if as_of_date is None:
+        return None
     shown, last = first_page(rows, limit=limit)
     following = asked.after(*rankings.ORDERS[sort].place(last)) if last else None
     return Page(shown, Meta(dataset_version=asked.version, as_of_date=as_of_date, profile=profile), following)
@@ -56,15 +63,18 @@ async def ranking(
 async def live_signals(
     reader: Reader,
     asked: Asked,
-    as_of_date: dt.date,
+    as_of: dt.date | None = None,
     *,
     model_id: str = ENSEMBLE,
     sort: signals.Sort = "rank",
     after: Place | None = None,
     limit: int,
-) -> Page[Signal]:
-    """Return a page of a day's signals."""
-    rows = await signals.of_day(reader, as_of_date, model_id=model_id, sort=sort, after=after, limit=limit + 1)
+) -> Page[Signal] | None:
+    """Return a page of the newest signals that are not after `as_of`; None where there are none."""
+    rows = await signals.of_day(reader, as_of, model_id=model_id, sort=sort, after=after, limit=limit + 1)
+    as_of_date = rows[0].as_of_date if rows else await signals.newest_date(reader, model_id=model_id, as_of=as_of)
+    if as_of_date is None:
+        return None
     shown, last = first_page(rows, limit=limit)
     following = asked.after(*signals.ORDERS[sort].place(last)) if last else None
     return Page(shown, Meta(dataset_version=asked.version, as_of_date=as_of_date), following)

@@ -1,6 +1,5 @@
 """Answers made in advance: which are hot, how they are made, stored, found and thrown away."""
 
-import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -167,20 +166,14 @@ async def body(reader: Reader, key: str, version: str, *, compressed: bool) -> B
 
 def _ranking(reader: Reader, signer: Signer, question: Question, profile: Profile) -> Hot:
     async def answer() -> Page[Any] | None:
-        day: dt.date | None = await rankings.newest_date(reader, profile=profile, is_intraday=False, as_of=None)
-        if day is None:
-            return None
-        return await answers.ranking(reader, Asked(question, signer), day, profile=profile, limit=ROWS)
+        return await answers.ranking(reader, Asked(question, signer), profile=profile, limit=ROWS)
 
     return Hot(question, answer)
 
 
 def _live_signals(reader: Reader, signer: Signer, question: Question) -> Hot:
     async def answer() -> Page[Any] | None:
-        day = await signals.newest_date(reader, model_id=signals.ENSEMBLE, as_of=None)
-        if day is None:
-            return None
-        return await answers.live_signals(reader, Asked(question, signer), day, limit=ROWS)
+        return await answers.live_signals(reader, Asked(question, signer), limit=ROWS)
 
     return Hot(question, answer)
 

@@ -13,10 +13,12 @@ from warehouse.queries.reader import Reader
 Profile = Literal["conservative", "balanced", "aggressive"]
 
 NEWEST_DATE = """
-select as_of_date
-from research.rankings
-where profile = %(profile)s and is_intraday = %(is_intraday)s and as_of_date <= coalesce(%(as_of)s, 'infinity'::date)
-order by as_of_date desc
+select newest.as_of_date
+from research.rankings as newest
+where
+    newest.profile = %(profile)s and newest.is_intraday = %(is_intraday)s
+    and newest.as_of_date <= coalesce(%(as_of)s, 'infinity'::date)
+order by newest.as_of_date desc
 limit 1
 """
 
@@ -44,7 +46,7 @@ inner join marts.dim_instruments as i on i.instrument_id = r.instrument_id
 _OF_DAY = f"""
 select {_COLUMNS} {_FROM}
 where
-    r.profile = %(profile)s and r.is_intraday = %(is_intraday)s and r.as_of_date = %(as_of_date)s
+    r.profile = %(profile)s and r.is_intraday = %(is_intraday)s and r.as_of_date = ({NEWEST_DATE})
     and (%(sector)s::text is null or i.sector = %(sector)s)
     and (%(market)s::text is null or i.market = %(market)s)
     {{following}}
@@ -128,7 +130,7 @@ async def first_date(reader: Reader, *, profile: Profile, is_intraday: bool) -> 
 
 async def of_day(
     reader: Reader,
-    as_of_date: dt.date,
+    as_of: dt.date | None,
     *,
     profile: Profile,
     is_intraday: bool = False,
@@ -138,9 +140,9 @@ async def of_day(
     after: Place | None = None,
     limit: int,
 ) -> list[Ranked]:
-    """Return the rankings of a day in an order, those behind `after`."""
+    """Return the rankings of the newest day that is not after `as_of`, in an order, those behind `after`."""
     parameters = {
-        "as_of_date": as_of_date, "profile": profile, "is_intraday": is_intraday, "sector": sector, "market": market,
+        "as_of": as_of, "profile": profile, "is_intraday": is_intraday, "sector": sector, "market": market,
         "limit": limit,
     }  # fmt: skip
     order = ORDERS[sort]

@@ -20,16 +20,16 @@ _COLUMNS = """
 _FROM = "from research.signals as s inner join marts.dim_instruments as i on i.instrument_id = s.instrument_id"
 
 NEWEST_DATE = """
-select max(as_of_date)
-from research.signals
-where model_id = %(model_id)s and as_of_date <= coalesce(%(as_of)s, 'infinity'::date)
+select max(newest.as_of_date)
+from research.signals as newest
+where newest.model_id = %(model_id)s and newest.as_of_date <= coalesce(%(as_of)s, 'infinity'::date)
 """
 FIRST_DATE = "select min(as_of_date) from research.signals where model_id = %(model_id)s"
 MODELS = "select distinct model_id from research.signals order by model_id"
 
 _OF_DAY = f"""
 select {_COLUMNS} {_FROM}
-where s.model_id = %(model_id)s and s.as_of_date = %(as_of_date)s {{following}}
+where s.model_id = %(model_id)s and s.as_of_date = ({NEWEST_DATE}) {{following}}
 order by {{order}}
 limit %(limit)s
 """
@@ -111,16 +111,16 @@ async def models(reader: Reader) -> list[str]:
 
 async def of_day(
     reader: Reader,
-    as_of_date: dt.date,
+    as_of: dt.date | None,
     *,
     model_id: str = ENSEMBLE,
     sort: Sort = "rank",
     after: Place | None = None,
     limit: int,
 ) -> list[Signal]:
-    """Return the signals of a forecaster and day in an order, those behind `after`."""
+    """Return what a forecaster says on the newest day that is not after `as_of`, in an order, behind `after`."""
     order = ORDERS[sort]
-    parameters = {"model_id": model_id, "as_of_date": as_of_date, "limit": limit} | order.parameters(after)
+    parameters = {"model_id": model_id, "as_of": as_of, "limit": limit} | order.parameters(after)
     return await reader.rows(Signal, order.query(after), parameters)
 
 
