@@ -74,7 +74,7 @@ from api.routes import (
 )
 from api.routes import problems as problem_pages
 from api.streams import Streams
-from api.tickers import provide_instrument
+from api.tickers import Owners, provide_instrument
 from api.versions import Versions
 from warehouse import traces
 from warehouse.clock import Clock, clock_of
@@ -208,6 +208,7 @@ UNVERSIONED: list[ControllerRouterHandler] = [
 # Made once and handed to every handler that asks for it by name.
 SHARED = (
     "reader",
+    "owners",
     "site",
     "database",
     "cursors",
@@ -303,6 +304,7 @@ def create_app(
         dependencies=dependencies(
             site=Site(settings.source),
             reader=reader,
+            owners=Owners(reader, versions),
             database=database,
             cursors=cursors,
             watch=watch,

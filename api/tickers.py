@@ -9,15 +9,50 @@ from litestar.di import NamedDependency
 
 from api.errors import ParameterError, ParameterInvalid, TickerRenamed, TickerUnknown, ValueUnknown
 from api.parameters import TICKER_PATTERN, Ticker
+from api.versions import Versions
 from warehouse.queries import instruments
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.reader import Reader
 
 MAX_TICKERS = 100
+MAX_HELD = 10_000
+_TABLE = ("marts.dim_instruments",)
+
+
+class Owners:
+    """Who has which ticker today: read once for each ticker, and again when the table has another version.
+
+    As everywhere, what is read may be newer than its version, never older.
+    """
+
+    def __init__(self, reader: Reader, versions: Versions) -> None:
+        self._reader = reader
+        self._versions = versions
+        self._version: str | None = None
+        self._known: dict[str, Instrument] = {}
+
+    async def of(self, ticker: str) -> Instrument | None:
+        """Return the instrument that has a ticker, None where none has it."""
+        version = await self._versions.of(_TABLE)
+        if version is None:
+            return await instruments.by_ticker(self._reader, ticker)
+        if version != self._version or len(self._known) >= MAX_HELD:
+            self._version, self._known = version, {}
+        # What is being read when the version changes goes to where nobody looks any more.
+        known = self._known
+        found = known.get(ticker)
+        if found is None:
+            found = await instruments.by_ticker(self._reader, ticker)
+            if found is not None:
+                known[ticker] = found
+        return found
 
 
 async def provide_instrument(
-    request: Request[Any, Any, Any], reader: NamedDependency[Reader], ticker: Ticker
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[Reader],
+    owners: NamedDependency[Owners],
+    ticker: Ticker,
 ) -> Instrument:
     """Return the instrument that the ticker of this address means today.
 
@@ -29,7 +64,7 @@ async def provide_instrument(
         When no instrument has or had it.
     """
     wanted = ticker.upper()
-    found = await instruments.by_ticker(reader, wanted)
+    found = await owners.of(wanted)
     if found is not None:
         return found
     renamed = await instruments.by_former_ticker(reader, wanted)
