@@ -6,6 +6,7 @@ FrontError
 ├── PreparationFailed    databases, Dagster's storage or the dbt manifest could not be brought up to date
 ├── RefreshFailed        a run of the pipeline failed
 ├── UnknownFakeVendor    no made-up vendor has this name
+├── FakeVendorPortTaken  something else listens on the port of a made-up vendor
 ├── SinkRefused          nothing may be sent to the receiver on this machine
 ├── NothingNamed         a command was not told which of many it is about
 ├── RuleUnclear          the words that an alert rule was given in are not understood
@@ -67,6 +68,15 @@ class UnknownFakeVendor(FrontError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"fake-vendor: the name must be one of {known}; got {name!r}. Choose one of them.")
+
+
+class FakeVendorPortTaken(FrontError):
+    """Something else listens on the port that a made-up vendor is to have."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"fake-vendor: --port must be free; something listens on 127.0.0.1:{port}. Choose another, or 0 for any."
+        )
 
 
 class SinkRefused(FrontError):

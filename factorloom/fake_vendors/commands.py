@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from factorloom.errors import UnknownFakeVendor
+from factorloom.errors import FakeVendorPortTaken, UnknownFakeVendor
 from factorloom.fake_vendors.eodhd import FakeEodhd
 from factorloom.fake_vendors.market import FakeMarket
 from factorloom.fake_vendors.massive import FakeMassive
@@ -30,11 +30,17 @@ def fake_vendor(name: str, *, port: int, n_companies: int, faults: Faults, say: 
     ------
     UnknownFakeVendor
         If there is none of this name.
+    FakeVendorPortTaken
+        If something else listens on the port.
     """
     if name not in FAKES:
         raise UnknownFakeVendor(name, sorted(FAKES))
     market = FakeMarket(n_companies, HomeCalendar())
-    with FakeVendor(FAKES[name](market), faults=faults, port=port) as vendor:
+    try:
+        serving = FakeVendor(FAKES[name](market), faults=faults, port=port)
+    except OSError as error:
+        raise FakeVendorPortTaken(port) from error
+    with serving as vendor:
         prefix = f"FACTORLOOM_{name.upper()}"
         say(f"A made-up {name} of {n_companies} companies answers at {vendor.url} until Ctrl-C. In another terminal:")
         given = {"API_KEY": "anything", "PLAN": PLANS[name], "BASE_URL": vendor.url}

@@ -91,7 +91,7 @@ def left_in(headers: Mapping[str, str], name: str) -> int | None:
 
 
 def retry_after(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime | None:
-    """Read Retry-After, in seconds or as a date; None if it is missing, or says nothing of the time ahead.
+    """Read Retry-After, in seconds or as a date; None if it is missing, or lies in the past.
 
     A wait of more than a day is one of a day.
     """
@@ -104,7 +104,7 @@ def retry_after(headers: Mapping[str, str], now: dt.datetime) -> dt.datetime | N
         except (ValueError, TypeError, OverflowError):
             return None
         moment = min(told if told.tzinfo is not None else told.replace(tzinfo=dt.UTC), now + LONGEST_WAIT)
-    return moment if moment > now else None
+    return moment if moment >= now else None
 
 
 def next_minute(now: dt.datetime) -> dt.datetime:

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from rich.console import Console
 
-from factorloom.errors import UnknownFakeVendor
+from factorloom.errors import FakeVendorPortTaken, UnknownFakeVendor
 from factorloom.fake_vendors.commands import fake_vendor
-from factorloom.fake_vendors.server import Faults
+from factorloom.fake_vendors.server import FakeVendor, Faults, Reply
 from factorloom.sources import rows, tables_of
 from orchestration.sources.ledger import Account, MemoryLedger
 from orchestration.sources.registry import SOURCES
@@ -85,3 +85,8 @@ def test_a_person_can_run_a_fake_vendor():
         finally:
             process.terminate()
     assert [row["T"] for row in answer["results"]] == ["F000", "F001", "F002", "SPY"]
+
+
+def test_a_port_that_is_taken_is_named():
+    with FakeVendor(lambda asked: Reply(200, b"{}")) as taken, pytest.raises(FakeVendorPortTaken, match="must be free"):
+        fake_vendor("massive", port=int(taken.url.rpartition(":")[2]), n_companies=2, faults=Faults(), say=print)

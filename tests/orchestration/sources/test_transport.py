@@ -183,7 +183,7 @@ def test_a_redirect_is_not_followed(transport, server):
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("given", ["Mon, 02 Mar 2026 11:00:00 GMT", "0", "-1"])
+@pytest.mark.parametrize("given", ["Mon, 02 Mar 2026 11:00:00 GMT", "-1"])
 def test_a_limit_that_is_said_to_be_over_is_waited_for_all_the_same(transport, server, clock, given):
     server.next_replies.append(Reply(429, b"slow down", {"retry-after": given}))
     transport().fetch(Call("/a", decode))
@@ -213,7 +213,7 @@ def test_a_wait_that_is_longer_than_our_patience_is_an_error_at_once(transport, 
         ("Wed, 21 Oct 2099 07:28:00 GMT", NOON + dt.timedelta(days=1)),
         ("Mon, 02 Mar 2026 11:59:00 GMT", None),
         ("Wed, 21 Oct 2015 07:28:00 +9999999999", None),
-        ("0", None),
+        ("0", NOON),
         ("soon", None),
         ("-5", None),
         ("9" * 30, None),
