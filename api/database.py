@@ -67,6 +67,7 @@ class Database(Reader):
     def __init__(self, url: str, clock: Clock) -> None:
         self.now = clock
         self._held = 0
+        self._released_at = 0.0
         self._pool = AsyncConnectionPool(
             url,
             min_size=MIN_CONNECTIONS,
@@ -181,16 +182,20 @@ class Database(Reader):
             await self._release(connection)
 
     async def _acquire(self) -> AsyncConnection[Any]:
+        began_at = time.monotonic()
         try:
             connection = await self._pool.getconn()
         except PoolTimeout as error:
-            # Nobody holds one and none came: the server does not let us in. The pool's own size counts attempts too.
-            raise (DatabaseBusy if self._held else DatabaseUnreachable) from error
+            # Nobody held one all the time and none came: the server does not let us in. The pool's own size counts
+            # attempts too.
+            is_busy = self._held or self._released_at >= began_at
+            raise (DatabaseBusy if is_busy else DatabaseUnreachable) from error
         self._held += 1
         return connection
 
     async def _release(self, connection: AsyncConnection[Any]) -> None:
         self._held -= 1
+        self._released_at = time.monotonic()
         await self._pool.putconn(connection)
 
 

@@ -22,7 +22,7 @@ from api.identity.principal import Principal
 from api.parameters import Cursor, Limit
 from api.refusals import AlertUnknown, Conflict, MuteInvalid, NameTaken, PreconditionFailed, RuleInvalid
 from api.writes import Answer, KeyWelcome, Write, user_of, writing
-from warehouse.queries import alert_requests
+from warehouse.queries import alert_requests, quotas
 from warehouse.queries.alert_requests import Alert
 from warehouse.queries.alerts import resolution
 from warehouse.queries.dialogue import hold_async
@@ -96,6 +96,7 @@ async def create_alert(
         async with writing(database, principal, request, idempotency_key) as write:
             if (known := await write.answered()) is not None:
                 return known
+            await quotas.alone(write.transaction, write.user_id, "alerts")
             if await alert_requests.count(write.transaction, write.user_id) >= MOST_ALERTS:
                 raise Conflict(
                     f"alerts: at most {MOST_ALERTS} may be yours; they are. Delete one that you do not need."

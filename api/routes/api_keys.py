@@ -20,6 +20,7 @@ from api.identity.errors import ApiKeyUnknown, NotAllowed, TooManyKeys
 from api.identity.principal import SIGNED_IN, Principal, Scope
 from api.routes.auth import TAG, Line
 from warehouse.queries import api_keys as stored
+from warehouse.queries import quotas
 from warehouse.queries.api_keys import KeyListed
 from warehouse.secrets import hash_of
 
@@ -81,6 +82,7 @@ async def create_api_key(
     async with database.as_user(principal) as transaction:
         if data.expires_at is not None and data.expires_at <= transaction.now:
             raise ParameterInvalid([ParameterError("expires_at", "invalid", "must be later than now")])
+        await quotas.alone(transaction, principal.owner_id, "API keys")
         if len(await stored.standing(transaction, principal.owner_id, now=transaction.now)) >= MAX_KEYS:
             raise TooManyKeys(MAX_KEYS)
         await stored.add(

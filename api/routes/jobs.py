@@ -21,7 +21,7 @@ from api.identity.principal import Access, Principal
 from api.parameters import Cursor, Limit
 from api.refusals import JobEnded, JobTooCostly, JobUnknown, QuotaSpent
 from api.writes import Answer, KeyNeeded, KeyWelcome, Write, user_of, writing
-from warehouse.queries import job_requests
+from warehouse.queries import job_requests, quotas
 from warehouse.queries.job_requests import JobDetail
 from warehouse.queries.jobs import new_job_row
 from warehouse.records import jobs as records
@@ -303,6 +303,7 @@ async def _job(write: Write, kind: str, asked: Parameters, cost: float) -> Job:
     row = new_job_row(
         kind, asked, user_id=write.user_id, now=write.now, correlation_id=exchange.current.get().request_id
     )
+    await quotas.alone(write.transaction, write.user_id, "jobs")
     if KINDS[kind].is_shared:
         same = await job_requests.same_unfinished(write.transaction, write.user_id, kind, row["parameters_hash"])
         if same is not None:

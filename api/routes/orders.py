@@ -19,13 +19,14 @@ from api.database import Database
 from api.errors import ParameterConflict, TickerUnknown
 from api.identity.principal import Principal
 from api.parameters import TICKER_PATTERN, Cursor, Limit
-from api.refusals import OrderEnded, OrderUnknown
+from api.refusals import Conflict, OrderEnded, OrderUnknown
 from api.routes.instruments import ACME
 from api.writes import Answer, KeyNeeded, user_of, writing
-from warehouse.queries import instruments, user_orders
+from warehouse.queries import instruments, quotas, user_orders
 from warehouse.queries.user_orders import OrderState, UserOrder
 
 TAG = "Orders"
+MOST_OPEN_ORDERS = 500
 OrderId = Annotated[
     UUID,
     PathParameter(description="Id of the order.", examples=[Example(value="018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c50")]),
@@ -112,6 +113,9 @@ async def create_order(
         instrument = await instruments.by_ticker(write.transaction, data.ticker.upper())
         if instrument is None:
             raise TickerUnknown([data.ticker.upper()])
+        await quotas.alone(write.transaction, write.user_id, "orders")
+        if await user_orders.count_open(write.transaction, write.user_id) >= MOST_OPEN_ORDERS:
+            raise Conflict(f"orders: at most {MOST_OPEN_ORDERS} of yours may be open; they are. Take one back first.")
         order_id = uuid4()
         row = msgspec.structs.asdict(data) | {
             "order_id": order_id, "user_id": write.user_id, "instrument_id": instrument.instrument_id, "now": write.now,

@@ -22,15 +22,16 @@ from api.answers import One, Page
 from api.database import Database
 from api.errors import ParameterConflict, ParameterError
 from api.identity.principal import Principal
-from api.refusals import FileRefused, NameTaken, PortfolioUnknown
+from api.refusals import Conflict, FileRefused, NameTaken, PortfolioUnknown
 from api.writes import Answer, KeyWelcome, Write, user_of, writing
-from warehouse.queries import portfolios
+from warehouse.queries import portfolios, quotas
 from warehouse.queries.portfolios import HeldNow, Portfolio, Replaced
 from warehouse.records import holdings as records
 from warehouse.records.errors import FileRefused as RecordsRefused
 from warehouse.records.holdings import Holding
 
 TAG = "Portfolios"
+MOST_PORTFOLIOS = 100
 CSV = "text/csv"
 # No line end behind the last letter: Python's `$` would let one pass.
 CURRENCY_PATTERN = r"^[A-Z]{3}$(?!\n)"
@@ -296,6 +297,9 @@ async def _target(write: Write, portfolio_id: UUID | None, name: str | None) -> 
 
 async def _make(write: Write, name: str, currency_code: str) -> Portfolio:
     portfolio_id, clean = uuid.uuid4(), _clean(name) or ""
+    await quotas.alone(write.transaction, write.user_id, "portfolios")
+    if len(await portfolios.of_user(write.transaction, write.user_id)) >= MOST_PORTFOLIOS:
+        raise Conflict(f"portfolios: at most {MOST_PORTFOLIOS} may be yours; they are. Delete one first.")
     await portfolios.insert(
         write.transaction, write.user_id, portfolio_id, name=clean, currency_code=currency_code, now=write.now
     )

@@ -19,7 +19,7 @@ from api.identity.principal import Principal
 from api.refusals import AddressRefused, Conflict, EndpointUnknown
 from api.routes.deliveries import EXAMPLE_ID, TAG, EndpointId
 from api.writes import Answer, user_of, writing
-from warehouse.queries import channel_requests, channels
+from warehouse.queries import channel_requests, channels, quotas
 from warehouse.queries.channel_requests import Endpoint
 from warehouse.records.channels import DEFAULT_EVENT_TYPES, check_channel
 from warehouse.records.errors import RecordRefused
@@ -73,6 +73,7 @@ async def create_webhook_endpoint(
     endpoint_id, secret = uuid.uuid4(), new_webhook_secret()
     sealed = secret_keys.seal(secret, bound_to=str(endpoint_id))
     async with writing(database, principal, request) as write:
+        await quotas.alone(write.transaction, write.user_id, "webhook endpoints")
         if await channel_requests.count(write.transaction, write.user_id) >= MOST_ENDPOINTS:
             raise Conflict(f"webhook endpoints: at most {MOST_ENDPOINTS} may be yours; they are. Delete one first.")
         await channel_requests.insert(

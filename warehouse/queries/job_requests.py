@@ -17,9 +17,6 @@ _COLUMNS = """
     requested_at, started_at, heartbeat_at, finished_at, cancel_requested_at, error, result
 """
 
-# One at a time per person from here to the commit, so that two requests at once cannot both spend what is left.
-LOCK_USER = "select pg_advisory_xact_lock(hashtextextended(%(claim)s, 0))"
-
 SPENT = """
 select
     coalesce(sum(cost_seconds) filter (where requested_at > %(since)s), 0)::float8 as cost_seconds,
@@ -87,10 +84,9 @@ class JobDetail(msgspec.Struct, frozen=True):
     artifacts: Annotated[list[Artifact], Meta(description="What it has made, and where that lies.")]
 
 
-async def spent(writer: Writer, user_id: UUID, *, since: dt.datetime) -> Spent:
-    """Return what somebody has spent since an instant; nobody else changes it until this transaction ends."""
-    await writer.execute(LOCK_USER, {"claim": f"jobs\x1f{user_id}"})
-    return (await writer.rows(Spent, SPENT, {"user_id": user_id, "since": since}))[0]
+async def spent(reader: Reader, user_id: UUID, *, since: dt.datetime) -> Spent:
+    """Return what somebody has spent since an instant."""
+    return (await reader.rows(Spent, SPENT, {"user_id": user_id, "since": since}))[0]
 
 
 async def insert(writer: Writer, row: Mapping[str, Any]) -> Job:

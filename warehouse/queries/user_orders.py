@@ -40,6 +40,10 @@ insert into app.paper_orders (
     %(take_profit)s, %(good_till_date)s, %(now)s, %(now)s
 )
 """
+COUNT_OPEN = """
+select count(*) as n_orders from app.paper_orders
+where user_id = %(user_id)s and state in ('requested', 'waiting', 'partly_filled')
+"""
 CANCEL = """
 update app.paper_orders
 set cancel_requested_at = coalesce(cancel_requested_at, %(now)s), updated_at = %(now)s
@@ -106,6 +110,10 @@ where p.trade_date between $1 and $2 and not p.is_suspect
 """
 
 
+class _Count(msgspec.Struct, frozen=True):
+    n_orders: int
+
+
 class UserOrder(msgspec.Struct, frozen=True):
     """An order on paper of a user, and what the broker has made of it."""
 
@@ -145,6 +153,11 @@ async def one(reader: Reader, user_id: UUID, order_id: UUID) -> UserOrder | None
     """Return an order of a user."""
     rows = await reader.rows(UserOrder, ONE, {"user_id": user_id, "order_id": order_id})
     return rows[0] if rows else None
+
+
+async def count_open(reader: Reader, user_id: UUID) -> int:
+    """Return how many orders of a user may still be filled."""
+    return (await reader.rows(_Count, COUNT_OPEN, {"user_id": user_id}))[0].n_orders
 
 
 async def insert(writer: Writer, row: dict[str, Any]) -> None:
