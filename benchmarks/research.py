@@ -23,6 +23,7 @@ from transforms.alpha158 import COLUMNS, alpha158_rows
 from transforms.backtest import backtest
 from transforms.evaluation import evaluate
 from transforms.ledger import Execution
+from transforms.sweep import sweep
 
 HORIZON = 22
 N_OF_LAST_DAY, BARS_OF_LAST_DAY, N_CHECKED = 5_000, 61, 500
@@ -39,7 +40,7 @@ def main() -> None:
     # The day comes first, so that the largest memory of this process is its.
     lines = [
         last_day(),
-        monthly_book(arguments.peers, arguments.instruments, arguments.days),
+        *monthly_books(arguments.peers, arguments.instruments, arguments.days),
         report(arguments.peers, arguments.instruments, arguments.days),
     ]
     console.print(table_of(lines))
@@ -87,8 +88,8 @@ def bars_of_last_days() -> pd.DataFrame:
     )
 
 
-def monthly_book(peers: str | None, n_instruments: int, n_days: int) -> Line:
-    """Follow monthly weights of all instruments, without costs."""
+def monthly_books(peers: str | None, n_instruments: int, n_days: int) -> list[Line]:
+    """Follow monthly weights of all instruments, without costs: with every trade, and by the kernel of sweeps."""
     days = pd.bdate_range("2019-01-01", periods=n_days, name="trade_date")
     close = pd.DataFrame(closes(n_days, n_instruments), index=days)
     signal_rows = np.arange(20, n_days - 1, 21)
@@ -103,7 +104,13 @@ def monthly_book(peers: str | None, n_instruments: int, n_days: int) -> Line:
         off = compared(books.daily["equity"].to_numpy(), theirs["vectorbt"].ravel(), at_most=1e-9)
         checked += f"; worth off by {off:.0e}"
     what = f"monthly book, {n_instruments} instruments x {n_days}"
-    return Line(what, times, checked, "vectorbt", float(theirs.get("vectorbt_cpu", NAN)))
+    found, alone = timed(lambda: sweep(close, [targets], cost_bps=[0.0], long_only=[True], execution=rules))
+    off = compared(found.equity[:, 0], books.daily["equity"].to_numpy(), at_most=1e-12)
+    theirs_cpu = float(theirs.get("vectorbt_cpu", NAN))
+    return [
+        Line(f"{what}, with all trades", times, checked, "vectorbt", theirs_cpu),
+        Line(f"{what}, worth alone", alone, f"off from the line above by {off:.0e}", "vectorbt", theirs_cpu),
+    ]
 
 
 def report(peers: str | None, n_instruments: int, n_days: int) -> Line:
