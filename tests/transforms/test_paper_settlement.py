@@ -17,7 +17,7 @@ from transforms.strategies.macd_rsi import MacdRsi
 from transforms.strategies.mean_reversion_bollinger import MeanReversionBollinger
 from transforms.strategies.ranking_rotation import RankingRotation
 from transforms.strategies.strategy import Board, Strategy
-from transforms.strategies.walk import Version, walk
+from transforms.strategies.walk import Version, Walked, walk
 from transforms.tape import Tape
 
 DAY = dt.date(2024, 1, 2)
@@ -136,7 +136,10 @@ class Plan(NamedTuple):
 
 
 def test_strategies_on_real_prices_trade_as_a_plain_loop_does(real_bars: pd.DataFrame):
-    """One instrument at a time, everything in one place and nothing of the product's walk, books or broker."""
+    """One instrument at a time, everything in one place and nothing of the product's walk, books or broker.
+
+    A walk that ends in the middle and goes on from its account, through JSON, comes to the same bits.
+    """
     by_name = {name: whole_bars(real_bars, name) for name in sorted(real_bars["source_symbol"].unique())[:N_NAMES]}
     momentum = pd.DataFrame({name: bars.set_index("trade_date")["close"] for name, bars in by_name.items()})
     places = momentum.pct_change(126, fill_method=None).rank(axis=1, ascending=False)
@@ -184,8 +187,16 @@ def walked(name: str, bars: pd.DataFrame, measured: pd.DataFrame, strategy: Stra
     days = bars["trade_date"].to_numpy().astype("datetime64[D]")
     broker = PaperBroker("test", BrokerRules(fee_bps=10, slippage_bps=5, participation=1.0))
     version = Version(1, dt.date(1970, 1, 1), True, strategy)
-    board = Board(days, names, measures)
-    done = walk(Account.opened(100_000), board, tape, [version], broker, account_id="test", first_row=1, first_number=1)
+
+    def walk_on(account: Account, first: int, end: int) -> Walked:
+        board = Board(days[:end], names, {one: values[:end] for one, values in measures.items()})
+        return walk(account, board, tape, [version], broker, account_id="test", first_row=first, first_number=first)
+
+    done = walk_on(Account.opened(100_000), 1, len(bars))
+    before = walk_on(Account.opened(100_000), 1, len(bars) // 2)
+    kept = msgspec.json.decode(msgspec.json.encode(before.account), type=Account)
+    after = walk_on(kept, len(bars) // 2, len(bars))
+    assert ([*before.trips, *after.trips], after.account) == (done.trips, done.account), (name, strategy.name)
     return [(one.entry_date, one.exit_date, one.pnl, one.exit_reason) for one in done.trips]
 
 
