@@ -43,6 +43,8 @@ class IndexRules:
         What the instruments are ordered by, the highest first.
     n_names : int
         How many are held; fewer where there are not so many.
+    sectors : sequence of str, optional
+        Sectors that are held; all of the universe else.
     profile : str
         Risk profile whose ranking is meant.
     rebalance : str
@@ -60,6 +62,7 @@ class IndexRules:
     weighting: Mapping[Scheme, float]
     select_by: Order = "ranking"
     n_names: int = 50
+    sectors: Sequence[str] | None = None
     profile: str = "balanced"
     rebalance: Frequency = "monthly"
     max_weight: float = 1.0
@@ -82,6 +85,8 @@ class IndexRules:
             )
         if not 0 <= self.cost_bps <= 1000:
             raise ValueError(f"IndexRules: cost_bps must be 0 to 1000; got {self.cost_bps}. 10 is 0.1 per cent.")
+        if self.sectors is not None and not self.sectors:
+            raise ValueError("IndexRules: sectors must name one or more; got none. Leave them out to hold all.")
         limits = (self.max_weight, self.max_sector_weight, self.max_turnover, self.drift_threshold)
         if any(limit is not None and not limit > 0 for limit in limits):
             raise ValueError(f"IndexRules: limits must be above 0; got {limits}. Leave a limit out to have none.")
@@ -157,6 +162,8 @@ def index_targets(
 
 def _chosen(candidates: pd.DataFrame, rules: IndexRules, return_1d: "pd.DataFrame | None") -> pd.DataFrame:
     eligible = candidates.dropna(subset=rules.columns)
+    if rules.sectors is not None:
+        eligible = eligible[eligible["sector"].isin(list(rules.sectors))]
     if "market_cap" in rules.columns:
         eligible = eligible[eligible["market_cap"] > 0]
     if rules.needs_covariance and return_1d is not None:

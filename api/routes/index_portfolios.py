@@ -1,6 +1,7 @@
 """Rules of an index and other versions of them; money put into an index, its members, and the benchmark beside it."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -21,7 +22,7 @@ from api.parameters import Cursor, End, Limit, Start
 from api.routes import jobs
 from api.routes.indices import Index, require_known
 from api.writes import Answer, KeyWelcome, Write, writing
-from warehouse.queries import index_portfolios
+from warehouse.queries import index_portfolios, instruments
 from warehouse.queries.index_portfolios import BesideBenchmark, Currency, MemberDay, RulesVersion, ValueDay
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.reader import Reader
@@ -114,6 +115,7 @@ async def write_rules(
     """Write another version of the rules. It decides from its day on; no earlier value changes."""
     async with writing(database, principal, request) as write:
         await require_known(write.transaction, index)
+        await _require_sectors(write.transaction, data.rules.sectors)
         versions = await index_portfolios.versions(write.transaction, index)
         newest = await index_portfolios.newest_date(write.transaction, index)
         earliest = max((newest or dt.date.min) + dt.timedelta(days=1), versions[-1].effective_date)
@@ -283,6 +285,15 @@ async def rebalance(
         write.note("index.rebalance_requested", data.index, decided_date=newest.isoformat())
 
     return await jobs.ask(request, database, principal, "rebalance", data, idempotency_key, also=decide)
+
+
+async def _require_sectors(reader: Reader, asked: Sequence[str] | None) -> None:
+    """Refuse a sector that nobody is in: the index would hold nothing."""
+    known = await instruments.known_sectors(reader) if asked else []
+    if unknown := [name for name in asked or () if name not in known]:
+        raise ParameterConflict(
+            f"rules.sectors: must be among {', '.join(known)}; got {', '.join(unknown)}. Choose from these."
+        )
 
 
 def _range(start: dt.date | None, end: dt.date | None) -> tuple[dt.date, dt.date]:

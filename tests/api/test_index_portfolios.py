@@ -66,6 +66,20 @@ def test_rules_that_cannot_be_are_refused(site, rules):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_an_index_of_some_sectors_names_those_that_there_are(site):
+    def written(*sectors):
+        rules = {"weighting": {"equal": 1.0}, "sectors": list(sectors)}
+        return site.ask("PUT", "/v1/strategy/config", json={"rules": rules})
+
+    answer = written("Technology")
+    assert (answer.status_code, answer.json()["data"]["rules"]["sectors"]) == (200, ["Technology"])
+    unknown = written("Technology", "Moon")
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "parameter-conflict")
+    assert unknown.json()["detail"].startswith("rules.sectors: must be among ")
+    assert "got Moon. " in unknown.json()["detail"]
+    assert written().status_code in (400, 422)
+
+
 def test_a_limit_of_one_over_the_names_is_enough_for_them(site):
     rules = {"weighting": {"equal": 1.0}, "n_names": 49, "max_weight": 1 / 49}
     assert site.ask("PUT", "/v1/strategy/config", json={"rules": rules}).status_code == 200

@@ -344,6 +344,8 @@ def test_the_registry_of_the_project_holds_together():
     [
         ("macd_rsi", {"max_rsi": 101}, "max_rsi"),
         ("macd_rsi", {"moon": 1}, "moon"),
+        ("macd_rsi", {"take_profit_atr": -1.0}, "take_profit_atr"),
+        ("ranking_rotation", {"take_profit_atr": 1e308}, "take_profit_atr"),
         ("astrology", {}, "astrology"),
     ],
 )

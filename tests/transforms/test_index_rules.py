@@ -66,6 +66,13 @@ def test_an_instrument_with_few_returns_is_not_weighed_by_risk(candidates):
     assert "A" not in index_targets(candidates, rules, previous=NOBODY, return_1d=past).weights
 
 
+def test_only_the_sectors_of_the_rules_are_held(candidates):
+    held = weights_of(candidates, weighting={"equal": 1.0}, select_by="market_cap", sectors=["y", "z"])
+    assert held == pytest.approx({"C": 0.5, "D": 0.5})
+    with pytest.raises(ValueError, match="sectors must name one or more"):
+        IndexRules({"equal": 1.0}, sectors=[])
+
+
 def test_what_has_no_size_is_not_weighed_by_it(candidates):
     largest = candidates["market_cap"].idxmax()
     sizes = candidates.assign(market_cap=candidates["market_cap"].where(candidates.index != largest, 0.0))

@@ -22,6 +22,10 @@ class IndexRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Meta(description="What instruments are ordered by, highest first."),
     ] = "ranking"
     n_names: Annotated[int, Meta(ge=1, le=1000, description="How many are held. Unit instruments.")] = 50
+    sectors: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=80)], ...] | None,
+        Meta(description="Sectors that are held, null for all."),
+    ] = None
     profile: Annotated[
         Literal["conservative", "balanced", "aggressive"], Meta(description="Risk profile whose ranking is meant.")
     ] = "balanced"
@@ -45,6 +49,8 @@ class IndexRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         total = sum(self.weighting.values())
         if abs(total - 1) > 1e-8:
             raise ValueError(f"`weighting` must sum to 1; got {total}")
+        if self.sectors is not None and not self.sectors:
+            raise ValueError("`sectors` must name one or more, or be null; got none")
         if any(limit is not None and not 0 < limit <= 2 for limit in (self.max_turnover, self.drift_threshold)):
             raise ValueError(
                 "`max_turnover` and `drift_threshold` must be above 0 and 2 at most, or null; "
