@@ -67,7 +67,7 @@ SPOILED = st.one_of(
         ["", "NA", "abc", "1_0", "0x1F", "１２", "Infinity", "nan", "\x00", "2024-13-45", "9" * 400, "1e999"]
     ),
     st.sampled_from([{}, [], [[]], {"raw": 5, "fmt": "5"}, [1, 2], {"$": None}]),
-    st.sampled_from([1e300, -1e30, 2**63, 2**70]),
+    st.sampled_from([1e300, -1e30, 2**63, 2**70, 10**400, "\ud83d"]),
 )
 
 

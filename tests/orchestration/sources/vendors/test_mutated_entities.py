@@ -37,7 +37,7 @@ NAMES = ("F000", "F001")
 CALENDAR = HomeCalendar()
 SPOILED = (
     None, True, "", "NA", "abc", "１２", "nan", "\x00", "2024-13-45", "9" * 400, "1e999", {}, [], [[]],
-    {"raw": 5, "fmt": "5"}, [1, 2], {"$": None}, 1e300, -1e30, 2**63, 2**70, -1, 0,
+    {"raw": 5, "fmt": "5"}, [1, 2], {"$": None}, 1e300, -1e30, 2**63, 2**70, 10**400, "\ud83d", -1, 0,
 )  # fmt: skip
 SOURCES = {"eodhd": EodhdSource, "massive": MassiveSource, "twelve_data": TwelveDataSource, "yahoo": YahooSource}
 WITHOUT_DAYS = ("instruments", "market_holidays", "ticker_events", "company_ratios")
