@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from orchestration.calendars import HomeCalendar
@@ -57,13 +58,15 @@ def rows(settings: Settings, ledger: Ledger, *, now: Clock = machine_clock) -> I
 def tables_of(found: Iterable[Row]) -> Iterator[Table]:
     """Return what each source can do, and how it stands, for a terminal."""
     listed = list(found)
-    able = Table("capability", *(row.name for row in listed), title="What each source has")
+    able = Table("", *(row.name for row in listed), title="What each source has", box=SIMPLE, padding=0)
+    able.columns[0].no_wrap = True
     for column in able.columns[1:]:
         column.justify = "center"
     for capability in sorted(frozenset().union(*(row.capabilities for row in listed))):
         able.add_row(capability, *("•" if capability in row.capabilities else "" for row in listed))
     yield able
     stands = Table("source", "key", "budget left", "last answer", "breaker", title="How each stands")
+    stands.columns[1].overflow = "fold"  # names of settings are longer than the column of a narrow terminal
     for row in listed:
         stands.add_row(row.name, row.key, row.budget, row.last_answer, row.breaker)
     yield stands
