@@ -17,7 +17,7 @@ from api.errors import ParameterError, ParameterInvalid
 from api.identity import api_keys
 from api.identity.audit import audit
 from api.identity.errors import ApiKeyUnknown, NotAllowed, TooManyKeys
-from api.identity.principal import SIGNED_IN, Principal, Scope
+from api.identity.principal import SCOPES, SIGNED_IN, Principal, Scope
 from api.routes.auth import TAG, Line
 from warehouse.queries import api_keys as stored
 from warehouse.queries import quotas
@@ -137,8 +137,19 @@ async def revoke_api_key(
         ),
     ],
 ) -> None:
-    """End a key at once. It cannot be undone."""
+    """End a key at once. It cannot be undone. What may do less than the key cannot end it, except itself."""
     async with database.as_user(principal) as transaction:
+        for key in await stored.standing(transaction, principal.owner_id, now=transaction.now):
+            if key.api_key_id == api_key_id:
+                _require_as_much(principal, key)
         if not await stored.revoke(transaction, principal.owner_id, api_key_id, now=transaction.now):
             raise ApiKeyUnknown
         await audit(transaction, principal, "api_key.revoked", api_key_id)
+
+
+def _require_as_much(principal: Principal, key: KeyListed) -> None:
+    """Refuse whoever may do less than the key; `admin` is of no use to an account that is no administrator's."""
+    useful = SCOPES if principal.role == "admin" else SCOPES - {"admin"}
+    for scope in sorted(useful - principal.scopes):
+        if scope in key.scopes:
+            raise NotAllowed(scope)

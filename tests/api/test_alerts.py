@@ -185,6 +185,7 @@ def test_an_endpoint_shows_its_secret_once_and_asks_its_receiver(site):
     [
         "http://example.com/hook", "https://127.0.0.1/hook", "https://[::1]/", "https://169.254.169.254/latest",
         "https://user:word@example.com/", "https://example.com:8443/", "file:///etc/passwd", "javascript:alert(1)",
+        "https://0x7f.1/", "https://2130706433/", "https://.example.com/",
         "https://localhost/", "https://exa mple.com/", "https://example.com/\r\nX: y", "gopher://example.com", "x",
     ],
 )  # fmt: skip

@@ -88,6 +88,8 @@ def test_a_limit_of_one_over_the_names_is_enough_for_them(site):
 def test_others_must_not_write_rules_or_rebalance(site):
     assert site.ask("PUT", "/v1/strategy/config", BOB, json={"rules": EQUAL}).status_code == 403
     assert site.ask("POST", "/v1/strategy/rebalance", BOB, json={}).status_code == 403
+    job = {"kind": "rebalance", "parameters": {}}
+    assert site.ask("POST", "/v1/jobs", BOB, json=job, headers={"Idempotency-Key": "mine"}).status_code == 403
 
 
 def test_money_grows_with_the_index_after_costs_and_by_each_days_rate(client):

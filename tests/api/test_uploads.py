@@ -15,7 +15,7 @@ from orchestration.job_kinds import KINDS
 from orchestration.job_runs import ATTEMPT_TAG, JOB_TAG, USER_TAG
 from tests.api.conftest import ALICE, BOB
 from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_of
-from warehouse.connect import WRITER, with_role
+from warehouse.connect import WRITER, connect, with_role
 from warehouse.records.job_parameters import UploadParameters
 from warehouse.uploads import ARROW, MAX_BYTES, NDJSON
 
@@ -189,6 +189,10 @@ def test_an_upload_of_somebody_else_is_not_taken_over(site):
     upload_id = send(site, lines(BAR)).json()["data"]["parameters"]["upload_id"]
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     body = {"kind": "upload", "parameters": {"upload_id": upload_id}}
+    assert site.ask("POST", "/v1/jobs", BOB, json=body, headers=headers).status_code == 403
+    # Nor does another administrator get at it.
+    with connect(site.owner_url) as owner:
+        owner.execute("update app.users set role = 'admin' where user_id = %s", [BOB.user_id])
     job = site.ask("POST", "/v1/jobs", BOB, json=body, headers=headers).json()["data"]
     assert not carry_out(site, job, user_id=BOB.user_id, raises=False).success
     assert site.rows("select count(*) from raw.daily_bars where source = 'import'") == [(0,)]

@@ -110,12 +110,14 @@ KINDS: Mapping[str, Kind] = {
         "Compute an index again for its newest session.",
         lambda asked: 20.0,
         is_shared=True,
+        needs_administrator=True,
         example=RebalanceParameters(),
     ),
     "upload": Kind(
         UploadParameters,
         "Take over daily bars that were sent in.",
         lambda asked: 60.0,
+        needs_administrator=True,
         example=UploadParameters(upload_id=UUID("018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c53")),
     ),
     "monte_carlo": Kind(

@@ -5,12 +5,14 @@ each connection and trusts nothing that is stored.
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from warehouse.records.errors import EndpointRefused
 
 MAX_URL_LENGTH = 2_000
+LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
 def check_endpoint_url(url: str, *, allow: Sequence[str] = ()) -> None:
@@ -42,12 +44,29 @@ def check_endpoint_url(url: str, *, allow: Sequence[str] = ()) -> None:
         return
     if parts.scheme != "https" or port not in (None, 443) or not host:
         raise EndpointRefused(url, must="be https on port 443")
+    if not _is_name_or_address(host):
+        raise EndpointRefused(url, must="name a host")
     if _is_private(host):
         raise EndpointRefused(url, must="be public")
 
 
 def _default_port(scheme: str) -> int:
     return 443 if scheme == "https" else 80
+
+
+def _is_name_or_address(host: str) -> bool:
+    """Tell whether a text is an IP address as it is written, or a name; 0x7f.1 and 2130706433 are spellings of one."""
+    try:
+        ipaddress.ip_address(host)
+        return True
+    except ValueError:
+        pass
+    try:
+        labels = host.encode("idna").decode().removesuffix(".").split(".")
+    except UnicodeError:
+        return False
+    is_number = labels[-1].isdigit() or labels[-1].startswith("0x")
+    return not is_number and all(LABEL.fullmatch(label) for label in labels)
 
 
 def _is_private(host: str) -> bool:

@@ -221,6 +221,13 @@ def test_a_key_is_shown_once_does_what_it_may_and_ends_when_it_is_revoked(instal
         "/v1/api-keys", json={"label": "x", "scopes": ["run:jobs"]}, headers={"Authorization": f"Bearer {key}"}
     )
     assert (wider.status_code, wider.json()["code"]) == (403, "not-allowed")
+    # Nor does it end one that may more; itself it may end.
+    other = installation.client.post("/v1/api-keys", json={"label": "x", "scopes": ["run:jobs"]}, headers=headers)
+    stronger = f"/v1/api-keys/{other.json()['data']['api_key_id']}"
+    ended = installation.client.delete(stronger, headers={"Authorization": f"Bearer {key}"})
+    assert (ended.status_code, ended.json()["code"]) == (403, "not-allowed")
+    own = {"Authorization": f"Bearer {other.json()['data']['key']}"}
+    assert installation.client.delete(stronger, headers=own).status_code == 204
     assert installation.client.delete(f"/v1/api-keys/{key_id}", headers=headers).status_code == 204
     assert installation.me(key).status_code == 401
     assert installation.client.delete(f"/v1/api-keys/{key_id}", headers=headers).status_code == 404

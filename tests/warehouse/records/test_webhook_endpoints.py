@@ -7,7 +7,14 @@ from warehouse.records.webhook_endpoints import check_endpoint_url
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.com/hook", "https://example.com:443/", "https://[2606:4700::1]/", "https://1.1.1.1"]
+    "url",
+    [
+        "https://example.com/hook",
+        "https://example.com:443/",
+        "https://[2606:4700::1]/",
+        "https://1.1.1.1",
+        "https://bücher.example./",
+    ],
 )
 def test_a_public_https_address_is_taken(url: str) -> None:
     check_endpoint_url(url)
@@ -26,6 +33,12 @@ def test_a_public_https_address_is_taken(url: str) -> None:
         (f"https://example.com/{'a' * 2000}", "1 to 2000 characters"),
         ("https://example.com:port/", "be a URL"),
         ("https://[::1", "be a URL"),
+        ("https://0x7f.1/", "name a host"),
+        ("https://2130706433/", "name a host"),
+        ("https://127.0.0.0x1/", "name a host"),
+        ("https://.example.com/", "name a host"),
+        ("https://exa..mple.com/", "name a host"),
+        (f"https://{'a' * 64}.com/", "name a host"),
         ("https://localhost/", "be public"),
         ("https://x.localhost/", "be public"),
         ("https://127.0.0.1/", "be public"),
