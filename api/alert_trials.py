@@ -143,7 +143,7 @@ def _happened(
 
 
 def _condition(one: Criterion, of: _Series, level: _Series | None) -> _Condition:
-    """Put readings and levels together; a level that moves lets go 1 % inside, as in `alert_evaluation`."""
+    """Put readings and levels together; a level that moves lets go 1 % inside, as in `alert_observations`."""
     if level is None:
         at, recover = np.full_like(of.value, _or_nan(one.level)), np.full_like(of.value, _or_nan(one.recover_level))
         return _Condition(of.value, of.baseline, at, at, recover)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from transforms.alert_rules import CORRECTED, INHIBITED, REPEATED, RESOLVED
-from warehouse.queries.alert_evaluation import Announcement
+from warehouse.queries.alert_announcements import Announcement
 from warehouse.queries.alert_metrics import PLATFORM
 from warehouse.records.alert_sentences import figure, level_of, phrase, predicate
 from warehouse.records.alerts import (
@@ -131,7 +131,7 @@ def message_of(happening: Happening, rule: Rule, *, ticker: str) -> str:
         )
     held = [
         f"{_reading(test, value)}{'' if _says_all(test) else ' ' + predicate(test, scale=1 / scale)}"
-        f"{f' ({figure(level)})' if _moves(test) else ''}"
+        f"{f' ({_short(level)})' if _moves(test) else ''}"
         for test, value, scale, level in zip(tests, values, happening.scales, _shown_levels(happening), strict=True)
     ]
     still = "still " if happening.event == REPEATED else ""
@@ -143,7 +143,7 @@ def _over(rule: Rule, tests: Sequence[Test], values: Sequence[float | None], hap
     if not others and isinstance(first, AtOrAbove | AtOrBelow | CrossesAbove | CrossesBelow):
         side = "below" if first.is_upward else "above"
         if first.recovery is None:
-            level = f"{level_of(first)} ({figure(_shown_levels(happening)[0])})"
+            level = f"{level_of(first)} ({_short(_shown_levels(happening)[0])})"
             return f"{_reading(first, values[0])} is back {side} {level}"
         return f"{_reading(first, values[0])} is back {side} {figure(first.recovery / happening.scales[0])}"
     return f"{' and '.join(map(_reading, tests, values))}; over is that {phrase(rule.when)}"
@@ -167,6 +167,11 @@ def _says_all(test: Test) -> bool:
 
 def _moves(test: Test) -> bool:
     return isinstance(getattr(test, "level", None), MovingLevel)
+
+
+def _short(level: float | None) -> str:
+    """Say a level that is computed: six digits are enough for people, programs have it whole."""
+    return "unknown" if level is None else f"{level:.6g}"
 
 
 def _shown(happening: Happening) -> list[float | None]:

@@ -8,8 +8,10 @@ import psycopg
 
 from orchestration.calendars import HomeCalendar
 from warehouse.queries import alert_evaluation as queries
-from warehouse.queries.alert_evaluation import Progress, SeriesOfPass
-from warehouse.queries.alert_metrics import Metric, read_catalogue, sessions_back
+from warehouse.queries.alert_evaluation import Progress
+from warehouse.queries.alert_metrics import Metric, read_catalogue
+from warehouse.queries.alert_observations import SeriesOfPass
+from warehouse.queries.alert_series import sessions_back
 from warehouse.records.alert_series import Series, series_of
 from warehouse.records.errors import RuleRefused
 

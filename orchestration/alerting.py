@@ -35,8 +35,11 @@ from transforms.alert_rules import (
     step,
     together,
 )
+from warehouse.queries import alert_announcements as announcements
 from warehouse.queries import alert_evaluation as queries
-from warehouse.queries.alert_evaluation import Begun, Observation, Reading
+from warehouse.queries import alert_observations as observations
+from warehouse.queries.alert_announcements import Begun
+from warehouse.queries.alert_observations import Observation, Reading
 from warehouse.queries.alert_plans import read_new_rules, refresh_pairs
 from warehouse.records.alerts import Rule, decode_rule, modern
 
@@ -113,7 +116,7 @@ def evaluate(
         new_ids, unreadable = read_new_rules(connection)
         refresh_pairs(connection, new_ids)
         look = looks_of(connection, calendar, last_session)
-        queries.make_tables(connection)
+        observations.make_tables(connection)
         happenings: list[Happening] = []
         n_pairs = n_changed = n_without_data = 0
         for one in look.passes:
@@ -147,8 +150,8 @@ class _Moved(NamedTuple):
 
 
 def _evaluate_pass(connection: psycopg.Connection, one: Pass, now: dt.datetime) -> _Moved:
-    queries.observe(connection, one.day, one.series, is_newest=one.is_newest)
-    pairs = _complete(queries.read_observations(connection, now=now))
+    observations.observe(connection, one.day, one.series, is_newest=one.is_newest)
+    pairs = _complete(observations.read_observations(connection, now=now))
     if not pairs:
         return _Moved(0, 0, 0, [])
     first = [rows[0] for rows in pairs]
@@ -281,7 +284,7 @@ def _take_back(connection: psycopg.Connection, look: Look, calendar: HomeCalenda
     if not look.may_be_corrected:
         return []
     newest = max(one.day for one in look.passes)
-    begun = queries.read_begun(connection, first=calendar.session_at(newest, -SESSIONS_CORRECTED), last=newest)
+    begun = announcements.read_begun(connection, first=calendar.session_at(newest, -SESSIONS_CORRECTED), last=newest)
     taken_back: list[Happening] = []
     for day, of_day in groupby(begun, key=lambda one: one.observed_date):
         # What a quote said is not corrected by a close.
@@ -290,8 +293,8 @@ def _take_back(connection: psycopg.Connection, look: Look, calendar: HomeCalenda
         }
         if episodes and day < newest:
             one = corrections_of(connection, look, calendar, day)
-            queries.observe(connection, day, one.series, is_newest=False)
-            taken_back += _taken_back(queries.read_readings(connection, list(episodes)), episodes)
+            observations.observe(connection, day, one.series, is_newest=False)
+            taken_back += _taken_back(observations.read_readings(connection, list(episodes)), episodes)
     return taken_back
 
 
@@ -332,11 +335,11 @@ def _announce(
     """Write what happened; returns how many announcements were new, by type, and how many deliveries they made."""
     if not happenings:
         return {}, 0
-    alerts = queries.read_alerts(connection, list({one.alert_id for one in happenings}))
+    alerts = announcements.read_alerts(connection, list({one.alert_id for one in happenings}))
     # Of a rule that was changed or deleted meanwhile there is nothing to say: it begins anew.
     happenings = [one for one in happenings if (one.alert_id, one.rule_version) in alerts]
     rules = {alert_id: modern(decode_rule(text)) for (alert_id, _), (_, text) in alerts.items()}
-    tickers = queries.read_tickers(connection, list({one.instrument_id for one in happenings}))
+    tickers = announcements.read_tickers(connection, list({one.instrument_id for one in happenings}))
     said = [
         announcement_of(
             one,
@@ -346,10 +349,10 @@ def _announce(
         )
         for one in happenings
     ]
-    announced = queries.announce(connection, said, now=now)
+    announced = announcements.announce(connection, said, now=now)
     ends = {one.dedup_key: _quiet_until(rules[one.alert_id], now) for one in said}
-    queries.hold_back(connection, {key: end for key, end in ends.items() if end is not None})
-    return announced, queries.count_deliveries(connection, [one.dedup_key for one in said], now=now)
+    announcements.hold_back(connection, {key: end for key, end in ends.items() if end is not None})
+    return announced, announcements.count_deliveries(connection, [one.dedup_key for one in said], now=now)
 
 
 def _quiet_until(rule: Rule, now: dt.datetime) -> dt.datetime | None:

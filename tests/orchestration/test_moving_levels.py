@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.orchestration.test_alert_evaluation import DAYS, ON_A, add, average, close, look, said, states
+from tests.orchestration.alert_looks import DAYS, ON_A, add, average, close, look, said, states
 from warehouse.records.errors import RuleRefused
 
 OVER_AVERAGE: dict[str, Any] = {"operator": "crosses_above", "metric": "price", "level": {"metric": "sma_20d"}}

@@ -9,10 +9,8 @@ from warehouse.queries.alert_metrics import (
     PLATFORM,
     Metric,
     catalogue_of,
-    history_sql,
-    parameters_of,
-    sessions_back,
 )
+from warehouse.queries.alert_series import history_sql, parameters_of, sessions_back
 from warehouse.queries.dialogue import Dialogue
 from warehouse.records.alert_series import Series, criteria_of
 from warehouse.records.alerts import Instruments, Portfolio, Rule, Scope, Sector, Top, Universe

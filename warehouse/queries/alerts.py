@@ -19,8 +19,8 @@ from warehouse.queries.alert_metrics import (
     check_same_unit,
     check_series,
     check_words,
-    existence_sql,
 )
+from warehouse.queries.alert_series import existence_sql
 from warehouse.queries.dialogue import Dialogue, hold
 from warehouse.records.alert_rules_1 import LevelRule
 from warehouse.records.alerts import (
