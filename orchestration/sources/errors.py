@@ -72,7 +72,8 @@ class DataColumnMissing(SourceError):
     def __init__(self, path: Path, missing: list[str], found: list[str], *, entity: str) -> None:
         super().__init__(
             f"{path}: the columns of {entity} must be there; missing {missing}, found {found}. "
-            f"Name your columns under `{entity}: columns:` in the mapping."
+            f"Name your columns in the mapping, under `columns:`, and what holds for every row under `constants:`; "
+            f"`factorloom import` takes the latter as options, such as --currency."
         )
 
 
