@@ -191,7 +191,9 @@ def _in_todays_shares(tests: Sequence[Test], happening: Happening) -> str:
     levels = [
         figure(test.level / scale)
         for test, scale in zip(tests, happening.scales, strict=True)
-        if isinstance(test, AtOrAbove | AtOrBelow | CrossesAbove | CrossesBelow) and not _moves(test) and scale != 1
+        if isinstance(test, AtOrAbove | AtOrBelow | CrossesAbove | CrossesBelow)
+        and not isinstance(test.level, MovingLevel)
+        and scale != 1
     ]
     return f" In today's shares its level is {levels[0]}." if len(levels) == 1 else ""
 
