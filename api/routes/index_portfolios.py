@@ -30,6 +30,15 @@ from warehouse.records.index_rules import IndexRules
 from warehouse.records.job_parameters import RebalanceParameters
 from warehouse.records.jobs import Job
 
+CurrencyCode = Annotated[
+    str | None,
+    QueryParameter(
+        pattern="^[A-Z]{3}$",
+        description="Currency of all amounts and levels, by each day's rate; the reporting currency by default.",
+        examples=[Example(value="USD")],
+    ),
+]
+
 TAG = "Research"
 DAY = dt.date(2024, 6, 28)
 ABOUT = answers.Meta(dataset_version="6b0a1f0e5a834c0f9d5c1f7f0a9b6a11", index="main")
@@ -145,14 +154,7 @@ async def simulate(
         float,
         QueryParameter(gt=0, le=1e12, description="Put in. Unit currency.", examples=[Example(value=10_000)]),
     ] = 10_000.0,
-    currency: Annotated[
-        str | None,
-        QueryParameter(
-            pattern="^[A-Z]{3}$",
-            description="Currency of all amounts; the reporting currency by default.",
-            examples=[Example(value="USD")],
-        ),
-    ] = None,
+    currency: CurrencyCode = None,
     start: Start = None,
     end: End = None,
     index: Index = "main",
@@ -161,10 +163,8 @@ async def simulate(
     first, last = _range(start, end)
     await require_known(reader, index)
     known = await index_portfolios.currencies(reader)
-    codes = [one.currency_code for one in known]
     wanted = currency or (known[0].reporting_currency_code if known else "USD")
-    if wanted not in codes:
-        raise ValueUnknown("currency", wanted, codes)
+    _require_currency(wanted, known)
     path = await index_portfolios.simulated(reader, index, amount=amount, currency=wanted, start=first, end=last)
     if not path:
         raise NothingInRange(f"levels of {index}", start=first, end=last)
@@ -235,18 +235,24 @@ async def list_member(
     summary="Compare an index with the benchmark",
     tag=TAG,
     scope="read:market",
-    datasets=["research.index_values"],
+    datasets=["research.index_values", "marts.fct_exchange_rates"],
     cache_control=operations.DAILY,
     problems=[404, 422],
     example=Page([BESIDE], ABOUT),
 )
 async def compare_with_benchmark(
-    reader: NamedDependency[Reader], index: Index = "main", start: Start = None, end: End = None
+    reader: NamedDependency[Reader],
+    index: Index = "main",
+    currency: CurrencyCode = None,
+    start: Start = None,
+    end: End = None,
 ) -> Page[BesideBenchmark]:
     """Index and benchmark (the market index of the installation), both 100 at the first close of the range."""
     first, last = _range(start, end)
     await require_known(reader, index)
-    rows = await index_portfolios.beside_benchmark(reader, index, start=first, end=last)
+    if currency is not None:
+        _require_currency(currency, await index_portfolios.currencies(reader))
+    rows = await index_portfolios.beside_benchmark(reader, index, currency=currency, start=first, end=last)
     if not rows:
         raise NothingInRange(f"levels of {index}", start=first, end=last)
     return Page(rows, answers.meta(index=index, as_of_date=rows[-1].as_of_date))
@@ -294,6 +300,12 @@ async def _require_sectors(reader: Reader, asked: Sequence[str] | None) -> None:
         raise ParameterConflict(
             f"rules.sectors: must be among {', '.join(known)}; got {', '.join(unknown)}. Choose from these."
         )
+
+
+def _require_currency(wanted: str, known: Sequence[Currency]) -> None:
+    codes = [one.currency_code for one in known]
+    if wanted not in codes:
+        raise ValueUnknown("currency", wanted, codes)
 
 
 def _range(start: dt.date | None, end: dt.date | None) -> tuple[dt.date, dt.date]:

@@ -132,6 +132,15 @@ def test_index_and_benchmark_begin_at_100(client):
     assert rows[2]["index_after_costs"] == pytest.approx(100 * 103 / 99)
 
 
+def test_both_are_in_another_currency_by_each_days_rate(client):
+    rows = client.get("/v1/benchmark/sp500", params={"currency": "EUR"}).json()["data"]
+    # A euro costs 1.10, 1.00 and 1.20 dollars.
+    assert [row["index"] for row in rows] == pytest.approx([100, 100 * 1.1 / 1.0, 105 * 1.1 / 1.2])
+    assert [row["benchmark"] for row in rows] == pytest.approx([100, 100 * 1.1 / 1.0, 102 * 1.1 / 1.2])
+    assert rows == client.get("/v1/benchmark/sp500", params={"currency": "EUR", "start": "2024-06-24"}).json()["data"]
+    assert client.get("/v1/benchmark/sp500", params={"currency": "XXX"}).json()["code"] == "value-unknown"
+
+
 def test_a_rebalancing_on_request_is_a_job_and_a_session_that_decides(site):
     answer = site.ask("POST", "/v1/strategy/rebalance", json={"index": "main"})
     assert (answer.status_code, answer.json()["data"]["kind"]) == (202, "rebalance")

@@ -81,14 +81,26 @@ where v.index_id = %(index_id)s and v.as_of_date between %(start)s and %(end)s a
 order by v.as_of_date desc
 limit %(limit)s
 """
-# Both at 100 at the first close of the range.
+# Both at 100 at the first close of the range; in another currency by each day's rate, days without one left out.
 REBASED = """
-with path as (
+with levels as (
     select
         as_of_date, value, coalesce(value_net, value) as net,
         exp(sum(ln(1 + coalesce(benchmark_return_1d, 0))) over (order by as_of_date)) as benchmark
     from research.index_values
     where index_id = %(index_id)s and as_of_date between %(start)s and %(end)s
+),
+
+path as (
+    select l.as_of_date, l.value / r.rate as value, l.net / r.rate as net, l.benchmark / r.rate as benchmark
+    from levels as l
+    cross join lateral (
+        select 1 as rate where %(currency)s::text is null
+        union all
+        select case when x.reporting_currency_code = x.currency_code then 1 else x.exchange_rate end
+        from marts.fct_exchange_rates as x
+        where x.as_of_date = l.as_of_date and x.currency_code = %(currency)s
+    ) as r
 ),
 
 begun as (select * from path order by as_of_date limit 1)
@@ -222,6 +234,9 @@ async def member(
     return await reader.rows(MemberDay, MEMBER, parameters)
 
 
-async def beside_benchmark(reader: Reader, index_id: str, *, start: dt.date, end: dt.date) -> list[BesideBenchmark]:
-    """Return an index beside the benchmark, both rebased, oldest first."""
-    return await reader.rows(BesideBenchmark, REBASED, {"index_id": index_id, "start": start, "end": end})
+async def beside_benchmark(
+    reader: Reader, index_id: str, *, currency: str | None, start: dt.date, end: dt.date
+) -> list[BesideBenchmark]:
+    """Return an index beside the benchmark, both rebased, oldest first; None is the reporting currency."""
+    parameters = {"index_id": index_id, "currency": currency, "start": start, "end": end}
+    return await reader.rows(BesideBenchmark, REBASED, parameters)
