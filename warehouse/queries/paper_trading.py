@@ -70,12 +70,9 @@ booked as (
     from research.strategy_equity as e
     left join filled as f on e.strategy_id = f.strategy_id and e.trade_date = f.trade_date
     cross join lateral (
-        select
-            sum(
-                (p.value ->> 'quantity')::float8
-                * (e.account::json -> 'marks' -> (p.value ->> 'instrument_id') ->> 0)::float8
-            ) as value
-        from json_each(e.account::json -> 'book' -> 'positions') as p
+        select sum((p.value ->> 'quantity')::float8 * (m.value ->> 0)::float8) as value
+        from jsonb_each(e.account::jsonb -> 'book' -> 'positions') as p
+        left join jsonb_each(e.account::jsonb -> 'marks') as m on p.value ->> 'instrument_id' = m.key
     ) as held
 )
 
