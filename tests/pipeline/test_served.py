@@ -44,7 +44,10 @@ def paths(client: TestClient, ids: dict[str, str]) -> dict[str, bool]:
     reads = [
         handler
         for handler in VERSIONED
-        if "GET" in handler.http_methods and handler.opt["scope"] == "read:market" and "content" not in handler.opt
+        if "GET" in handler.http_methods
+        and handler.opt["scope"] == "read:market"
+        and "datasets" in handler.opt
+        and "content" not in handler.opt
     ]
     needs = {"list_prices": "?tickers={ticker}"}
     return {
@@ -65,6 +68,12 @@ def test_every_operation_answers_with_rows_a_version_and_then_304(client: TestCl
             assert answer.json()["meta"]["dataset_version"], path
             again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
             assert (again.status_code, again.content) == (304, b""), path
+
+
+def test_the_report_of_a_backtest_is_a_page(client: TestClient, ids: dict[str, str]):
+    answer = client.get("/v1/backtests/{backtest_id}/report".format(**ids))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "<svg" in answer.text
 
 
 def test_the_pipeline_has_published_what_is_hot_and_it_is_what_the_tables_say(
