@@ -2,9 +2,12 @@
 
 import datetime as dt
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import psycopg
 import pytest
 from standardwebhooks import Webhook
@@ -14,7 +17,8 @@ from tests.orchestration.conftest import Received, Receiver
 from warehouse.queries.alerts import create_alert
 from warehouse.queries.channels import create_channel
 from warehouse.records.alerts import decode_rule
-from warehouse.secrets import LOCAL_OWNER_ID, webhook_keys
+from warehouse.records.jobs import UNFINISHED
+from warehouse.secrets import LOCAL_OWNER_ID, OWNER_KEY_FILE, webhook_keys
 from warehouse.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("daemon")]
@@ -115,6 +119,20 @@ def test_a_quote_fires_a_rule_and_its_webhook_arrives_at_once_or_once_the_receiv
         assert data["message"].startswith(f"{ticker}: price ")
 
 
+def test_jobs_end_once_each_though_the_daemon_is_killed(up: Up) -> None:
+    wait_for_ranking(up)
+    # It dies as a job is asked for, as one is taken up, and as one runs, or nearly so; `factorloom up` starts it again.
+    asked = []
+    for number, pause in enumerate((0.0, 6.0, 12.0)):
+        asked.append(ask_for_job(up, number))
+        time.sleep(pause)
+        kill_daemon(up)
+    up.wait_for("the end of all jobs", lambda: all(state not in UNFINISHED for _, state, _ in read(up, JOBS)))
+    assert read(up, JOBS) == sorted((job_id, "succeeded", 1) for job_id in asked)
+    # Asked again under its key, a job is the one that there is.
+    assert [ask_for_job(up, number) for number in range(len(asked))] == asked
+
+
 CONFIRMED = "select count(*) from app.channels where verified_at is not null"
 STATES = """
 select s.state, (s.observed_at at time zone 'America/New_York')::date
@@ -132,6 +150,47 @@ inner join marts.dim_instruments as i on i.instrument_id = r.instrument_id
 inner join marts.fct_daily_prices as p on p.instrument_id = r.instrument_id and p.trade_date = r.as_of_date
 where r.as_of_date = %s and r.profile = 'balanced' and not r.is_intraday and r.rank = 1
 """
+
+
+JOBS = """
+select j.job_id::text, j.state, count(e.event_id)::int
+from app.jobs as j left join app.events as e on e.subject = j.job_id::text and e.type = 'job.completed'
+where j.kind = 'black_scholes'
+group by j.job_id, j.state
+order by 1
+"""
+OPTION = {"type": "call", "spot": 100.0, "strike": 100.0, "years": 1.0, "volatility": 0.2}
+
+
+def ask_for_job(up: Up, number: int) -> str:
+    """Ask the API to price an option; returns the id of the job."""
+    key = (up.installation.home / "keys" / OWNER_KEY_FILE).read_text().strip()
+    answer = httpx.post(
+        f"http://127.0.0.1:{up.installation.environment['FACTORLOOM_API_PORT']}/v1/jobs", timeout=60, trust_env=False,
+        headers={"Authorization": f"Bearer {key}", "Idempotency-Key": f"daemon-{number}"},
+        json={"kind": "black_scholes", "parameters": {"options": [{**OPTION, "strike": 100.0 + number}]}},
+    )  # fmt: skip
+    assert answer.status_code in (200, 202), answer.text
+    return answer.json()["data"]["job_id"]
+
+
+def kill_daemon(up: Up) -> None:
+    """End the daemon of this installation as a power cut would, and see that another one is there."""
+    [old] = daemons(up)
+    old.kill()
+    up.wait_for("another daemon", lambda: [one for one in daemons(up) if one.pid != old.pid])
+
+
+def daemons(up: Up) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            is_daemon = any(Path(part).name == "dagster-daemon" for part in process.cmdline())
+            if is_daemon and process.environ().get("FACTORLOOM_HOME") == str(up.installation.home):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
 
 
 def best(connection: psycopg.Connection) -> tuple[str, float]:
