@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from transforms.index_rules import COVARIANCE_SESSIONS, IndexRules, index_target
 from transforms.target_weights import rebalance_rows
 from warehouse.merge import MergeResult, Window, merge
 from warehouse.queries import indices as queries
-from warehouse.queries.trading import BENCHMARK_BETWEEN, DELISTED
+from warehouse.queries.trading import DELISTED
 
 # Types are said here: a day without a change has no rows that could tell them.
 SCHEMAS = {
@@ -36,7 +36,7 @@ SCHEMAS = {
             "index_id": pa.string(), "as_of_date": pa.date32(), "value": pa.float64(), "return_1d": pa.float64(),
             "value_net": pa.float64(), "return_net_1d": pa.float64(), "benchmark_return_1d": pa.float64(),
             "divisor": pa.float64(), "n_constituents": pa.int32(),
-            "definition_version": pa.int32(),
+            "definition_version": pa.int32(), "currency_code": pa.string(),
         }
     ),
     "index_turnover": pa.schema(
@@ -74,13 +74,18 @@ class Definition(NamedTuple):
     versions: tuple[Version, ...]
     asked_for: frozenset[dt.date] = frozenset()
 
+    @property
+    def currency(self) -> str | None:
+        """Currency of its levels, None for the reporting currency."""
+        return self.versions[0].rules.currency
+
     def at(self, day: dt.date) -> Version:
         """Return the version in force, the first before its day."""
         return next((one for one in reversed(self.versions) if one.effective_date <= day), self.versions[0])
 
 
 class Panel(NamedTuple):
-    """What all indices look at, in the reporting currency: (n_sessions, n_instruments), both ascending."""
+    """What indices of one currency look at, in that currency: (n_sessions, n_instruments), both ascending."""
 
     sessions: Days
     instruments: npt.NDArray[np.object_]
@@ -162,16 +167,23 @@ def build_indices(
     starts = {one.index_id: max(stands_at.get(one.index_id, begin), begin) for one in definitions}
     decides = {one.index_id: _deciding(one, sessions, begin) for one in definitions}
     days = sorted({day for one in definitions for day in decides[one.index_id] if day >= starts[one.index_id]})
-    panel = read_panel(warehouse, sessions, min(starts.values()), installation.reporting_currency)
     candidates = _candidates(warehouse, days, definitions)
-    benchmark = warehouse.read_frame(BENCHMARK_BETWEEN, [begin, last]).set_index("trade_date")["return_1d"]
     built = {}
-    for one in definitions:
-        before = standing[standing["index_id"] == one.index_id]
-        rows = _build(one, panel, candidates, decides[one.index_id], starts[one.index_id], before, benchmark)
-        if rows is not None:
-            built[one.index_id] = _from(rows, first if len(before) else begin)
+    for currency, group in _by_currency(definitions, installation.reporting_currency):
+        panel = read_panel(warehouse, sessions, min(starts[one.index_id] for one in group), currency)
+        benchmark = read_benchmark(warehouse, begin, last, currency)
+        for one in group:
+            before = standing[standing["index_id"] == one.index_id]
+            rows = _build(one, panel, candidates, decides[one.index_id], starts[one.index_id], before, benchmark)
+            if rows is not None:
+                built[one.index_id] = _from(rows, first if len(before) else begin)
     return built
+
+
+def _by_currency(definitions: Sequence[Definition], reporting: str) -> Iterator[tuple[str, list[Definition]]]:
+    """Group indices by the currency that they are computed in; those of the reporting currency share one panel."""
+    for currency in sorted({one.currency or reporting for one in definitions}):
+        yield currency, [one for one in definitions if (one.currency or reporting) == currency]
 
 
 def write_indices(warehouse: Warehouse, built: Mapping[str, IndexRows], last: dt.date) -> dict[str, MergeResult]:
@@ -206,6 +218,13 @@ def read_panel(warehouse: Warehouse, sessions: Days, start: dt.date, currency_co
     after = np.searchsorted(sessions, as_days(gone), side="right") - 1
     names = np.asarray(instruments, dtype=object)
     return Panel(sessions, names, close, returns, segment, np.where(gone.isna(), len(sessions), after))
+
+
+def read_benchmark(warehouse: Warehouse, begin: dt.date, last: dt.date, currency_code: str) -> pd.Series:
+    """Read the benchmark's returns in a currency, by session; one without rates of both its days is not known."""
+    frame = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [begin, last, currency_code])
+    returns: pd.Series = frame.set_index("trade_date")["return_1d"]
+    return returns
 
 
 def _deciding(definition: Definition, sessions: Days, begin: dt.date) -> set[dt.date]:
@@ -342,6 +361,7 @@ def _levels(
             "divisor": [day.divisor for day in book],
             "n_constituents": [day.n_constituents for day in book],
             "definition_version": [definition.at(day).version for day in dates],
+            "currency_code": definition.currency,
         }
     )
 

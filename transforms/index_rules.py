@@ -57,6 +57,8 @@ class IndexRules:
         Half the sum of the distances from the target weights beyond which the index goes back to them.
     cost_bps : float, basis points of the traded value
         What trading costs, in the level after costs.
+    currency : str, optional
+        ISO 4217 code of the currency that the level is in; the reporting currency else. All versions share it.
     """
 
     weighting: Mapping[Scheme, float]
@@ -70,6 +72,7 @@ class IndexRules:
     max_turnover: float | None = None
     drift_threshold: float | None = None
     cost_bps: float = 10.0
+    currency: str | None = None
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.weighting) - set(SCHEMES))

@@ -22,7 +22,7 @@ from api.parameters import Cursor, End, Limit, Start
 from api.routes import jobs
 from api.routes.indices import Index, require_known
 from api.writes import Answer, KeyWelcome, Write, writing
-from warehouse.queries import index_portfolios, instruments
+from warehouse.queries import index_levels, index_portfolios, instruments
 from warehouse.queries.index_portfolios import BesideBenchmark, Currency, MemberDay, RulesVersion, ValueDay
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.reader import Reader
@@ -34,12 +34,16 @@ CurrencyCode = Annotated[
     str | None,
     QueryParameter(
         pattern="^[A-Z]{3}$",
-        description="Currency of all amounts and levels, by each day's rate; the reporting currency by default.",
+        description="Currency of all amounts and levels, by each day's rate; that of the index by default.",
         examples=[Example(value="USD")],
     ),
 ]
 
 TAG = "Research"
+# Day from which the first version of an index counts.
+BEGINNING = dt.date(1970, 1, 1)
+# Each of them costs time at every close.
+MOST_INDICES = 50
 DAY = dt.date(2024, 6, 28)
 ABOUT = answers.Meta(dataset_version="6b0a1f0e5a834c0f9d5c1f7f0a9b6a11", index="main")
 VERSION = RulesVersion(
@@ -121,16 +125,25 @@ async def write_rules(
     ],
     index: Index = "main",
 ) -> Response[One[RulesVersion]]:
-    """Write another version of the rules. It decides from its day on; no earlier value changes."""
+    """Write another version of the rules. It decides from its day on; no earlier value changes.
+
+    A name that is not known yet becomes an index of its own, with a history from the first ranked session.
+    """
     async with writing(database, principal, request) as write:
-        await require_known(write.transaction, index)
         await _require_sectors(write.transaction, data.rules.sectors)
+        if data.rules.currency is not None:
+            _require_currency(data.rules.currency, await index_portfolios.currencies(write.transaction))
         versions = await index_portfolios.versions(write.transaction, index)
+        if versions:
+            _require_same_currency(index, versions[0].rules, data.rules)
+        else:
+            await _require_room(write.transaction, index)
         newest = await index_portfolios.newest_date(write.transaction, index)
-        earliest = max((newest or dt.date.min) + dt.timedelta(days=1), versions[-1].effective_date)
+        undecided = newest + dt.timedelta(days=1) if newest else BEGINNING
+        earliest = max(undecided, versions[-1].effective_date) if versions else undecided
         day = earliest if data.effective_date is UNSET else data.effective_date
         check_effective_date(day, earliest=earliest, today=write.now.date())
-        number = max(one.version for one in versions) + 1
+        number = max((one.version for one in versions), default=0) + 1
         version = RulesVersion(index, number, day, data.rules, write.now)
         await index_portfolios.write_version(write.transaction, version, created_by=str(write.user_id))
         write.note("index.rules_written", index, version=number, effective_date=day.isoformat())
@@ -163,7 +176,8 @@ async def simulate(
     first, last = _range(start, end)
     await require_known(reader, index)
     known = await index_portfolios.currencies(reader)
-    wanted = currency or (known[0].reporting_currency_code if known else "USD")
+    own = (await index_portfolios.versions(reader, index))[0].rules.currency
+    wanted = currency or own or (known[0].reporting_currency_code if known else "USD")
     _require_currency(wanted, known)
     path = await index_portfolios.simulated(reader, index, amount=amount, currency=wanted, start=first, end=last)
     if not path:
@@ -299,6 +313,25 @@ async def _require_sectors(reader: Reader, asked: Sequence[str] | None) -> None:
     if unknown := [name for name in asked or () if name not in known]:
         raise ParameterConflict(
             f"rules.sectors: must be among {', '.join(known)}; got {', '.join(unknown)}. Choose from these."
+        )
+
+
+async def _require_room(reader: Reader, index: str) -> None:
+    """Refuse one more index than the pipeline is to carry on."""
+    known = await index_levels.names(reader)
+    if len(known) >= MOST_INDICES:
+        raise ParameterConflict(
+            f"index: must be one of the {MOST_INDICES} that there may be; got {index}. Give one of them other rules: "
+            f"{', '.join(known)}."
+        )
+
+
+def _require_same_currency(index: str, first: IndexRules, asked: IndexRules) -> None:
+    """Refuse another currency: levels of an index stay comparable."""
+    if asked.currency != first.currency:
+        raise ParameterConflict(
+            f"rules.currency: must be that of all versions of {index}, {first.currency or 'null'}; "
+            f"got {asked.currency or 'null'}. Write the rules under another name of an index."
         )
 
 

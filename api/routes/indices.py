@@ -34,6 +34,7 @@ LEVEL = Level(
     divisor=0.98,
     n_constituents=50,
     definition_version=1,
+    currency_code=None,
     computed_at=dt.datetime(2024, 6, 28, 22, 6, tzinfo=dt.UTC),
 )
 CONSTITUENT = Constituent(

@@ -85,6 +85,64 @@ def test_a_limit_of_one_over_the_names_is_enough_for_them(site):
     assert site.ask("PUT", "/v1/strategy/config", json={"rules": rules}).status_code == 200
 
 
+def test_a_new_name_is_an_index_and_its_currency_stays(site):
+    def written(currency, index="in_euros"):
+        rules = EQUAL | {"currency": currency}
+        return site.ask("PUT", "/v1/strategy/config", json={"rules": rules}, params={"index": index})
+
+    first = written("EUR")
+    assert first.status_code == 200, first.text
+    version = first.json()["data"]
+    assert (version["version"], version["effective_date"], version["rules"]["currency"]) == (1, "1970-01-01", "EUR")
+    assert site.ask("GET", "/v1/strategy/config", params={"index": "in_euros"}).json()["data"]["in_force"] == version
+    assert written("EUR").json()["data"]["version"] == 2
+    for currency, index in ((None, "in_euros"), ("USD", "in_euros"), ("EUR", "main")):
+        refused = written(currency, index)
+        assert (refused.status_code, refused.json()["code"]) == (422, "parameter-conflict"), (currency, index)
+        assert refused.json()["detail"].startswith(f"rules.currency: must be that of all versions of {index}, ")
+    assert written("XXX", "another").json()["known"] == ["EUR", "USD"]
+    assert written("eur", "another").status_code in (400, 422)
+    more = "select 'more_' || n, 1, '1970-01-01', '{}' from generate_series(1, 50) as n"
+    site.rows(f"insert into app.index_definitions {more} returning 1")
+    full = written("EUR", "one_too_many")
+    assert (full.status_code, full.json()["code"]) == (422, "parameter-conflict")
+    site.rows("delete from app.index_definitions where index_id not in ('main', 'empty') returning 1")
+
+
+def test_an_index_in_euros_is_shown_and_converted_from_there(site):
+    site.rows("insert into app.index_definitions values ('in_euros', 1, '1970-01-01',"
+              " '{\"weighting\": {\"equal\": 1}, \"currency\": \"EUR\"}') returning 1")  # fmt: skip
+    site.rows(
+        "insert into research.index_values (index_id, as_of_date, value, value_net, return_1d, benchmark_return_1d,"
+        " divisor, n_constituents, definition_version, currency_code) values"
+        " ('in_euros', '2024-06-24', 100, 100, null, 0, 1, 1, 1, 'EUR'),"
+        " ('in_euros', '2024-06-26', 90, 90, -0.1, -0.05, 1, 1, 1, 'EUR') returning 1"
+    )
+    site.rows(
+        "insert into research.index_allocations values"
+        " ('in_euros', '2024-06-24', 'i_acme', 'base', 0, 1, 1, 1, 94.5, 0) returning 1"
+    )
+
+    def asked(path, **parameters):
+        answer = site.ask("GET", f"/v1/{path}", params={"index": "in_euros", **parameters})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+    own = asked("index/simulate", amount=1000)
+    assert (own["currency_code"], own["value"]) == ("EUR", pytest.approx(900))
+    # A euro cost 1.10 dollars at the first close, and 1.20 at the last.
+    assert asked("index/simulate", amount=1000, currency="USD")["value"] == pytest.approx(900 * 1.2 / 1.1)
+    assert [row["index"] for row in asked("benchmark/sp500")] == pytest.approx([100, 90])
+    in_dollars = asked("benchmark/sp500", currency="USD")
+    assert [row["index"] for row in in_dollars] == pytest.approx([100, 90 * 1.2 / 1.1])
+    assert [row["benchmark"] for row in in_dollars] == pytest.approx([100, 95 * 1.2 / 1.1])
+    assert asked("index/history")[0]["currency_code"] == "EUR"
+    # ACME's adjusted close of the 26th is 106 dollars.
+    assert asked("index/current")["constituents"][0]["close_adj"] == pytest.approx(106 / 1.2)
+    assert [row["close_adj"] for row in asked("index/assets/ACME/history")] == pytest.approx([94.5, 106 / 1.2])
+    site.rows("delete from app.index_definitions where index_id = 'in_euros' returning 1")
+
+
 def test_others_must_not_write_rules_or_rebalance(site):
     assert site.ask("PUT", "/v1/strategy/config", BOB, json={"rules": EQUAL}).status_code == 403
     assert site.ask("POST", "/v1/strategy/rebalance", BOB, json={}).status_code == 403

@@ -40,7 +40,9 @@ create table marts.fct_daily_prices (
     price_segment integer, is_suspect boolean, currency_code text default 'USD'
 );
 create table marts.fct_exchange_rates (currency_code text, as_of_date date, exchange_rate double precision);
-create table marts.dim_benchmark_prices (trade_date date, return_1d double precision);
+create table marts.dim_benchmark_prices (
+    trade_date date, return_1d double precision, currency_code text default 'USD'
+);
 create table factors.fct_universe_members (instrument_id text, as_of_date date);
 create table factors.fct_size (instrument_id text, as_of_date date, market_cap_reporting double precision);
 create table factors.fct_momentum (instrument_id text, as_of_date date, momentum_252d_21d double precision);
@@ -78,6 +80,7 @@ def warehouse(database: Any) -> At:
         cursor.executemany("insert into factors.fct_size values (%s, %s, %s)", sizes)
         cursor.executemany("insert into factors.fct_universe_members values (%s, %s)", [row[:2] for row in rows])
         cursor.executemany("insert into marts.dim_benchmark_prices values (%s, 0.001)", [(day,) for day in SESSIONS])
+        cursor.executemany("insert into marts.fct_exchange_rates values ('USD', %s, 1)", [(day,) for day in SESSIONS])
         for name in NAMES:
             gone = GONE_ON if name == GONE else None
             connection.execute("insert into marts.dim_instruments values (%s, 'x', %s)", [name, gone])
@@ -328,6 +331,70 @@ def test_day_by_day_is_the_same_as_at_once_in_two_currencies(two_currencies):
     for first, end in zip(
         [SESSIONS[0], dt.date(2023, 2, 10), dt.date(2023, 2, 15), dt.date(2023, 2, 16)], ends, strict=True
     ):
+        run(warehouse, first, end)
+    assert stored(warehouse) == at_once
+
+
+@pytest.fixture
+def in_euros(two_currencies):
+    """The same index, in euros; of the day without a rate nobody knows what it is worth there."""
+    warehouse, rates, _ = two_currencies
+    run(warehouse, SESSIONS[0], LAST)
+    in_dollars = {row[1]: row for row in stored(warehouse)["index_values"]}
+    with warehouse.connection() as connection:
+        for table in ("index_allocations", "index_values", "index_turnover"):
+            connection.execute(f"delete from research.{table}")
+        connection.execute("update app.index_definitions set rules = rules || jsonb_build_object('currency', 'EUR')")
+    run(warehouse, SESSIONS[0], LAST)
+    return warehouse, rates, in_dollars
+
+
+def test_an_index_in_a_currency_of_its_own_is_the_other_one_by_each_days_rate(in_euros):
+    warehouse, rates, in_dollars = in_euros
+    table = stored(warehouse)
+    values = {row[1]: row for row in table["index_values"]}
+    base = min(values)
+    # Until the next rebalancing, where both hold the same; a suspect or a rateless close counts by its last worth.
+    days = [day for day in values if day < dt.date(2023, 4, 3) and day not in (NO_BAR, NO_RATE)]
+    for day in days:
+        expected = in_dollars[day][2] * rates[base] / rates[day]
+        assert values[day][2] == pytest.approx(expected, rel=1e-12), day
+    with warehouse.connection() as connection:
+        codes = connection.execute("select distinct currency_code from research.index_values").fetchall()
+        closes = connection.execute(
+            "select a.close_adj * r.exchange_rate, p.close_adj from research.index_allocations as a"
+            " inner join marts.fct_daily_prices as p"
+            " on a.instrument_id = p.instrument_id and a.as_of_date = p.trade_date"
+            " inner join marts.fct_exchange_rates as r on a.as_of_date = r.as_of_date and r.currency_code = 'EUR'"
+            " where a.instrument_id = %s",
+            [AT_HOME],
+        ).fetchall()
+    assert codes == [("EUR",)]
+    assert [one for one, _ in closes] == pytest.approx([other for _, other in closes])
+
+
+def test_the_benchmark_beside_it_is_in_its_currency(in_euros):
+    warehouse, rates, _ = in_euros
+    with warehouse.connection() as connection:
+        found = dict(connection.execute("select as_of_date, benchmark_return_1d from research.index_values").fetchall())
+    for before, day in pairwise(SESSIONS):
+        if day in found:
+            known = before in rates and day in rates
+            expected = pytest.approx(1.001 * rates[before] / rates[day] - 1, rel=1e-9) if known else None
+            assert found[day] == expected, day
+
+
+def test_day_by_day_is_the_same_as_at_once_in_euros(in_euros):
+    warehouse, _, _ = in_euros
+    at_once = stored(warehouse)
+    with warehouse.connection() as connection:
+        for table in at_once:
+            connection.execute(f"delete from research.{table}")
+    for first, end in [
+        (SESSIONS[0], NO_RATE),
+        (dt.date(2023, 2, 15), dt.date(2023, 4, 3)),
+        (dt.date(2023, 4, 4), LAST),
+    ]:
         run(warehouse, first, end)
     assert stored(warehouse) == at_once
 

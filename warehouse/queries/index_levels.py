@@ -12,7 +12,8 @@ from warehouse.queries.reader import Reader
 NAMES = "select distinct index_id as name from app.index_definitions order by index_id"
 
 _LEVEL = """
-    as_of_date, value, return_1d, benchmark_return_1d, divisor, n_constituents, definition_version, computed_at
+    as_of_date, value, return_1d, benchmark_return_1d, divisor, n_constituents, definition_version, currency_code,
+    computed_at
 """
 
 NEWEST = f"""
@@ -32,9 +33,15 @@ select as_of_date from research.index_values where index_id = %(index_id)s order
 # that is stored counts.
 CONSTITUENTS = """
 with changed as (
-    select max(as_of_date) as as_of_date
-    from research.index_allocations
-    where index_id = %(index_id)s and as_of_date <= %(as_of_date)s
+    select
+        max(a.as_of_date) as as_of_date,
+        (
+            select v.currency_code
+            from research.index_values as v
+            where v.index_id = %(index_id)s and v.as_of_date = %(as_of_date)s
+        ) as currency_code
+    from research.index_allocations as a
+    where a.index_id = %(index_id)s and a.as_of_date <= %(as_of_date)s
 ),
 
 held as (
@@ -44,9 +51,13 @@ held as (
     from research.index_allocations as a
     inner join changed on a.as_of_date = changed.as_of_date
     left join lateral (
-        select p.close_adj * r.exchange_rate as close_adj
+        select p.close_adj * r.exchange_rate / own.exchange_rate as close_adj
         from marts.fct_daily_prices as p
         inner join marts.fct_exchange_rates as r on p.currency_code = r.currency_code and p.trade_date = r.as_of_date
+        inner join marts.fct_exchange_rates as own
+            on
+                p.trade_date = own.as_of_date
+                and own.currency_code = coalesce(changed.currency_code, r.reporting_currency_code)
         where
             p.instrument_id = a.instrument_id and p.trade_date > a.as_of_date and p.trade_date <= %(as_of_date)s
             and not p.is_suspect
@@ -84,10 +95,13 @@ class Level(msgspec.Struct, frozen=True, gc=False):
     return_1d: _FractionOrNull
     benchmark_return_1d: _FractionOrNull
     divisor: Annotated[
-        float, Meta(description="Worth of the positions over the value. Unit reporting currency per index point.")
+        float, Meta(description="Worth of the positions over the value. Unit currency of the index per index point.")
     ]
     n_constituents: Annotated[int, Meta(description="Instruments held after the close. Unit instruments.")]
     definition_version: Annotated[int, Meta(description="Version of the rules in force. Unit count.")]
+    currency_code: Annotated[
+        str | None, Meta(description="Currency of the level, ISO 4217, null for the reporting currency.")
+    ]
     computed_at: columns.ComputedAt
 
 
@@ -102,7 +116,7 @@ class Constituent(msgspec.Struct, frozen=True, gc=False):
     target_weight: _Fraction
     units: Annotated[float, Meta(description="Position. Unit adjusted shares.")]
     close_adj: Annotated[
-        float, Meta(description="Last trusted adjusted close by its day's rate. Unit reporting currency per share.")
+        float, Meta(description="Last trusted adjusted close by its day's rate. Unit currency of the index per share.")
     ]
     changed_date: Annotated[dt.date, Meta(description="Session at whose close the units were set.")]
 

@@ -29,15 +29,19 @@ values (%(index_id)s, %(decided_date)s, %(requested_by)s, %(requested_at)s)
 on conflict do nothing
 """
 
-# Money put in at the close of the first session from `start` on, in a currency by the rates of each day.
+# Money put in at the close of the first session from `start` on, in a currency by the rates of each day; days without
+# a rate are left out.
 SIMULATED = """
 with path as (
     select
         v.as_of_date, coalesce(v.value_net, v.value) as net, v.value as gross,
-        case when r.reporting_currency_code = %(currency)s then 1 else r.exchange_rate end as rate
+        r.exchange_rate / case when v.currency_code is null then 1 else own.exchange_rate end as rate
     from research.index_values as v
     inner join marts.fct_exchange_rates as r on v.as_of_date = r.as_of_date and r.currency_code = %(currency)s
-    where v.index_id = %(index_id)s and v.as_of_date between %(start)s and %(end)s
+    left join marts.fct_exchange_rates as own on v.as_of_date = own.as_of_date and v.currency_code = own.currency_code
+    where
+        v.index_id = %(index_id)s and v.as_of_date between %(start)s and %(end)s
+        and (v.currency_code is null or own.exchange_rate is not null)
 ),
 
 begun as (select * from path order by as_of_date limit 1)
@@ -68,9 +72,11 @@ cross join lateral (
 inner join research.index_allocations as a
     on a.index_id = v.index_id and a.as_of_date = changed.as_of_date and a.instrument_id = %(instrument_id)s
 left join lateral (
-    select q.close_adj * r.exchange_rate as close_adj
+    select q.close_adj * r.exchange_rate / own.exchange_rate as close_adj
     from marts.fct_daily_prices as q
     inner join marts.fct_exchange_rates as r on q.currency_code = r.currency_code and q.trade_date = r.as_of_date
+    inner join marts.fct_exchange_rates as own
+        on q.trade_date = own.as_of_date and own.currency_code = coalesce(v.currency_code, r.reporting_currency_code)
     where
         q.instrument_id = a.instrument_id and q.trade_date > a.as_of_date and q.trade_date <= v.as_of_date
         and not q.is_suspect
@@ -81,11 +87,12 @@ where v.index_id = %(index_id)s and v.as_of_date between %(start)s and %(end)s a
 order by v.as_of_date desc
 limit %(limit)s
 """
-# Both at 100 at the first close of the range; in another currency by each day's rate, days without one left out.
+# Both at 100 at the first close of the range; in another currency than the index's by each day's rates, days without
+# them left out.
 REBASED = """
 with levels as (
     select
-        as_of_date, value, coalesce(value_net, value) as net,
+        as_of_date, value, coalesce(value_net, value) as net, currency_code,
         exp(sum(ln(1 + coalesce(benchmark_return_1d, 0))) over (order by as_of_date)) as benchmark
     from research.index_values
     where index_id = %(index_id)s and as_of_date between %(start)s and %(end)s
@@ -97,8 +104,12 @@ path as (
     cross join lateral (
         select 1 as rate where %(currency)s::text is null
         union all
-        select case when x.reporting_currency_code = x.currency_code then 1 else x.exchange_rate end
+        select x.exchange_rate / own.exchange_rate
         from marts.fct_exchange_rates as x
+        inner join marts.fct_exchange_rates as own
+            on
+                x.as_of_date = own.as_of_date
+                and own.currency_code = coalesce(l.currency_code, x.reporting_currency_code)
         where x.as_of_date = l.as_of_date and x.currency_code = %(currency)s
     ) as r
 ),
@@ -140,7 +151,7 @@ class ValueDay(msgspec.Struct, frozen=True):
     value: Annotated[float, Meta(description="After the costs of the index's trades. Unit currency.")]
     value_before_costs: _Amount
     exchange_rate: Annotated[
-        float, Meta(description="Rate of the day. Unit reporting currency per unit of the currency asked for.")
+        float, Meta(description="Rate of the day. Unit currency of the index per unit of the currency asked for.")
     ]
 
 
@@ -160,7 +171,7 @@ class MemberDay(msgspec.Struct, frozen=True):
     as_of_date: columns.AsOfDate
     units: Annotated[float, Meta(description="Position. Unit adjusted shares.")]
     close_adj: Annotated[
-        float, Meta(description="Last trusted adjusted close by its day's rate. Unit reporting currency per share.")
+        float, Meta(description="Last trusted adjusted close by its day's rate. Unit currency of the index per share.")
     ]
     weight: Annotated[float, Meta(description="Its part of the index. Unit fraction.")]
     target_weight: Annotated[float, Meta(description="Weight that the last rebalancing aimed at. Unit fraction.")]
@@ -237,6 +248,6 @@ async def member(
 async def beside_benchmark(
     reader: Reader, index_id: str, *, currency: str | None, start: dt.date, end: dt.date
 ) -> list[BesideBenchmark]:
-    """Return an index beside the benchmark, both rebased, oldest first; None is the reporting currency."""
+    """Return an index beside the benchmark, both rebased, oldest first; None is the index's own currency."""
     parameters = {"index_id": index_id, "currency": currency, "start": start, "end": end}
     return await reader.rows(BesideBenchmark, REBASED, parameters)

@@ -17,9 +17,18 @@ from app.index_definitions
 order by index_id, effective_date, version
 """
 
-# $1 first day, $2 last day, $3 reporting currency; closes that can be trusted, and returns since the trusted close
-# before, both in that currency by each day's own rate
-CLOSES_BETWEEN = """
+# Rates between any currency and the one of $3, by day; the mart has a row of 1 for the reporting currency.
+_RATES = """rates as (
+    select r.currency_code, r.as_of_date, r.exchange_rate / wanted.exchange_rate as exchange_rate
+    from marts.fct_exchange_rates as r
+    inner join marts.fct_exchange_rates as wanted on r.as_of_date = wanted.as_of_date and wanted.currency_code = $3
+)"""
+
+# $1 first day, $2 last day, $3 currency; closes that can be trusted, and returns since the trusted close before,
+# both in that currency by each day's own rate
+CLOSES_BETWEEN = f"""
+with {_RATES}
+
 select
     p.instrument_id, p.trade_date, p.price_segment,
     case when p.currency_code = $3 then p.close_adj else p.close_adj * r.exchange_rate end as close_adj,
@@ -28,7 +37,7 @@ select
         else (1 + p.return_1d) * (r.exchange_rate / r_before.exchange_rate) - 1
     end as return_1d
 from marts.fct_daily_prices as p
-left join marts.fct_exchange_rates as r
+left join rates as r
     on p.currency_code = r.currency_code and p.trade_date = r.as_of_date and p.currency_code <> $3
 left join lateral (
     select b.currency_code, b.trade_date
@@ -39,9 +48,34 @@ left join lateral (
     order by b.trade_date desc
     limit 1
 ) as before on true
-left join marts.fct_exchange_rates as r_before
+left join rates as r_before
     on before.currency_code = r_before.currency_code and before.trade_date = r_before.as_of_date
 where p.trade_date between $1 and $2 and not p.is_suspect
+"""
+
+# $1 first day, $2 last day, $3 currency; returns since the session before, by the rates of both days
+BENCHMARK_BETWEEN = f"""
+with returns as (
+    select
+        b.trade_date, b.return_1d, b.currency_code,
+        lag(b.trade_date) over (order by b.trade_date) as trade_date_before
+    from marts.dim_benchmark_prices as b
+    where b.trade_date <= $2
+),
+
+{_RATES}
+
+select
+    b.trade_date,
+    case
+        when b.currency_code = $3 then b.return_1d
+        else (1 + b.return_1d) * (r.exchange_rate / r_before.exchange_rate) - 1
+    end as return_1d
+from returns as b
+left join rates as r on b.currency_code = r.currency_code and b.trade_date = r.as_of_date
+left join rates as r_before on b.currency_code = r_before.currency_code and b.trade_date_before = r_before.as_of_date
+where b.trade_date >= $1
+order by b.trade_date
 """
 
 # $1 day: of each index the positions after its last change before that day

@@ -44,6 +44,10 @@ class IndexRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cost_bps: Annotated[
         float, Meta(ge=0, le=1000, description="Costs in the level after costs. Unit basis points of the traded value.")
     ] = 10.0
+    currency: Annotated[
+        Annotated[str, Meta(pattern="^[A-Z]{3}$")] | None,
+        Meta(description="Currency of the level, ISO 4217, null for the reporting currency; all versions share it."),
+    ] = None
 
     def __post_init__(self) -> None:
         total = sum(self.weighting.values())
