@@ -273,18 +273,31 @@ class _SeenRecords:
         self._key = list(key)
         self._keys = np.empty(0, dtype=np.uint64)
         self._records = np.empty(0, dtype=np.uint64)
+        # Most sources bring a day in one batch: the first is hashed when another one follows.
+        self._first: pd.DataFrame | None = None
 
     def split(self, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return which records have a key, and which equal a record, of an earlier batch; then remember these."""
-        keys = pd.util.hash_pandas_object(records[self._key], index=False).to_numpy()
-        whole = pd.util.hash_pandas_object(
-            records.astype({"metadata": str}) if "metadata" in records else records, index=False
-        ).to_numpy()
+        if self._first is not None:
+            self._remember(*self._hashes(self._first))
+            self._first = None
+        elif not len(self._keys):
+            self._first = records
+            return np.zeros(len(records), dtype=bool), np.zeros(len(records), dtype=bool)
+        keys, whole = self._hashes(records)
         same_key = np.isin(keys, self._keys)
         same_record = same_key & np.isin(whole, self._records)
-        self._keys = np.concatenate([self._keys, keys[~same_key]])
-        self._records = np.concatenate([self._records, whole[~same_key]])
+        self._remember(keys[~same_key], whole[~same_key])
         return same_key, same_record
+
+    def _remember(self, keys: np.ndarray, records: np.ndarray) -> None:
+        self._keys = np.concatenate([self._keys, keys])
+        self._records = np.concatenate([self._records, records])
+
+    def _hashes(self, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        keys = pd.util.hash_pandas_object(records[self._key], index=False).to_numpy()
+        whole = records.astype({"metadata": str}) if "metadata" in records else records
+        return keys, pd.util.hash_pandas_object(whole, index=False).to_numpy()
 
 
 def _plain(value: Any) -> Any:

@@ -27,7 +27,7 @@ class Priced(Protocol):
 def scaled(given: Number, units: float) -> float | None:
     """Read a price in units of the currency that so many of the vendor's make one of."""
     found = number(given)
-    return None if found is None else found / units
+    return found if found is None or units == 1 else found / units
 
 
 def daily_bar(

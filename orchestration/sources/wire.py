@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -314,9 +315,7 @@ class Gathering:
 
     def batch(self, *reached: Turn, left: Sequence[Turn] = ()) -> Batch:
         """Return what was gathered since the last time, with the turns that it answers and those that were left."""
-        columns = [
-            pa.array([getattr(record, field.name) for record in self._records], field.type) for field in self._schema
-        ]
+        columns = [pa.array([*map(attrgetter(field.name), self._records)], field.type) for field in self._schema]
         batch = Batch(
             pa.RecordBatch.from_arrays(columns, schema=self._schema), self._refused, reached=reached, left=tuple(left)
         )

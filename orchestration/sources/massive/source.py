@@ -268,8 +268,7 @@ class MassiveSource(SeriesSource[BarPage]):
             gathering.refuse_empty(session)
         for row in rows:
             if isinstance(row, bytes) or row.ticker in wanted:
-                about = f"{_name_of(row)}|{session}"
-                gathering.add(row, lambda bar: self._bar(bar, Turn(bar.ticker, session, session)), about=about)
+                gathering.add(row, lambda bar: self._bar_of(bar, session), about=f"{_name_of(row)}|{session}")
 
     def _series(self, turns: Iterable[Turn]) -> Iterator[tuple[Turn, Call[BarPage]]]:
         shape = {**_AS_TRADED, "sort": "asc", "limit": "50000"}
@@ -281,6 +280,11 @@ class MassiveSource(SeriesSource[BarPage]):
         for part in self._with_rest(answer, bars, next_of):
             for row in _believed(turn.symbol, part, gathering):
                 gathering.add(row, lambda bar: become(self._bar(bar, turn)), about=turn.symbol)
+
+    def _bar_of(self, bar: Bar, session: dt.date) -> DailyBar:
+        found = session_of(bar)
+        # Of ten thousand bars nearly all are of the session: only another day is looked up.
+        return bar_of(bar, bar.ticker, found if found == session else self._asked_session(found, session, session))
 
     def _bar(self, bar: Bar, turn: Turn) -> DailyBar:
         return bar_of(bar, turn.symbol, self._asked_session(session_of(bar), turn.first_date, turn.last_date))
