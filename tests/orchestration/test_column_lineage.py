@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.column_lineage import column_lineages
+from orchestration.column_lineage import column_lineages, kept_lineages
 
 PRICES = "model.factorloom.fct_prices"
 RATIO = "model.factorloom.fct_ratio"
@@ -51,3 +51,16 @@ def test_what_cannot_be_read_has_no_lineage(sql: str):
 
 def test_tests_and_hooks_are_no_tables():
     assert column_lineages({"test.factorloom.unique": "select 1 as one"}, manifest(marts__fct_prices=["close"])) == {}
+
+
+def test_a_version_of_the_project_is_taken_apart_once(tmp_path):
+    known, path = manifest(marts__fct_prices=["close"], factors__fct_ratio=["ratio"]), tmp_path / "lineage.json"
+    sql = {RATIO: 'select close as ratio from "factorloom"."marts"."fct_prices"'}
+    expected = column_lineages(sql, known)
+    assert kept_lineages(sql, known, digest="one", path=path) == expected
+    # What cannot be read any more is known from the file, until the project has changed or the file is spoilt.
+    assert kept_lineages({RATIO: "select from where ("}, known, digest="one", path=path) == expected
+    assert kept_lineages({RATIO: "select from where ("}, known, digest="two", path=path) == {}
+    path.write_text("{")
+    assert kept_lineages(sql, known, digest="one", path=path) == expected
+    assert [file.name for file in tmp_path.iterdir()] == ["lineage.json"]

@@ -10,8 +10,8 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
-from orchestration.column_lineage import column_lineages
-from orchestration.dbt import dbt_project, manifest, parsed_manifest
+from orchestration.column_lineage import kept_lineages
+from orchestration.dbt import dbt_project, manifest, parsed_manifest, project_digest
 from orchestration.dbt_runner import Dbt, DbtRun, dbt_settings
 from orchestration.metadata import OWNER, merge_metadata, table_metadata
 from orchestration.partitions import has_window, sessions_partitions, window_of
@@ -55,7 +55,8 @@ def build(context: dg.AssetExecutionContext, dbt: Dbt, warehouse: Warehouse, mar
 
     def metadata_of(done: DbtRun) -> dict[str, dict[str, Any]]:
         counts = {row["table_name"]: row["n_rows"] for row in warehouse.read(queries.TABLE_ROWS).to_pylist()}
-        lineages = column_lineages(done.compiled, parsed_manifest())
+        path = manifest().with_name("column_lineage.json")
+        lineages = kept_lineages(done.compiled, parsed_manifest(), digest=project_digest(), path=path)
         return {
             unique_id: {"dagster/column_lineage": lineage, **_row_count(counts.get(unique_id.rpartition(".")[2]))}
             for unique_id, lineage in lineages.items()
