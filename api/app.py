@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -227,6 +228,12 @@ SHARED = (
 )
 
 
+@lru_cache(maxsize=1)
+def openapi_document() -> description.Json:
+    """Return the OpenAPI document: the same for every installation, and not to be changed."""
+    return description.describe(routes(), dependencies())
+
+
 def create_app(
     settings: Settings, *, clock: Clock | None = None, monotonic: Callable[[], float] = time.monotonic
 ) -> Outermost:
@@ -242,7 +249,7 @@ def create_app(
     # Reads may go to a replica; whatever is somebody's own is read where it was written.
     reader = database if settings.api_read_database_url is None else Database(read_url(settings), clock)
     versions = Versions(reader)
-    schema = description.describe(routes(), dependencies())
+    schema = openapi_document()
     document = docs.Document(msgspec.json.encode(schema))
     cursors = Cursors(cursor_key(settings))
     watch = Watch(settings, clock)

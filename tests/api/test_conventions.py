@@ -6,12 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
-from api import description
-from api.app import create_app, dependencies, routes
+from api.app import create_app, openapi_document
 from api.problems import kinds
 from tests.api.conftest import ALICE, settings_for
 
-SCHEMA = description.describe(routes(), dependencies())
+SCHEMA = openapi_document()
 # Pages for browsers, redirects and the stream, which goes on for ever, have tests of their own.
 READS = {
     item["get"]["operationId"]: (path, item["get"])

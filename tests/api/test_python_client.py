@@ -9,8 +9,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from api import description
-from api.app import dependencies, routes
+from api.app import openapi_document
 from tests.api.conftest import ALICE, NOW, fill
 from tests.api.serving import serving
 from warehouse.connect import connect
@@ -21,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "clients" / "python"))
 from factorloom_client import Client, Problem, rows
 from factorloom_client.stream import parse
 
-SCHEMAS = description.describe(routes(), dependencies())["components"]["schemas"]
+SCHEMAS = openapi_document()["components"]["schemas"]
 ROWS = {
     kind.__name__: kind for kind in vars(rows).values() if isinstance(kind, type) and kind.__module__ == rows.__name__
 }

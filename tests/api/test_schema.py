@@ -11,8 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from api import description
-from api.app import dependencies, routes
+from api.app import openapi_document
 from tests.api.conftest import ALICE, fill
 from tests.api.serving import serving
 from warehouse.connect import connect
@@ -47,9 +46,7 @@ CONFIG = schemathesis.Config.from_dict(
     }
 )
 # A stream goes on for ever: tests/api/test_stream.py asks for it.
-SCHEMA = schemathesis.openapi.from_dict(description.describe(routes(), dependencies()), config=CONFIG).exclude(
-    operation_id="stream_events"
-)
+SCHEMA = schemathesis.openapi.from_dict(openapi_document(), config=CONFIG).exclude(operation_id="stream_events")
 
 
 @pytest.fixture(scope="module")
