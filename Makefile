@@ -62,6 +62,9 @@ faults: dev ## Kill pipelines at 20 random moments, and worker, database and rec
 	FACTORLOOM_TEST_DELIVERIES=2000 $(BIN)/python -m pytest -q -s tests/orchestration/test_delivery_faults.py
 	FACTORLOOM_TEST_EXAMPLES=100 $(BIN)/python -m pytest -q tests/api/test_schema.py
 
+skill: dev ## Look for what is planted in five simulated markets of the default size
+	FACTORLOOM_TEST_COMPANIES=500 $(BIN)/python -m pytest -q -s tests/skill
+
 soak: dev ## Ask the API at a constant rate for half an hour: SOAK_SECONDS, SOAK_RATE
 	$(BIN)/python -m benchmarks.soak
 
@@ -92,4 +95,4 @@ clean: ## Remove what this installation has stored (asks first)
 	@read -p "Remove .factorloom with everything in it? [y/N] " answer; \
 	if [ "$$answer" = y ]; then $(BIN)/factorloom db stop; rm -rf .factorloom; fi
 
-.PHONY: help install dev run up doctor check test test-fast faults soak bench format manifest lock clean
+.PHONY: help install dev run up doctor check test test-fast faults skill soak bench format manifest lock clean

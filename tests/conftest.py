@@ -12,9 +12,13 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from factorloom.environment import thread_variables
 from warehouse.connect import API, WRITER, connect, with_role
 from warehouse.embedded import EmbeddedServer
 from warehouse.migrate import upgrade
+
+# Before any of them is loaded: numeric libraries whose threads spin while they wait would hold up the other worker.
+os.environ.update(thread_variables(1))
 
 # The same examples in every run: what fails for one fails for all.
 settings.register_profile("repeatable", derandomize=True)
@@ -22,6 +26,16 @@ settings.load_profile("repeatable")
 
 # Under this name what tests measure travels from the workers to the end of the run.
 FIGURE = "figure"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share what is made once a module on one worker; those that say their group stay in it."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
+            fixtures = item._fixtureinfo.name2fixturedefs.values()
+            if any(made[-1].scope == "module" for made in fixtures if made):
+                item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

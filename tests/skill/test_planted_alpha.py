@@ -1,14 +1,15 @@
 """Standing test: where nothing is planted the forecaster finds nothing; where something is, it finds it, and no more.
 
-Seeds were fixed before the first look: five markets of the default length. Where nothing is planted they have 150
-companies: one market of seed 11 had shown that its 670 days out of sample tell a rank IC of 0.07 from 0 by four
-standard errors. What is planted is looked for in markets of the default 500 companies: a forecaster learns from
-companies, and of 150 it reached 56 % of what could be known, of 500 62 %. Parameters of the forecaster were chosen on
-seeds 11 to 13. Labels overlap, so only every 22nd day counts as independent. What the best less the worst tenth would
-have earned is taken every 21st day, and each forecaster of each market is a trial.
+Seeds were fixed before the first look: five markets of the default length. They have 150 companies: one market of seed
+11 had shown that its 670 days out of sample tell a rank IC of 0.07 from 0 by four standard errors. A forecaster learns
+from companies: of 150 it reaches 56 % of what can be known, of the default 500 62 %. FACTORLOOM_TEST_COMPANIES sets
+their number (`make skill`: 500). Parameters of the forecaster were chosen on seeds 11 to 13. Labels overlap, so only
+every 22nd day counts as independent. What the best less the worst tenth would have earned is taken every 21st day, and
+each forecaster of each market is a trial.
 """
 
 import datetime as dt
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -30,6 +31,9 @@ from transforms.spread import period_returns
 pytestmark = [pytest.mark.slow]
 
 SEEDS = (1, 2, 3, 4, 5)
+# Of the achievable rank IC, on markets of the default size; of fewer companies less can be learnt.
+N_COMPANIES = int(os.environ.get("FACTORLOOM_TEST_COMPANIES", "150"))
+SMALLEST_SHARE = 0.6 if N_COMPANIES >= 500 else 0.5
 FIRST, LAST = dt.date(2018, 1, 2), dt.date(2023, 12, 29)
 COST_BPS = 10.0
 ACHIEVABLE = "achievable"
@@ -74,9 +78,9 @@ def achievable(options: SimulatedOptions, like: pd.DataFrame) -> pd.DataFrame:
     return score.reindex(index=like.index, columns=like.columns).where(like.notna())
 
 
-def found_on(alpha: float, seed: int, n_instruments: int) -> dict[str, Found]:
+def found_on(alpha: float, seed: int) -> dict[str, Found]:
     """What each forecaster was worth on a market, and what the truth would have been, on the days with labels."""
-    options = clean_options(seed, alpha, n_instruments=n_instruments, first_session=FIRST)
+    options = clean_options(seed, alpha, n_instruments=N_COMPANIES, first_session=FIRST)
     panel = simulated_panel(options, LAST)
     forecasts = {entry.id: out_of_sample(panel, entry.id) for entry in load_registry().enabled}
     like = forecasts["technical"]
@@ -94,9 +98,9 @@ def judge(forecast: pd.DataFrame, labels: pd.DataFrame) -> Found:
     return Found(skill.rank_ic[np.isfinite(skill.rank_ic)], net[np.isfinite(net)])
 
 
-def measure(alpha: float, n_instruments: int, figure: Callable[[str], None]) -> list[dict[str, Found]]:
+def measure(alpha: float, figure: Callable[[str], None]) -> list[dict[str, Found]]:
     """Find what each forecaster was worth on the market of each seed, saying every value."""
-    by_seed = [found_on(alpha, seed, n_instruments) for seed in SEEDS]
+    by_seed = [found_on(alpha, seed) for seed in SEEDS]
     for seed, found in zip(SEEDS, by_seed, strict=True):
         values = (f"{name} {show(pool([one.rank_ic]))}" for name, one in found.items())
         figure(f"alpha {alpha:g} seed {seed}: " + ", ".join(values))
@@ -121,7 +125,7 @@ def show(pooled: Pooled) -> str:
 
 
 def test_without_planted_alpha_the_forecaster_finds_nothing(figure):
-    by_seed = measure(0.0, 150, figure)
+    by_seed = measure(0.0, figure)
     technical = pooled_ic(by_seed, "technical")
     assert abs(technical.mean) < 2 * technical.error
     deflated = pooled_deflated_sharpe(by_seed, "technical")
@@ -130,10 +134,10 @@ def test_without_planted_alpha_the_forecaster_finds_nothing(figure):
 
 
 def test_planted_alpha_is_found_and_not_more_of_it_than_there_is(figure):
-    by_seed = measure(1.0, 500, figure)
+    by_seed = measure(1.0, figure)
     technical, most = (pooled_ic(by_seed, name) for name in ("technical", ACHIEVABLE))
     share = technical.mean / most.mean
     deflated = pooled_deflated_sharpe(by_seed, "technical")
     figure(f"alpha 1 pooled: technical reaches {share:.1%} of the achievable rank IC, deflated Sharpe {deflated:.3f}")
     assert technical.t > 5
-    assert 0.6 <= share <= 1
+    assert SMALLEST_SHARE <= share <= 1
