@@ -82,13 +82,29 @@ class Unwell:
     """A sender that has a defect."""
 
     def send(self, message: Message, *, sent_at: dt.datetime) -> Outcome:
-        raise RuntimeError("a defect of ours")
+        raise RuntimeError("a defect of a sender")
 
 
-def test_a_defect_ends_the_worker_in_the_open_and_loses_nothing(outbox: Outbox, database: Any) -> None:
+def test_a_sender_with_a_defect_has_failed_once_and_the_worker_goes_on(outbox: Outbox, database: Any) -> None:
+    outbox.put()
+    with working(database, outbox, [], senders={"webhook": Unwell()}):
+        wait_for(lambda: outbox.row("state, last_error") == ("pending", "sender_failed"))
+        outbox.put()
+        wait_for(lambda: outbox.rows("attempts") == [(1,), (1,)])
+
+
+def test_a_defect_of_its_own_ends_the_worker_in_the_open_and_loses_nothing(outbox: Outbox, database: Any) -> None:
+    def clock() -> dt.datetime:
+        if outbox.receiver.received:
+            raise RuntimeError("a defect of ours")
+        return machine_clock()
+
     outbox.put()
     with pytest.raises(RuntimeError, match="a defect of ours"):
-        work(database.url, {"webhook": Unwell()}, KEYS, clock=machine_clock, stop=threading.Event(), say=[].append)
+        work(database.url, {"webhook": outbox.sender}, KEYS, clock=clock, stop=threading.Event(), say=[].append)
     assert outbox.row("state") == ("leased",)
     outbox.clock.now = machine_clock() + dt.timedelta(seconds=61)
     assert outbox.deliver().n_done == 1
+    # Sent twice, under one id.
+    assert len(outbox.receiver.ids) == 2
+    assert len(set(outbox.receiver.ids)) == 1
