@@ -116,7 +116,7 @@ def ingest(warehouse: Warehouse, source: str, entity: Entity, batches: Iterator[
         if door.quarantine:
             merge(connection, "raw.quarantine", pa.Table.from_pylist(door.quarantine))
         if door.reached:
-            record_progress(connection, pa.Table.from_pylist(door.reached))
+            record_progress(connection, door.reached)
     return Ingested(
         written=written,
         n_received=door.n_received,

@@ -78,6 +78,13 @@ class Window(NamedTuple):
         )
 
 
+class _Changed(NamedTuple):
+    inserted: int
+    updated: int
+    digest: int
+    first_date: dt.date | None
+
+
 class _Target(NamedTuple):
     name: str
     types: dict[str, str]
@@ -156,11 +163,13 @@ def _fill(cursor: adbc.Cursor, target: _Target, columns: list[str], rows: Rows) 
 
 def _all_inserted(cursor: adbc.Cursor, target: _Target, columns: list[str]) -> MergeResult:
     """Count what an empty table has been filled with, and give it its version."""
-    received = _scalar(cursor, f"select count(*) from {target.name}")
-    digest = _scalar(cursor, f"select coalesce(sum({target.row_hash('t', columns)}), 0) from {target.name} as t")
-    result = MergeResult(inserted=received, first_changed_date=_first_date(cursor, target, target.name))
-    _move_version(cursor, target, digest, result)
-    # Also a small table: taken for an empty one, it is joined row by row.
+    row_hash = target.row_hash("t", columns)
+    changed = _look(cursor, target, f"count(*), 0, coalesce(sum({row_hash}), 0)", f"{target.name} as t")
+    result = MergeResult(inserted=changed.inserted, first_changed_date=changed.first_date)
+    _move_version(cursor, target, changed.digest, result)
+    # Also a small table: taken for an empty one, it is joined row by row. Of such a one a rough picture is enough.
+    detail = "10" if result.inserted < ANALYZE_FROM_ROWS else "default"
+    cursor.execute(f"set local default_statistics_target = {detail}")
     cursor.execute(f"analyze {target.name}")
     return result
 
@@ -184,9 +193,8 @@ def _merge_delta(
         f" where t.{target.key[0]} is null or {distinct}",
     )
     _refuse_repeated_keys(cursor, target)
-    inserted = _scalar(cursor, "select count(*) from delta where is_new")
-    updated = _scalar(cursor, "select count(*) from delta where not is_new")
-    digest = _scalar(cursor, "select coalesce(sum(new_hash - old_hash), 0) from delta")
+    counts = "count(*) filter (where is_new), count(*) filter (where not is_new), coalesce(sum(new_hash - old_hash), 0)"
+    inserted, updated, digest, first_changed_date = _look(cursor, target, counts, "delta")
     # Before the insert: what the table's statistics say of the window still holds then.
     deleted, deleted_digest = _delete_missing(cursor, target, columns, window) if window else (0, 0)
     if inserted:
@@ -200,10 +208,10 @@ def _merge_delta(
             target,
             f"update {target.name} as t set {assignments} from delta as i where {same_key} and not i.is_new",
         )
-    first_changed_date = _first_date(cursor, target, "delta")
     result = MergeResult(inserted, updated, received - inserted - updated, deleted, first_changed_date)
     _move_version(cursor, target, digest - deleted_digest, result)
     if result.changed >= ANALYZE_FROM_ROWS:
+        cursor.execute("set local default_statistics_target = default")
         cursor.execute(f"analyze {target.name}")
     return result
 
@@ -298,12 +306,14 @@ def _checked(target: _Target, write: Callable[[], T]) -> T:
         ) from error
 
 
-def _first_date(cursor: adbc.Cursor, target: _Target, relation: str) -> dt.date | None:
-    if target.date_column is None:
-        return None
-    cursor.execute(f"select min({target.date_column}) from {relation}")
+def _look(cursor: adbc.Cursor, target: _Target, counts: str, relation: str) -> _Changed:
+    """Count what is written, in one pass: inserted, updated, sum of hashes; and the first day that it is about."""
+    # As text: ADBC has no Arrow type for numeric.
+    numbers = f"select concat_ws(' ', {counts}) as numbers, min({target.date_column or 'null::date'}) as first_date"
+    cursor.execute(f"{numbers} from {relation}")
     row = cursor.fetchone()
-    return row[0] if row else None
+    inserted, updated, digest = (int(number) for number in row[0].split()) if row else (0, 0, 0)
+    return _Changed(inserted, updated, digest, row[1] if row else None)
 
 
 def _scalar(cursor: adbc.Cursor, query: str) -> int:

@@ -1,10 +1,10 @@
 """What symbols are worth to the people of an installation, and how far each has come at a vendor."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import adbc_driver_postgresql.dbapi as adbc
-import pyarrow as pa
+import msgspec
 
 from warehouse.connect import connect
 
@@ -46,10 +46,12 @@ left join lateral (
 order by valuable.symbol is null, known.asked_at nulls first, traded.money desc nulls last, asked.position
 """
 
+# $1 rows as JSON
 RECORD = """
 insert into app.vendor_progress as known (source, entity, source_symbol, reached_date, asked_at)
 select source, entity, source_symbol, max(reached_date), case when bool_or(is_asked) then now() end
-from reached
+from jsonb_to_recordset($1::jsonb)
+    as reached (source text, entity text, source_symbol text, reached_date date, is_asked boolean)
 group by source, entity, source_symbol
 on conflict (source, entity, source_symbol) do update set
     reached_date = greatest(known.reached_date, excluded.reached_date),
@@ -78,7 +80,7 @@ class VendorProgress:
             return [(symbol, reached) for symbol, reached in connection.execute(STANDING, asked)]
 
 
-def record_progress(connection: adbc.Connection, reached: pa.Table) -> None:
+def record_progress(connection: adbc.Connection, reached: Sequence[Mapping[str, object]]) -> None:
     """Note how far symbols have come, in the transaction that stores what came.
 
     Parameters
@@ -86,9 +88,7 @@ def record_progress(connection: adbc.Connection, reached: pa.Table) -> None:
     connection
         Inside its transaction; the caller commits.
     reached
-        Columns source, entity, source_symbol, reached_date; is_asked is false where a symbol still waits.
+        Each with source, entity, source_symbol, reached_date, and is_asked: false where a symbol still waits.
     """
     with connection.cursor() as cursor:
-        cursor.execute("drop table if exists reached")
-        cursor.adbc_ingest("reached", reached, mode="create", temporary=True)
-        cursor.execute(RECORD)
+        cursor.execute(RECORD, (msgspec.json.encode(reached).decode(),))

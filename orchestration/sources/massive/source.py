@@ -266,9 +266,10 @@ class MassiveSource(SeriesSource[BarPage]):
         rows = [] if answer is None else _believed(None, answer, gathering)
         if answer is None or not answer[1]:
             gathering.refuse_empty(session)
+        of_session = f"|{session}"
         for row in rows:
             if isinstance(row, bytes) or row.ticker in wanted:
-                gathering.add(row, lambda bar: self._bar_of(bar, session), about=f"{_name_of(row)}|{session}")
+                gathering.add(row, lambda bar: self._bar_of(bar, session), about=_name_of(row) + of_session)
 
     def _series(self, turns: Iterable[Turn]) -> Iterator[tuple[Turn, Call[BarPage]]]:
         shape = {**_AS_TRADED, "sort": "asc", "limit": "50000"}

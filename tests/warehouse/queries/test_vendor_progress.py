@@ -2,7 +2,6 @@ import datetime as dt
 import json
 
 import psycopg
-import pyarrow as pa
 import pytest
 
 from warehouse.arrow import arrow_connection
@@ -21,7 +20,7 @@ def reach(database, *rows: tuple[str, dt.date], entity: str = "daily_bars", is_a
     columns = ("source", "entity", "source_symbol", "reached_date", "is_asked")
     reached = [dict(zip(columns, ("x", entity, *row, is_asked), strict=True)) for row in rows]
     with arrow_connection(database.url) as connection:
-        record_progress(connection, pa.Table.from_pylist(reached))
+        record_progress(connection, reached)
 
 
 def trade(database, symbol: str, volume: int) -> None:
