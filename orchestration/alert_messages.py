@@ -117,7 +117,6 @@ def message_of(happening: Happening, rule: Rule, *, ticker: str) -> str:
     who = "" if happening.instrument_id == PLATFORM else f"{ticker}: "
     tests = list(tests_of(rule.when))
     values = _shown(happening)
-    readings = " and ".join(map(_reading, tests, values))
     if happening.event == INHIBITED:
         why = REASONS.get(happening.inhibition, happening.inhibition)
         again = _in_todays_shares(tests, happening) if happening.inhibition == "split" else ""
@@ -125,6 +124,7 @@ def message_of(happening: Happening, rule: Rule, *, ticker: str) -> str:
     if happening.event == RESOLVED:
         return f"{who}{_over(rule, tests, values, happening)}."
     if happening.event == CORRECTED:
+        readings = " and ".join(map(_reading, tests, values))
         return (
             f"{who}taken back: by its source's correction, {readings} on {happening.observed_date},"
             f" and the rule waits until {phrase(rule.when)}."

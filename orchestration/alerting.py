@@ -158,24 +158,29 @@ def _evaluate_pass(connection: psycopg.Connection, one: Pass, now: dt.datetime) 
     looks, before = _looks(pairs, one), _states(first)
     moved = step(before, looks, _conditions(pairs), _options(first))
     n_changed = queries.write_states(connection, _changed_rows(pairs, before, moved.states))
-    places = np.flatnonzero(moved.event != NOTHING).tolist()
+    places = np.flatnonzero(moved.event != NOTHING)
+    columns = (moved.event, moved.states.episode, looks.bar_date, looks.inhibition, moved.is_silent)
+    told = zip(
+        (pairs[place] for place in places.tolist()), _datetimes(looks.observed_at[places]),
+        *(column[places].tolist() for column in columns), strict=True,
+    )  # fmt: skip
     happenings = [
         Happening(
-            event=str(moved.event[place]),
-            alert_id=first[place].alert_id,
-            user_id=first[place].user_id,
-            instrument_id=first[place].instrument_id,
-            rule_version=first[place].rule_version,
-            episode=int(moved.states.episode[place]),
-            observed_at=_datetime(looks.observed_at[place]) or one.close_at,
-            observed_date=looks.bar_date[place].item() or one.day,
-            values=[row.value for row in pairs[place]],
-            levels=[row.level for row in pairs[place]],
-            scales=[row.scale for row in pairs[place]],
-            inhibition=str(looks.inhibition[place]),
-            is_silent=bool(moved.is_silent[place]),
+            event=event,
+            alert_id=rows[0].alert_id,
+            user_id=rows[0].user_id,
+            instrument_id=rows[0].instrument_id,
+            rule_version=rows[0].rule_version,
+            episode=episode,
+            observed_at=observed_at or one.close_at,
+            observed_date=bar_date or one.day,
+            values=[row.value for row in rows],
+            levels=[row.level for row in rows],
+            scales=[row.scale for row in rows],
+            inhibition=inhibition,
+            is_silent=is_silent,
         )
-        for place in places
+        for rows, observed_at, event, episode, bar_date, inhibition, is_silent in told
     ]
     return _Moved(len(pairs), n_changed, int(np.count_nonzero(moved.states.state == NO_DATA)), happenings)
 
@@ -265,18 +270,24 @@ def _changed_rows(pairs: Sequence[Sequence[Observation]], before: States, after:
             is_same |= np.isnat(old) & np.isnat(new)
         moved |= ~is_same
     moved |= np.isnat(before.observed_at) & ~np.isnat(after.observed_at)
-    return [_state_row(pairs[place], after, place) for place in np.flatnonzero(moved).tolist()]
-
-
-def _state_row(rows: Sequence[Observation], states: States, place: int) -> tuple[object, ...]:
-    first = rows[0]
-    return (
-        first.alert_id, first.instrument_id, first.user_id, first.rule_version, str(states.state[place]),
-        int(states.episode[place]), first.value, _datetime(states.observed_at[place]), bool(states.is_open[place]),
-        int(states.bars[place]), states.bar_date[place].item(), _datetime(states.opened_at[place]),
-        _datetime(states.told_at[place]), str(states.inhibition[place]),
-        first.split_factor if first.state_split_factor is None else first.state_split_factor,
-    )  # fmt: skip
+    places = np.flatnonzero(moved)
+    firsts = [pairs[place][0] for place in places.tolist()]
+    plain = (after.state, after.episode, after.is_open, after.bars, after.bar_date, after.inhibition)
+    instants = (after.observed_at, after.opened_at, after.told_at)
+    columns = (
+        *(column[places].tolist() for column in plain),
+        *(_datetimes(column[places]) for column in instants),
+    )
+    return [
+        (
+            first.alert_id, first.instrument_id, first.user_id, first.rule_version, state, episode, first.value,
+            observed_at, is_open, bars, bar_date, opened_at, told_at, inhibition,
+            first.split_factor if first.state_split_factor is None else first.state_split_factor,
+        )
+        for first, state, episode, is_open, bars, bar_date, inhibition, observed_at, opened_at, told_at in zip(
+            firsts, *columns, strict=True
+        )
+    ]  # fmt: skip
 
 
 def _take_back(connection: psycopg.Connection, look: Look, calendar: HomeCalendar) -> list[Happening]:
@@ -374,5 +385,6 @@ def _instants(moments: Iterable[dt.datetime | None]) -> np.ndarray:
     return np.array(naive, dtype="datetime64[us]")
 
 
-def _datetime(instant: np.datetime64) -> dt.datetime | None:
-    return None if np.isnat(instant) else instant.astype("datetime64[us]").item().replace(tzinfo=dt.UTC)
+def _datetimes(instants: np.ndarray) -> list[dt.datetime | None]:
+    naive = instants.astype("datetime64[us]").tolist()
+    return [None if moment is None else moment.replace(tzinfo=dt.UTC) for moment in naive]
