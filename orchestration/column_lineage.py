@@ -2,15 +2,19 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import msgspec
+import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
 from sqlglot.schema import MappingSchema
+
+from orchestration.code_versions import code_version_of
 
 DIALECT = "postgres"
 
@@ -38,13 +42,16 @@ def kept_lineages(
     path
         File that is read, and written anew where a table was missing.
     """
+    digest = f"{digest} {code_version_of(column_lineages)} {sqlglot.__version__}"
     known = _read(path, digest)
     found = column_lineages({name: sql for name, sql in compiled.items() if name not in known}, manifest)
     if found:
         known |= {name: _packed(lineage) for name, lineage in found.items()}
         written = path.with_suffix(f".{os.getpid()}")
-        written.write_bytes(msgspec.json.encode(Kept(digest, known)))
-        written.replace(path)
+        # Without the file the next run takes the SQL apart again, no more.
+        with suppress(OSError):
+            written.write_bytes(msgspec.json.encode(Kept(digest, known)))
+            written.replace(path)
     return {name: _unpacked(known[name]) for name in compiled if name in known}
 
 

@@ -161,23 +161,48 @@ def build_indices(
     first, last = window
     sessions = as_days(pd.Index(installation.sessions(None, last)))
     standing = warehouse.read_frame(queries.STANDING_BEFORE, [first])
-    stands_at = {
-        str(name): pd.Timestamp(rows["as_of_date"].iloc[0]).date() for name, rows in standing.groupby("index_id")
-    }
-    starts = {one.index_id: max(stands_at.get(one.index_id, begin), begin) for one in definitions}
-    decides = {one.index_id: _deciding(one, sessions, begin) for one in definitions}
+    stands_at, known_until = (
+        {str(name): pd.Timestamp(rows[column].iloc[0]).date() for name, rows in standing.groupby("index_id")}
+        for column in ("as_of_date", "newest_date")
+    )
+    begins = _begins(warehouse, definitions, begin, installation.reporting_currency)
+    starts = {name: max(stands_at.get(name, own), own) for name, own in begins.items()}
+    decides = {one.index_id: _deciding(one, sessions, begins[one.index_id]) for one in definitions}
     days = sorted({day for one in definitions for day in decides[one.index_id] if day >= starts[one.index_id]})
     candidates = _candidates(warehouse, days, definitions)
     built = {}
-    for currency, group in _by_currency(definitions, installation.reporting_currency):
+    begun = [one for one in definitions if starts[one.index_id] <= last]
+    for currency, group in _by_currency(begun, installation.reporting_currency):
         panel = read_panel(warehouse, sessions, min(starts[one.index_id] for one in group), currency)
-        benchmark = read_benchmark(warehouse, begin, last, currency)
+        benchmark = read_benchmark(warehouse, last, currency)
         for one in group:
-            before = standing[standing["index_id"] == one.index_id]
-            rows = _build(one, panel, candidates, decides[one.index_id], starts[one.index_id], before, benchmark)
+            name = one.index_id
+            before = standing[standing["index_id"] == name]
+            span = begins[name], starts[name]
+            rows = _build(one, panel, candidates, decides[name], span, before, benchmark)
             if rows is not None:
-                built[one.index_id] = _from(rows, first if len(before) else begin)
+                # Also what lies between its newest session and the window, where an earlier run ended before it.
+                missing = known_until[name] + dt.timedelta(days=1) if name in known_until else begin
+                built[name] = _from(rows, min(missing, first))
     return built
+
+
+def _begins(
+    warehouse: Warehouse, definitions: Sequence[Definition], begin: dt.date, reporting: str
+) -> dict[str, dt.date]:
+    """Return the first session that decides about each index.
+
+    In another currency than the reporting one that is the first with a rate of it: before, only what is quoted in it
+    could be held.
+    """
+    first_rates = warehouse.read(queries.FIRST_RATES).to_pylist()
+    known_from = {row["currency_code"]: row["first_date"] for row in first_rates}
+    return {
+        one.index_id: begin
+        if one.currency in (None, reporting)
+        else max(begin, known_from.get(one.currency, dt.date.max))
+        for one in definitions
+    }
 
 
 def _by_currency(definitions: Sequence[Definition], reporting: str) -> Iterator[tuple[str, list[Definition]]]:
@@ -220,11 +245,17 @@ def read_panel(warehouse: Warehouse, sessions: Days, start: dt.date, currency_co
     return Panel(sessions, names, close, returns, segment, np.where(gone.isna(), len(sessions), after))
 
 
-def read_benchmark(warehouse: Warehouse, begin: dt.date, last: dt.date, currency_code: str) -> pd.Series:
-    """Read the benchmark's returns in a currency, by session; one without rates of both its days is not known."""
-    frame = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [begin, last, currency_code])
-    returns: pd.Series = frame.set_index("trade_date")["return_1d"]
-    return returns
+def read_benchmark(warehouse: Warehouse, last: dt.date, currency_code: str) -> pd.Series:
+    """Read the benchmark's returns in a currency, by session.
+
+    Of a session without a rate nobody knows it; the next one with a rate has the whole move since the last.
+    """
+    frame = warehouse.read_frame(queries.BENCHMARK_UNTIL, [last, currency_code]).set_index("trade_date")
+    if frame["is_own"].all():
+        returns: pd.Series = frame["return_1d"]
+        return returns
+    level = (1 + frame["return_1d"].fillna(0)).cumprod() * frame["exchange_rate"].astype(float)
+    return level.dropna().pct_change().reindex(frame.index)
 
 
 def _deciding(definition: Definition, sessions: Days, begin: dt.date) -> set[dt.date]:
@@ -254,12 +285,12 @@ def _build(
     panel: Panel,
     candidates: Mapping[dt.date, pd.DataFrame],
     decides: set[dt.date],
-    start: dt.date,
+    span: tuple[dt.date, dt.date],
     before: pd.DataFrame,
     benchmark: pd.Series,
 ) -> IndexRows | None:
-    """Walk one index from where it stands."""
-    row = int(np.searchsorted(panel.sessions, np.datetime64(start)))
+    """Walk one index from where it stands; `span` is the session at which it began, and that one."""
+    begun, row = (int(np.searchsorted(panel.sessions, np.datetime64(day))) for day in span)
     sessions = panel.sessions[row:]
     days = [pd.Timestamp(day).date() for day in sessions]
 
@@ -280,7 +311,7 @@ def _build(
         panel.since(row),
         choose,
         decides=np.array([day in decides for day in days]),
-        standing=_standing(before, panel),
+        standing=_standing(before, panel, rows=slice(begun, row + 1)),
         drift_threshold=np.array([definition.at(day).rules.drift_threshold or np.inf for day in days]),
     )
     if not book_days:
@@ -296,14 +327,21 @@ def _build(
     )
 
 
-def _standing(before: pd.DataFrame, panel: Panel) -> Standing:
+def _standing(before: pd.DataFrame, panel: Panel, *, rows: slice) -> Standing:
+    """Return where a book stands; of what it does not hold it knows the last close among `rows`, as one that walked."""
     if before.empty:
         return Standing.empty(len(panel.instruments))
     held = before[before["units"] > 0].set_index("instrument_id")
+    units = panel.spread(held["units"], missing=0.0)
+    close, segment = panel.close_adj[rows], panel.price_segment[rows]
+    newest = np.where(np.isnan(close), -1, np.arange(len(close))[:, None]).max(axis=0)
+    columns = np.arange(len(panel.instruments))
+    last, last_segment = close[newest, columns], segment[newest, columns]
+    known = np.where(newest >= 0, last, np.nan)
     return Standing(
-        units=panel.spread(held["units"], missing=0.0),
-        price=panel.spread(held["close_adj"], missing=float("nan")),
-        segment=panel.spread(held["price_segment"], missing=0).astype(np.int64),
+        units=units,
+        price=np.where(units > 0, panel.spread(held["close_adj"], missing=float("nan")), known),
+        segment=np.where(units > 0, panel.spread(held["price_segment"], missing=0), last_segment).astype(np.int64),
         target=panel.spread(held["target_weight"], missing=0.0),
         divisor=float(before["divisor"].iloc[0]),
     )

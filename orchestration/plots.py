@@ -50,12 +50,14 @@ def index_figure(values: pd.DataFrame) -> "Figure":
     Parameters
     ----------
     values
-        index_id, as_of_date, value (index points), benchmark_return_1d (fraction).
+        index_id, as_of_date, value (index points), benchmark_return_1d (fraction), currency_code: the benchmark is
+        drawn in the reporting currency.
     """
     figure, (axes,) = _axes()
     levels = values.pivot(index="as_of_date", columns="index_id", values="value").sort_index()
-    moves = values.groupby("as_of_date")["benchmark_return_1d"].first().sort_index().fillna(0)
-    benchmark = 100 * (1 + moves).cumprod() / (1 + moves.iloc[0])
+    reporting = values[values["currency_code"].isna()]
+    moves = reporting.groupby("as_of_date")["benchmark_return_1d"].first().sort_index().fillna(0)
+    benchmark = 100 * (1 + moves).cumprod() / (1 + moves[:1].sum())
     for number, name in enumerate(levels):
         style = "-" if number < len(COLOURS) else ":"
         colour = COLOURS[number % len(COLOURS)]

@@ -67,8 +67,13 @@ class Standing(NamedTuple):
     def weights(self) -> Array:
         """Weights at the close, fraction; zero where the book is empty."""
         worth = self.worth
-        total = float(worth.sum())
+        total = total_of(worth)
         return worth / total if total > 0 else worth
+
+
+def total_of(values: Array) -> float:
+    """Sum what is not zero: of whatever else the market lists, the last bit of the sum must not know."""
+    return float(values[values != 0].sum())
 
 
 class Event(NamedTuple):
@@ -153,7 +158,7 @@ def index_book(
     Point in time: day and event t depend on rows up to t only, and going on from the standing after an event gives the
     same bits as walking from the beginning.
     """
-    # Of what is not held a book that goes on remembers no price: that of row 0 is the last one before what follows.
+    # A price that nobody has told is that of row 0.
     close, segment = market.close_adj[0], market.price_segment[0]
     is_new = np.isnan(standing.price)
     standing = standing._replace(
@@ -171,7 +176,7 @@ def index_book(
             events.append(event)
         if standing.divisor > 0:
             held = int((standing.units > 0).sum())
-            days.append(Day(row, float(standing.worth.sum()) / standing.divisor, standing.divisor, held))
+            days.append(Day(row, total_of(standing.worth) / standing.divisor, standing.divisor, held))
         aim = _aim(row, standing, choose, decides, thresholds)
     return days, events
 
@@ -181,7 +186,7 @@ def _aim(row: int, standing: Standing, choose: Choose, decides: Flags, threshold
     if decides[row]:
         target, dropped = choose(row, standing.weights)
         return _Aim("rebalance" if standing.divisor > 0 else "base", target, dropped) if target.any() else None
-    drift = 0.5 * float(np.abs(standing.weights - standing.target).sum())
+    drift = 0.5 * total_of(np.abs(standing.weights - standing.target))
     return _Aim("drift", standing.target) if standing.divisor > 0 and drift > thresholds[row] else None
 
 
@@ -202,21 +207,21 @@ def _step(row: int, standing: Standing, market: Market, aim: _Aim | None) -> Eve
         after, dropped = invested, aim.dropped_limits
         reasons = {aim.reason: True} | reasons
     reason = next((name for name, happened in reasons.items() if happened), "")
-    turnover = float(np.abs(after.weights - before.weights).sum()) if reason else 0.0
+    turnover = total_of(np.abs(after.weights - before.weights)) if reason else 0.0
     return Event(row, reason, before.weights, after, is_gone, is_broken, turnover, dropped)
 
 
 def _without(standing: Standing, is_gone: Flags) -> Standing:
     """Take positions out at their last price; the divisor keeps the value."""
     worth = standing.worth
-    left = float(worth[~is_gone].sum())
+    left = total_of(worth[~is_gone])
     if not is_gone.any() or left <= 0:
         return standing
     target = np.where(is_gone, 0.0, standing.target)
     return standing._replace(
         units=np.where(is_gone, 0.0, standing.units),
-        target=target / target.sum() if target.any() else target,
-        divisor=standing.divisor * (left / float(worth.sum())),
+        target=target / total_of(target) if target.any() else target,
+        divisor=standing.divisor * (left / total_of(worth)),
     )
 
 
@@ -225,7 +230,7 @@ def _invested(standing: Standing, aim: _Aim, is_gone: Flags) -> Standing | None:
     target = np.where(is_gone | np.isnan(standing.price), 0.0, aim.target)
     if not target.any():
         return None
-    target = target / target.sum()
-    total = float(standing.worth.sum()) if standing.divisor > 0 else BASE
+    target = target / total_of(target)
+    total = total_of(standing.worth) if standing.divisor > 0 else BASE
     units = np.where(target > 0, target * total / np.where(target > 0, standing.price, 1.0), 0.0)
     return standing._replace(units=units, target=target, divisor=standing.divisor if standing.divisor > 0 else 1.0)

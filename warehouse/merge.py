@@ -171,6 +171,7 @@ def _all_inserted(cursor: adbc.Cursor, target: _Target, columns: list[str]) -> M
     detail = "10" if result.inserted < ANALYZE_FROM_ROWS else "default"
     cursor.execute(f"set local default_statistics_target = {detail}")
     cursor.execute(f"analyze {target.name}")
+    cursor.execute("set local default_statistics_target = default")
     return result
 
 
@@ -211,7 +212,6 @@ def _merge_delta(
     result = MergeResult(inserted, updated, received - inserted - updated, deleted, first_changed_date)
     _move_version(cursor, target, digest - deleted_digest, result)
     if result.changed >= ANALYZE_FROM_ROWS:
-        cursor.execute("set local default_statistics_target = default")
         cursor.execute(f"analyze {target.name}")
     return result
 

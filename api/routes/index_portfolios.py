@@ -130,14 +130,13 @@ async def write_rules(
     A name that is not known yet becomes an index of its own, with a history from the first ranked session.
     """
     async with writing(database, principal, request) as write:
+        await index_portfolios.lock_definitions(write.transaction)
         await _require_sectors(write.transaction, data.rules.sectors)
-        if data.rules.currency is not None:
-            _require_currency(data.rules.currency, await index_portfolios.currencies(write.transaction))
         versions = await index_portfolios.versions(write.transaction, index)
         if versions:
             _require_same_currency(index, versions[0].rules, data.rules)
         else:
-            await _require_room(write.transaction, index)
+            await _require_new(write.transaction, index, data)
         newest = await index_portfolios.newest_date(write.transaction, index)
         undecided = newest + dt.timedelta(days=1) if newest else BEGINNING
         earliest = max(undecided, versions[-1].effective_date) if versions else undecided
@@ -176,9 +175,10 @@ async def simulate(
     first, last = _range(start, end)
     await require_known(reader, index)
     known = await index_portfolios.currencies(reader)
+    if currency is not None:
+        _require_currency(currency, known)
     own = (await index_portfolios.versions(reader, index))[0].rules.currency
     wanted = currency or own or (known[0].reporting_currency_code if known else "USD")
-    _require_currency(wanted, known)
     path = await index_portfolios.simulated(reader, index, amount=amount, currency=wanted, start=first, end=last)
     if not path:
         raise NothingInRange(f"levels of {index}", start=first, end=last)
@@ -316,14 +316,23 @@ async def _require_sectors(reader: Reader, asked: Sequence[str] | None) -> None:
         )
 
 
-async def _require_room(reader: Reader, index: str) -> None:
-    """Refuse one more index than the pipeline is to carry on."""
+async def _require_new(reader: Reader, index: str, data: NewRules) -> None:
+    """Refuse a new index before those that an installation begins with, one too many, or one that begins later."""
     known = await index_levels.names(reader)
-    if len(known) >= MOST_INDICES:
+    if not 0 < len(known) < MOST_INDICES:
         raise ParameterConflict(
-            f"index: must be one of the {MOST_INDICES} that there may be; got {index}. Give one of them other rules: "
-            f"{', '.join(known)}."
+            f"index: must be a known one, or a new one once there are 1 to {MOST_INDICES - 1}; got {index} and "
+            f"{len(known)}. Give a known one other rules; the first run of the pipeline makes some."
         )
+    if data.effective_date is not UNSET:
+        raise ParameterConflict(
+            f"effective_date: must be left out for a new index, which has a history from the first ranked session; got "
+            f"{data.effective_date} for {index}. Leave it out."
+        )
+    if data.rules.currency is not None:
+        codes = [one.currency_code for one in await index_portfolios.currencies(reader)]
+        if data.rules.currency not in codes:
+            raise ValueUnknown("rules.currency", data.rules.currency, codes)
 
 
 def _require_same_currency(index: str, first: IndexRules, asked: IndexRules) -> None:

@@ -65,6 +65,7 @@ COMPARED = ComparedIndex(
     index_id="risk_parity",
     weighting="risk_parity",
     is_simple=False,
+    currency_code=None,
     first_date=dt.date(2023, 6, 29),
     last_date=dt.date(2024, 6, 28),
     cagr=0.112,

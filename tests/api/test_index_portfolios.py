@@ -101,6 +101,8 @@ def test_a_new_name_is_an_index_and_its_currency_stays(site):
         assert (refused.status_code, refused.json()["code"]) == (422, "parameter-conflict"), (currency, index)
         assert refused.json()["detail"].startswith(f"rules.currency: must be that of all versions of {index}, ")
     assert written("XXX", "another").json()["known"] == ["EUR", "USD"]
+    later = {"rules": EQUAL, "effective_date": "2024-07-01"}
+    assert site.ask("PUT", "/v1/strategy/config", json=later, params={"index": "another"}).status_code == 422
     assert written("eur", "another").status_code in (400, 422)
     more = "select 'more_' || n, 1, '1970-01-01', '{}' from generate_series(1, 50) as n"
     site.rows(f"insert into app.index_definitions {more} returning 1")
@@ -136,6 +138,17 @@ def test_an_index_in_euros_is_shown_and_converted_from_there(site):
     in_dollars = asked("benchmark/sp500", currency="USD")
     assert [row["index"] for row in in_dollars] == pytest.approx([100, 90 * 1.2 / 1.1])
     assert [row["benchmark"] for row in in_dollars] == pytest.approx([100, 95 * 1.2 / 1.1])
+    # A close without a rate counts where none is needed.
+    site.rows(
+        "insert into research.index_values (index_id, as_of_date, value, value_net, divisor, n_constituents,"
+        " definition_version, currency_code) values ('in_euros', '2024-06-27', 95, 95, 1, 1, 1, 'EUR') returning 1"
+    )
+    assert asked("index/simulate", amount=1000)["value"] == pytest.approx(950)
+    assert asked("index/simulate", amount=1000, currency="EUR")["value"] == pytest.approx(950)
+    assert asked("index/simulate", amount=1000, currency="USD")["value"] == pytest.approx(900 * 1.2 / 1.1)
+    assert len(asked("benchmark/sp500", currency="EUR")) == len(asked("benchmark/sp500")) == 3
+    assert len(asked("benchmark/sp500", currency="USD")) == 2
+    site.rows("delete from research.index_values where as_of_date = '2024-06-27' returning 1")
     assert asked("index/history")[0]["currency_code"] == "EUR"
     # ACME's adjusted close of the 26th is 106 dollars.
     assert asked("index/current")["constituents"][0]["close_adj"] == pytest.approx(106 / 1.2)

@@ -377,11 +377,14 @@ def test_the_benchmark_beside_it_is_in_its_currency(in_euros):
     warehouse, rates, _ = in_euros
     with warehouse.connection() as connection:
         found = dict(connection.execute("select as_of_date, benchmark_return_1d from research.index_values").fetchall())
+    at = SESSIONS.index(NO_RATE)
     for before, day in pairwise(SESSIONS):
-        if day in found:
-            known = before in rates and day in rates
-            expected = pytest.approx(1.001 * rates[before] / rates[day] - 1, rel=1e-9) if known else None
-            assert found[day] == expected, day
+        if day in found and before in rates and day in rates:
+            assert found[day] == pytest.approx(1.001 * rates[before] / rates[day] - 1, rel=1e-9), day
+    # Of the day without a rate nobody knows it; the next has the move of both.
+    before, after = SESSIONS[at - 1], SESSIONS[at + 1]
+    assert found[NO_RATE] is None
+    assert found[after] == pytest.approx(1.001**2 * rates[before] / rates[after] - 1, rel=1e-9)
 
 
 def test_day_by_day_is_the_same_as_at_once_in_euros(in_euros):
@@ -397,6 +400,87 @@ def test_day_by_day_is_the_same_as_at_once_in_euros(in_euros):
     ]:
         run(warehouse, first, end)
     assert stored(warehouse) == at_once
+
+
+GAP = CALENDAR.sessions(dt.date(2023, 3, 14), dt.date(2023, 3, 17))
+
+
+@pytest.fixture
+def through_a_gap(warehouse):
+    """All but two instruments in euros, four days without a rate, and rules that trade each week among half of them."""
+    rules = {"weighting": {"market_cap": 1.0}, "select_by": "market_cap", "n_names": 4, "rebalance": "weekly"}
+    with warehouse.connection() as connection:
+        connection.execute("update marts.fct_daily_prices set currency_code = 'EUR' where instrument_id > 'i_b'")
+        rates = [(day, 1 + 0.01 * (row % 7)) for row, day in enumerate(SESSIONS) if day not in GAP]
+        connection.cursor().executemany("insert into marts.fct_exchange_rates values ('EUR', %s, %s)", rates)
+        # Another one is among the four every few days.
+        connection.execute(
+            "update factors.fct_size set market_cap_reporting = market_cap_reporting"
+            " * (2 + sin(hashtext(instrument_id || date_trunc('week', as_of_date)::text)))"
+        )
+        connection.execute("update app.index_definitions set rules = %s", [json.dumps(rules)])
+        add_index(connection, "in_euros", rules | {"currency": "EUR"})
+    return warehouse
+
+
+def add_index(connection: psycopg.Connection, name: str, rules: dict[str, Any]) -> None:
+    statement = (
+        "insert into app.index_definitions (index_id, version, effective_date, rules) values (%s, 1, '1970-01-01', %s)"
+    )
+    connection.execute(statement, [name, json.dumps(rules)])
+
+
+def test_day_by_day_is_the_same_as_at_once_through_days_without_rates(through_a_gap):
+    warehouse = through_a_gap
+    run(warehouse, SESSIONS[0], LAST)
+    at_once = stored(warehouse)
+    assert {row[0] for row in at_once["index_values"]} == {"own", "in_euros"}
+    with warehouse.connection() as connection:
+        for table in at_once:
+            connection.execute(f"delete from research.{table}")
+    days = CALENDAR.sessions(dt.date(2023, 3, 1), dt.date(2023, 4, 6))
+    run(warehouse, SESSIONS[0], days[0])
+    for day in days[1:]:
+        run(warehouse, day, day)
+    run(warehouse, dt.date(2023, 4, 10), LAST)
+    assert stored(warehouse) == at_once
+
+
+def test_a_run_that_ended_earlier_leaves_no_hole(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    at_once = stored(warehouse)
+    with warehouse.connection() as connection:
+        for table in at_once:
+            connection.execute(f"delete from research.{table}")
+    run(warehouse, dt.date(2023, 3, 1), dt.date(2023, 3, 31))
+    run(warehouse, LAST, LAST)
+    assert stored(warehouse) == at_once
+
+
+def test_an_index_in_the_reporting_currency_by_name_is_the_one_without(warehouse):
+    with warehouse.connection() as connection:
+        add_index(connection, "by_name", RULES | {"currency": "USD"})
+    run(warehouse, SESSIONS[0], LAST)
+    for table, rows in stored(warehouse).items():
+        own, by_name = ([row[1:] for row in rows if row[0] == name] for name in ("own", "by_name"))
+        assert own
+        # The levels say their currency last.
+        is_level = table == "index_values"
+        assert [row[:-1] if is_level else row for row in by_name] == [row[:-1] if is_level else row for row in own]
+
+
+def test_an_index_begins_with_the_rates_of_its_currency(through_a_gap):
+    warehouse = through_a_gap
+    begin = dt.date(2023, 4, 20)
+    with warehouse.connection() as connection:
+        connection.execute(
+            "delete from marts.fct_exchange_rates where currency_code = 'EUR' and as_of_date < %s", [begin]
+        )
+        add_index(connection, "in_pounds", RULES | {"currency": "GBP"})
+    run(warehouse, SESSIONS[0], LAST)
+    first = {row[0]: row[1] for row in reversed(stored(warehouse)["index_values"])}
+    assert set(first) == {"own", "in_euros"}
+    assert first["in_euros"] >= begin
 
 
 def test_an_index_without_anything_to_hold_has_no_rows(warehouse):

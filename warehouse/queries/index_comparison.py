@@ -30,7 +30,8 @@ with figures as (
 )
 
 select
-    f.index_id, rules.weighting, rules.is_simple, f.first_date, f.last_date, f.cagr, f.volatility, f.sharpe, f.sortino,
+    f.index_id, rules.weighting, rules.is_simple, rules.currency_code, f.first_date, f.last_date, f.cagr, f.volatility,
+    f.sharpe, f.sortino,
     f.max_drawdown, f.information_ratio, f.cagr_before_costs, f.sharpe_before_costs,
     traded.turnover * 252 / f.n_days, traded.cost * 252 / f.n_days, f.as_of_date
 from figures as f
@@ -41,7 +42,8 @@ cross join lateral (
                 order by w.value::float8 desc, w.key)
             from jsonb_each_text(d.rules -> 'weighting') as w
         ) as weighting,
-        d.rules -> 'weighting' <@ '{"equal": 1, "inverse_volatility": 1, "market_cap": 1}'::jsonb as is_simple
+        d.rules -> 'weighting' <@ '{"equal": 1, "inverse_volatility": 1, "market_cap": 1}'::jsonb as is_simple,
+        d.rules ->> 'currency' as currency_code
     from app.index_definitions as d
     where d.index_id = f.index_id and d.effective_date <= f.as_of_date
     order by d.effective_date desc, d.version desc
@@ -66,6 +68,10 @@ class ComparedIndex(msgspec.Struct, frozen=True):
     weighting: Annotated[str, Meta(description="Schemes of its weights; of a blend, with their shares.")]
     is_simple: Annotated[
         bool, Meta(description="Weighted equally, by inverse volatility or by size alone: what others must beat.")
+    ]
+    currency_code: Annotated[
+        str | None,
+        Meta(description="Currency of its levels, null for the reporting currency: returns of others do not compare."),
     ]
     first_date: Annotated[dt.date | None, Meta(description="First return of the window.")]
     last_date: Annotated[dt.date | None, Meta(description="Last return of the window.")]

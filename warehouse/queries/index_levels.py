@@ -51,15 +51,20 @@ held as (
     from research.index_allocations as a
     inner join changed on a.as_of_date = changed.as_of_date
     left join lateral (
-        select p.close_adj * r.exchange_rate / own.exchange_rate as close_adj
+        select
+            case
+                when p.currency_code = changed.currency_code then p.close_adj
+                else p.close_adj * r.exchange_rate / own.exchange_rate
+            end as close_adj
         from marts.fct_daily_prices as p
-        inner join marts.fct_exchange_rates as r on p.currency_code = r.currency_code and p.trade_date = r.as_of_date
-        inner join marts.fct_exchange_rates as own
+        left join marts.fct_exchange_rates as r on p.currency_code = r.currency_code and p.trade_date = r.as_of_date
+        left join marts.fct_exchange_rates as own
             on
                 p.trade_date = own.as_of_date
                 and own.currency_code = coalesce(changed.currency_code, r.reporting_currency_code)
         where
-            p.instrument_id = a.instrument_id and p.trade_date > a.as_of_date and p.trade_date <= %(as_of_date)s
+            (p.currency_code = changed.currency_code or r.exchange_rate / own.exchange_rate is not null)
+            and p.instrument_id = a.instrument_id and p.trade_date > a.as_of_date and p.trade_date <= %(as_of_date)s
             and not p.is_suspect
         order by p.trade_date desc
         limit 1

@@ -30,26 +30,26 @@ on conflict do nothing
 """
 
 # Money put in at the close of the first session from `start` on, in a currency by the rates of each day; days without
-# a rate are left out.
+# a rate that is needed are left out.
 SIMULATED = """
 with path as (
     select
         v.as_of_date, coalesce(v.value_net, v.value) as net, v.value as gross,
-        r.exchange_rate / case when v.currency_code is null then 1 else own.exchange_rate end as rate
+        case when v.currency_code = %(currency)s then 1 else r.exchange_rate / own.exchange_rate end as rate
     from research.index_values as v
-    inner join marts.fct_exchange_rates as r on v.as_of_date = r.as_of_date and r.currency_code = %(currency)s
-    left join marts.fct_exchange_rates as own on v.as_of_date = own.as_of_date and v.currency_code = own.currency_code
-    where
-        v.index_id = %(index_id)s and v.as_of_date between %(start)s and %(end)s
-        and (v.currency_code is null or own.exchange_rate is not null)
+    left join marts.fct_exchange_rates as r on v.as_of_date = r.as_of_date and r.currency_code = %(currency)s
+    left join marts.fct_exchange_rates as own
+        on v.as_of_date = own.as_of_date and own.currency_code = coalesce(v.currency_code, r.reporting_currency_code)
+    where v.index_id = %(index_id)s and v.as_of_date between %(start)s and %(end)s
 ),
 
-begun as (select * from path order by as_of_date limit 1)
+begun as (select * from path where rate is not null order by as_of_date limit 1)
 
 select
     p.as_of_date, %(amount)s::float8 * (p.net / b.net) * (b.rate / p.rate),
     %(amount)s::float8 * (p.gross / b.gross) * (b.rate / p.rate), p.rate
 from path as p cross join begun as b
+where p.rate is not null
 order by p.as_of_date
 """
 CURRENCIES = """
@@ -72,13 +72,18 @@ cross join lateral (
 inner join research.index_allocations as a
     on a.index_id = v.index_id and a.as_of_date = changed.as_of_date and a.instrument_id = %(instrument_id)s
 left join lateral (
-    select q.close_adj * r.exchange_rate / own.exchange_rate as close_adj
+    select
+        case
+            when q.currency_code = v.currency_code then q.close_adj
+            else q.close_adj * r.exchange_rate / own.exchange_rate
+        end as close_adj
     from marts.fct_daily_prices as q
-    inner join marts.fct_exchange_rates as r on q.currency_code = r.currency_code and q.trade_date = r.as_of_date
-    inner join marts.fct_exchange_rates as own
+    left join marts.fct_exchange_rates as r on q.currency_code = r.currency_code and q.trade_date = r.as_of_date
+    left join marts.fct_exchange_rates as own
         on q.trade_date = own.as_of_date and own.currency_code = coalesce(v.currency_code, r.reporting_currency_code)
     where
-        q.instrument_id = a.instrument_id and q.trade_date > a.as_of_date and q.trade_date <= v.as_of_date
+        (q.currency_code = v.currency_code or r.exchange_rate / own.exchange_rate is not null)
+        and q.instrument_id = a.instrument_id and q.trade_date > a.as_of_date and q.trade_date <= v.as_of_date
         and not q.is_suspect
     order by q.trade_date desc
     limit 1
@@ -102,7 +107,7 @@ path as (
     select l.as_of_date, l.value / r.rate as value, l.net / r.rate as net, l.benchmark / r.rate as benchmark
     from levels as l
     cross join lateral (
-        select 1 as rate where %(currency)s::text is null
+        select 1 as rate where %(currency)s::text is null or %(currency)s = l.currency_code
         union all
         select x.exchange_rate / own.exchange_rate
         from marts.fct_exchange_rates as x
@@ -110,7 +115,9 @@ path as (
             on
                 x.as_of_date = own.as_of_date
                 and own.currency_code = coalesce(l.currency_code, x.reporting_currency_code)
-        where x.as_of_date = l.as_of_date and x.currency_code = %(currency)s
+        where
+            x.as_of_date = l.as_of_date and x.currency_code = %(currency)s
+            and l.currency_code is distinct from %(currency)s
     ) as r
 ),
 
@@ -208,6 +215,11 @@ async def write_version(writer: Writer, version: RulesVersion, *, created_by: st
         "rules": Jsonb(msgspec.to_builtins(version.rules)), "created_by": created_by,
     }  # fmt: skip
     await writer.execute(INSERT_VERSION, row)
+
+
+async def lock_definitions(writer: Writer) -> None:
+    """Let no other version of any index be written until this transaction ends."""
+    await writer.execute("select pg_advisory_xact_lock(hashtext('app.index_definitions'))", {})
 
 
 async def newest_date(reader: Reader, index_id: str) -> dt.date | None:

@@ -53,42 +53,41 @@ left join rates as r_before
 where p.trade_date between $1 and $2 and not p.is_suspect
 """
 
-# $1 first day, $2 last day, $3 currency; returns since the session before, by the rates of both days
-BENCHMARK_BETWEEN = f"""
-with returns as (
-    select
-        b.trade_date, b.return_1d, b.currency_code,
-        lag(b.trade_date) over (order by b.trade_date) as trade_date_before
-    from marts.dim_benchmark_prices as b
-    where b.trade_date <= $2
-),
-
-{_RATES}
-
+# $1 last day, $2 currency: the benchmark's own returns, and the rate of each day into that currency
+BENCHMARK_UNTIL = """
 select
-    b.trade_date,
-    case
-        when b.currency_code = $3 then b.return_1d
-        else (1 + b.return_1d) * (r.exchange_rate / r_before.exchange_rate) - 1
-    end as return_1d
-from returns as b
-left join rates as r on b.currency_code = r.currency_code and b.trade_date = r.as_of_date
-left join rates as r_before on b.currency_code = r_before.currency_code and b.trade_date_before = r_before.as_of_date
-where b.trade_date >= $1
+    b.trade_date, b.return_1d,
+    case when b.currency_code = $2 then 1 else r.exchange_rate / wanted.exchange_rate end as exchange_rate,
+    b.currency_code = $2 as is_own
+from marts.dim_benchmark_prices as b
+left join marts.fct_exchange_rates as r on b.currency_code = r.currency_code and b.trade_date = r.as_of_date
+left join marts.fct_exchange_rates as wanted on b.trade_date = wanted.as_of_date and wanted.currency_code = $2
+where b.trade_date <= $1
 order by b.trade_date
 """
 
-# $1 day: of each index the positions after its last change before that day
+# The first session with a rate of each currency
+FIRST_RATES = """
+select currency_code, min(as_of_date) as first_date from marts.fct_exchange_rates group by currency_code
+"""
+
+# $1 day: of each index the positions after its last change before that day, and its newest session before it
 STANDING_BEFORE = """
 select
     a.index_id, a.as_of_date, a.instrument_id, a.target_weight, a.units, a.close_adj, a.price_segment,
-    v.divisor, v.value, coalesce(v.value_net, v.value) as value_net
+    v.divisor, v.value, coalesce(v.value_net, v.value) as value_net, newest.newest_date
 from research.index_allocations as a
 inner join (
-    select index_id, max(as_of_date) as as_of_date
-    from research.index_allocations
-    where as_of_date < $1
-    group by index_id
+    select
+        changed.index_id, max(changed.as_of_date) as as_of_date,
+        (
+            select max(known.as_of_date)
+            from research.index_values as known
+            where known.index_id = changed.index_id and known.as_of_date < $1
+        ) as newest_date
+    from research.index_allocations as changed
+    where changed.as_of_date < $1
+    group by changed.index_id
 ) as newest on a.index_id = newest.index_id and a.as_of_date = newest.as_of_date
 inner join research.index_values as v on a.index_id = v.index_id and a.as_of_date = v.as_of_date
 """
@@ -99,7 +98,9 @@ select index_id, decided_date from app.index_rebalances
 """
 
 VALUES = """
-select index_id, as_of_date, value, return_1d, coalesce(return_net_1d, return_1d) as return_net_1d, benchmark_return_1d
+select
+    index_id, as_of_date, value, return_1d, coalesce(return_net_1d, return_1d) as return_net_1d, benchmark_return_1d,
+    currency_code
 from research.index_values
 order by index_id, as_of_date
 """
