@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import msgspec
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
@@ -42,7 +42,7 @@ def kept_lineages(
     path
         File that is read, and written anew where a table was missing.
     """
-    digest = f"{digest} {code_version_of(column_lineages)} {sqlglot.__version__}"
+    digest = f"{digest} {code_version_of(column_lineages)} {version('sqlglot')}"
     known = _read(path, digest)
     found = column_lineages({name: sql for name, sql in compiled.items() if name not in known}, manifest)
     if found:
