@@ -248,8 +248,6 @@ def _settle(connection: psycopg.Connection, tried: Sequence[Tried], *, now: dt.d
     ]
     settled = deliveries.settle(connection, [_settlement(one, verdict, now) for one, verdict in judged], now=now)
     ours = [(one, verdict) for one, verdict in judged if one.claimed.delivery_id in settled]
-    received = {one.claimed.channel_id for one, verdict in ours if verdict.state == "done"}
-    channels.note_received(connection, list(received))
     for one, verdict in ours:
         _look_after_channel(connection, one.claimed, one.outcome, verdict, now=now)
     ends = [verdict.state for _, verdict in ours]

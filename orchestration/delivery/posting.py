@@ -76,10 +76,10 @@ class Poster:
             "connection": "close",
             **headers,
         }
-        # A pool per message: a kept connection would outlive the vetting of its address.
+        # A connection per message: a kept one would outlive the vetting of its address.
         with (
-            httpcore.ConnectionPool(ssl_context=self._ssl_context, network_backend=self._network) as pool,
-            pool.stream("POST", url, headers=list(all_headers.items()), content=body) as answer,
+            httpcore.HTTPConnection(url.origin, self._ssl_context, network_backend=self._network) as connection,
+            connection.stream("POST", url, headers=list(all_headers.items()), content=body) as answer,
         ):
             _read_some(answer)
             return _outcome(answer, sent_at)

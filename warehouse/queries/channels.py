@@ -93,12 +93,6 @@ where
     and (d.state = 'pending' or (d.state = 'leased' and d.next_attempt_at <= %(now)s))
 """
 
-NOTE_RECEIVED = """
-update app.channels
-set n_failures = 0, failing_since = null, paused_until = null
-where channel_id = any(%(channel_ids)s) and n_failures > 0
-"""
-
 # What was under way when a pause began fails like an echo, and counts no more.
 NOTE_FAILED = """
 update app.channels
@@ -289,11 +283,6 @@ def suppress_mailbox(connection: psycopg.Connection, address: str, *, reason: st
     """Switch off every channel that leads to a mailbox."""
     for (channel_id,) in connection.execute(CHANNELS_OF_MAILBOX, {"address": address}).fetchall():
         close_channel(connection, channel_id, reason=reason, now=now)
-
-
-def note_received(connection: psycopg.Connection, channel_ids: Sequence[UUID]) -> None:
-    """Note that receivers take messages: whatever had failed is forgotten."""
-    connection.execute(NOTE_RECEIVED, {"channel_ids": list(channel_ids)})
 
 
 def note_failed(

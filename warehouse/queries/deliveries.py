@@ -63,13 +63,18 @@ candidates as (
 ),
 
 due as (
-    select d.delivery_id
-    from app.deliveries as d
-    inner join candidates on candidates.delivery_id = d.delivery_id
-    where d.state in ('pending', 'leased') and d.next_attempt_at <= %(now)s
-    order by candidates.turn, candidates.next_attempt_at
+    -- One by one: joined, all that waits would be read for each of the few that are claimed.
+    select mine.delivery_id
+    from (select delivery_id from candidates order by turn, next_attempt_at) as candidate
+    cross join lateral (
+        select d.delivery_id
+        from app.deliveries as d
+        where
+            d.delivery_id = candidate.delivery_id and d.state in ('pending', 'leased')
+            and d.next_attempt_at <= %(now)s
+        for update skip locked
+    ) as mine
     limit %(limit)s
-    for update of d skip locked
 )
 
 update app.deliveries as d
@@ -100,7 +105,14 @@ settled as (
         finished_at = case when given.state = 'pending' then null else %(now)s::timestamptz end
     from given
     where d.delivery_id = given.delivery_id and d.state = 'leased' and d.lease_token = given.lease_token
-    returning d.delivery_id, d.user_id
+    returning d.delivery_id, d.user_id, d.channel_id, d.state
+),
+
+-- Receivers that take messages: whatever had failed is forgotten.
+recovered as (
+    update app.channels as c
+    set n_failures = 0, failing_since = null, paused_until = null
+    where c.n_failures > 0 and c.channel_id in (select channel_id from settled where state = 'done')
 ),
 
 noted as (
