@@ -73,6 +73,7 @@ bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.vendors
 	$(BIN)/python -m benchmarks.alerts
 	$(BIN)/python -m benchmarks.deliveries
+	$(BIN)/python -m benchmarks.sensor
 	$(BIN)/python -m benchmarks.writes
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.api
