@@ -13,6 +13,8 @@ import pytest
 from orchestration.calendars import HomeCalendar
 from orchestration.indexing import (
     Definition,
+    Panel,
+    _standing,
     build_indices,
     read_definitions,
     read_panel,
@@ -487,3 +489,19 @@ def test_an_index_without_anything_to_hold_has_no_rows(warehouse):
     with warehouse.connection() as connection:
         connection.execute("delete from factors.fct_universe_members")
     assert run(warehouse, SESSIONS[0], LAST) == 0
+
+
+def test_a_book_that_goes_on_knows_the_last_price_of_what_it_does_not_hold():
+    close = np.array([[10.0, 20.0, np.nan], [11.0, np.nan, np.nan], [12.0, np.nan, np.nan]])
+    segment = np.array([[0, 3, 0], [0, 9, 0], [0, 9, 0]])
+    names = np.array(["i_a", "i_b", "i_c"], dtype=object)
+    panel = Panel(as_days(pd.Index(SESSIONS[:3])), names, close, close, segment, np.full(3, 3))
+    before = pd.DataFrame(
+        {"instrument_id": ["i_a"], "units": [2.0], "close_adj": [12.0], "price_segment": [0], "target_weight": [1.0],
+         "divisor": [1.0]}
+    )  # fmt: skip
+    standing = _standing(before, panel, rows=slice(0, 3))
+    assert standing.units.tolist() == [2, 0, 0]
+    # The third has never had a price.
+    np.testing.assert_array_equal(standing.price, [12, 20, np.nan])
+    assert standing.segment.tolist()[:2] == [0, 3]

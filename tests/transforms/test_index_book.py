@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.index_book import Day, Event, Market, Standing, index_book
+from transforms.index_book import Day, Event, Market, Standing, index_book, total_of
 
 NAN = np.nan
 
@@ -241,3 +241,12 @@ def test_cutting_the_future_off_changes_no_past_row(seed: int):
     cut = Market(seen.close_adj[:30], seen.price_segment[:30], seen.gone_after)
     earlier, _ = index_book(cut, choose_from(cut, seed), decides=decides[:30], standing=Standing.empty(8))
     assert earlier == [day for day in days if day.row < 30]
+
+
+def test_what_else_the_market_lists_does_not_move_the_last_bit_of_a_sum():
+    random = np.random.default_rng(5)
+    for _ in range(200):
+        held = random.uniform(1, 100, 50)
+        among = np.zeros(505)
+        among[np.sort(random.choice(505, 50, replace=False))] = held
+        assert total_of(among) == total_of(held)
