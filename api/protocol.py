@@ -6,7 +6,7 @@ is no HTTP at all is answered by a problem.
 
 import asyncio
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,6 +21,40 @@ MAX_HEAD_BYTES = 65_536
 BODY_EXTRA_SECONDS = 5.0
 # An answer of which nothing was taken for so long is given up.
 UNREAD_SECONDS = 60.0
+
+
+class Together:
+    """What one answer writes to: its head waits until the end of a step of the loop for what follows.
+
+    Nearly always that is the body, at once: one packet, and a client that is woken once.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: bytes | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Keep what comes first, send it with what comes second."""
+        if self._waiting is None:
+            self._waiting = data
+            self._loop.call_soon(self._flush)
+        else:
+            waiting, self._waiting = self._waiting, None
+            self._transport.writelines((waiting, data))
+
+    def close(self) -> None:
+        """Send what waits, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not self._transport.is_closing():
+            self._transport.write(waiting)
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -85,6 +119,8 @@ class PatientProtocol(HttpToolsProtocol):
         """Give the body its time."""
         self._is_in_body = True
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.transport = cast("asyncio.Transport", Together(self.transport, self.loop))
 
     def on_message_complete(self) -> None:
         """The request is here; the answer has its own limits."""

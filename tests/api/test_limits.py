@@ -40,6 +40,15 @@ def post(body: bytes, *, length: int | None = None, head: bytes = b"") -> bytes:
     )  # fmt: skip
 
 
+def test_head_and_body_of_an_answer_come_together(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        for _ in range(20):
+            connection.sendall(b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\n\r\n")
+            head, _, body = connection.recv(1 << 20).partition(b"\r\n\r\n")
+            assert b"content-length: %d\r\n" % len(body) in head
+            assert json.loads(body)["data"]
+
+
 def test_a_body_that_stalls_is_cut_off_and_told_why(port):
     answer = problem_of(talk(port, post(b'{"options": [', length=400)))
     assert (answer["status"], answer["code"]) == (408, "body-too-slow")
