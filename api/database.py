@@ -1,5 +1,6 @@
 """The API's connections to Postgres: few, read-only unless a transaction says otherwise, never waited for long."""
 
+import asyncio
 import datetime as dt
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -67,6 +68,8 @@ class Database(Reader):
     def __init__(self, url: str, clock: Clock) -> None:
         self.now = clock
         self._held = 0
+        self._waiting = 0
+        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
         self._released_at = 0.0
         self._pool = AsyncConnectionPool(
             url,
@@ -91,8 +94,8 @@ class Database(Reader):
         await self._pool.close(timeout=2)
 
     def stats(self) -> dict[str, int]:
-        """Return what the pool says of itself."""
-        return self._pool.get_stats()
+        """Return what the pool says of itself, and how many wait for it."""
+        return self._pool.get_stats() | {"requests_waiting": self._waiting}
 
     async def rows(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """Return the rows of a query, each as `shape`.
@@ -183,20 +186,33 @@ class Database(Reader):
 
     async def _acquire(self) -> AsyncConnection[Any]:
         began_at = time.monotonic()
+        self._waiting += 1
         try:
-            connection = await self._pool.getconn()
-        except PoolTimeout as error:
+            # The pool would let them wait too, but with a condition and a task for each.
+            async with asyncio.timeout(ACQUIRE_SECONDS):
+                await self._turns.acquire()
+                try:
+                    connection = await self._pool.getconn()
+                except BaseException:
+                    self._turns.release()
+                    raise
+        except (TimeoutError, PoolTimeout) as error:
             # Nobody held one all the time and none came: the server does not let us in. The pool's own size counts
             # attempts too.
             is_busy = self._held or self._released_at >= began_at
             raise (DatabaseBusy if is_busy else DatabaseUnreachable) from error
+        finally:
+            self._waiting -= 1
         self._held += 1
         return connection
 
     async def _release(self, connection: AsyncConnection[Any]) -> None:
         self._held -= 1
         self._released_at = time.monotonic()
-        await self._pool.putconn(connection)
+        try:
+            await self._pool.putconn(connection)
+        finally:
+            self._turns.release()
 
 
 async def _rows(
