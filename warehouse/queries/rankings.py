@@ -43,15 +43,24 @@ from research.rankings as r
 inner join marts.dim_instruments as i on i.instrument_id = r.instrument_id
 """
 
+_ON_DAY = f"r.profile = %(profile)s and r.is_intraday = %(is_intraday)s and r.as_of_date = ({NEWEST_DATE})"
 _OF_DAY = f"""
 select {_COLUMNS} {_FROM}
-where
-    r.profile = %(profile)s and r.is_intraday = %(is_intraday)s and r.as_of_date = ({NEWEST_DATE})
-    and (%(sector)s::text is null or i.sector = %(sector)s)
-    and (%(market)s::text is null or i.market = %(market)s)
-    {{following}}
+where {_ON_DAY} {{filters}} {{following}}
 order by {{order}}
 limit %(limit)s
+"""
+# The day is put in order before it is joined, so that a page costs its own names and not those of the universe.
+_OF_WHOLE_DAY = f"""
+select {_COLUMNS}
+from (select r.* from research.rankings as r where {_ON_DAY} {{following}} order by {{order}}) as r
+inner join marts.dim_instruments as i on i.instrument_id = r.instrument_id
+order by {{order}}
+limit %(limit)s
+"""
+_FILTERS = """
+and (%(sector)s::text is null or i.sector = %(sector)s)
+and (%(market)s::text is null or i.market = %(market)s)
 """
 
 OF_INSTRUMENT = f"""
@@ -69,16 +78,16 @@ where instrument_id = %(instrument_id)s and profile = %(profile)s and not is_int
 """
 
 Sort = Literal["rank", "-rank", "score", "-score", "ticker", "-ticker"]
+_UNIQUE = Key("instrument_id", "r.instrument_id", "text")
 # Those kept out by a risk limit have no rank and come last.
-ORDERS = orders(
-    _OF_DAY,
-    [
-        Key("rank", "r.rank", "integer", is_nullable=True),
-        Key("score", "r.score", "double precision"),
-        Key("ticker", "i.ticker", "text"),
-    ],
-    unique=Key("instrument_id", "r.instrument_id", "text"),
-)
+_FIGURES = [Key("rank", "r.rank", "integer", is_nullable=True), Key("score", "r.score", "double precision")]
+_NAMES = [Key("ticker", "i.ticker", "text")]
+# Two, since a filter that may be absent hides from PostgreSQL's one plan for all questions that nothing is filtered.
+ORDERS = {
+    **orders(_OF_WHOLE_DAY, _FIGURES, unique=_UNIQUE),
+    **orders(_OF_DAY.replace("{filters}", ""), _NAMES, unique=_UNIQUE),
+}
+FILTERED = orders(_OF_DAY.replace("{filters}", _FILTERS), [*_FIGURES, *_NAMES], unique=_UNIQUE)
 
 
 class Ranked(msgspec.Struct, frozen=True, gc=False):
@@ -145,7 +154,7 @@ async def of_day(
         "as_of": as_of, "profile": profile, "is_intraday": is_intraday, "sector": sector, "market": market,
         "limit": limit,
     }  # fmt: skip
-    order = ORDERS[sort]
+    order = (ORDERS if sector is None and market is None else FILTERED)[sort]
     return await reader.rows(Ranked, order.query(after), parameters | order.parameters(after))
 
 
