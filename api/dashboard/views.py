@@ -38,7 +38,7 @@ LISTED_METRICS = ("cagr", "volatility", "sharpe", "max_drawdown")
 WINDOWS = ("1m", "3m", "ytd", "1y", "3y", "all")
 SCHEMAS = ("raw", "marts", "factors", "research")
 # A year of sessions and a few days, for the returns of the head.
-RETURN_DAYS = 380
+RETURN_MONTHS = 13
 # Tables that move with the sessions; others are as new as their newest fact.
 DAILY = ("daily_bars", "fct_daily_prices", "indicators", "forecasts", "rankings", "signals", "index_values")
 OUTSTANDING_FACTORS = 5
@@ -104,12 +104,10 @@ def explanation(row: Ranked, factors: Sequence[Exposure], said: Sequence[Signal]
 async def instrument(reader: Reader, known: Instrument, profile: Profile) -> Context:
     """Return everything of one instrument's page."""
     key = known.instrument_id
-    basis = await prices.basis(reader, key)
+    history = await prices.history(reader, key, months=RETURN_MONTHS)
     bars, newest = [], []
-    if basis is not None:
-        last = basis.last_trade_date
-        since = last - dt.timedelta(days=RETURN_DAYS)
-        bars = await prices.bars(reader, key, basis, start=since, end=last)
+    if history is not None:
+        bars, basis = history.bars, history.basis
         newest = await indicators.newest(
             reader, key, factor=basis.factor, share_factor=basis.share_factor, start=dt.date.min, end=dt.date.max,
             before=dt.date.max, limit=1,

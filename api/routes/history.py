@@ -15,7 +15,7 @@ from api.parameters import End, Start
 from warehouse.queries import answers as hot
 from warehouse.queries import prices
 from warehouse.queries.instruments import Instrument
-from warehouse.queries.prices import DEFAULT_PERIOD, MONTHS, Bar, Interval, Period, months_before
+from warehouse.queries.prices import DEFAULT_PERIOD, MONTHS, Bar, Interval, Period
 from warehouse.queries.reader import Reader
 
 EXAMPLE = Page(
@@ -68,30 +68,24 @@ async def list_history(
     ] = True,
 ) -> Page[Bar]:
     """Bars, oldest first, both ends included. Adjusted ones end at the price that was traded last."""
-    basis = await prices.basis(reader, instrument.instrument_id)
-    if basis is None:
+    _check_range(period, start, end)
+    open_end = "max" if end is not None else DEFAULT_PERIOD
+    found = await prices.history(
+        reader, instrument.instrument_id, start=start, end=end, months=MONTHS.get(period or open_end),
+        interval=interval, adjusted=adjusted,
+    )  # fmt: skip
+    if found is None:
         raise PriceMissing(instrument.ticker)
-    if not adjusted and not basis.has_as_traded:
-        raise AsTradedUnavailable(instrument.ticker, basis.adjustment)
-    first, last = _range(period, start, end, basis.last_trade_date)
-    page = await hot.history(
-        reader, cursors.asked(), instrument, basis, start=first, end=last, interval=interval, adjusted=adjusted
-    )
-    if page is None:
-        raise NothingInRange(f"bars of {instrument.ticker}", start=first, end=last)
-    return page
+    if not adjusted and not found.basis.has_as_traded:
+        raise AsTradedUnavailable(instrument.ticker, found.basis.adjustment)
+    if not found.bars:
+        raise NothingInRange(f"bars of {instrument.ticker}", start=found.start, end=found.end)
+    return hot.history(cursors.asked(), instrument, found, interval=interval, adjusted=adjusted)
 
 
-def _range(
-    period: Period | None, start: dt.date | None, end: dt.date | None, last_trade_date: dt.date
-) -> tuple[dt.date, dt.date]:
-    """Return the first and last day that are asked for."""
+def _check_range(period: Period | None, start: dt.date | None, end: dt.date | None) -> None:
+    """Refuse what contradicts itself."""
     if period is not None and (start is not None or end is not None):
         raise ParameterConflict("period: must stand without start and end; got both. Leave one out.")
     if start is not None and end is not None and start > end:
         raise ParameterConflict(f"start: must not be after end; got {start} and {end}. Exchange them.")
-    last = end or last_trade_date
-    if start is not None:
-        return start, max(last, start)
-    months = MONTHS.get(period or ("max" if end is not None else DEFAULT_PERIOD))
-    return (dt.date.min if months is None else months_before(last, months)), last

@@ -7,7 +7,7 @@ import msgspec
 from warehouse.queries import prices, rankings, signals
 from warehouse.queries.instruments import Instrument
 from warehouse.queries.ordering import Place
-from warehouse.queries.prices import Bar, Basis, Interval
+from warehouse.queries.prices import Bar, Basis, History, Interval
 from warehouse.queries.rankings import Profile, Ranked
 from warehouse.queries.reader import Reader
 from warehouse.queries.signals import ENSEMBLE, Signal
@@ -80,29 +80,16 @@ async def live_signals(
     return Page(shown, Meta(dataset_version=asked.version, as_of_date=as_of_date), following)
 
 
-async def history(
-    reader: Reader,
-    asked: Asked,
-    instrument: Instrument,
-    basis: Basis,
-    *,
-    start: dt.date,
-    end: dt.date,
-    interval: Interval = "1d",
-    adjusted: bool = True,
-) -> Page[Bar] | None:
-    """Return the bars of an instrument, both ends included; None where it has none then."""
-    rows = await prices.bars(
-        reader, instrument.instrument_id, basis, start=start, end=end, interval=interval, adjusted=adjusted
-    )
-    if not rows:
-        return None
+def history(
+    asked: Asked, instrument: Instrument, found: History, *, interval: Interval = "1d", adjusted: bool = True
+) -> Page[Bar]:
+    """Return the bars of an instrument that were found."""
     meta = Meta(
         dataset_version=asked.version,
-        as_of_date=rows[-1].trade_date,
-        start=start,
-        end=end,
+        as_of_date=found.bars[-1].trade_date,
+        start=found.start,
+        end=found.end,
         interval=interval,
-        adjustment=prices.adjustment_of(basis) if adjusted else "none",
+        adjustment=prices.adjustment_of(found.basis) if adjusted else "none",
     )
-    return Page(rows, about(meta, instrument=instrument, basis=basis))
+    return Page(found.bars, about(meta, instrument=instrument, basis=found.basis))

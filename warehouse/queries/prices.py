@@ -3,7 +3,7 @@
 import calendar
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -21,12 +21,12 @@ DEFAULT_PERIOD: Period = "1y"
 BASIS = """
 select
     newest.adjustment,
-    newest.close_raw is not null,
-    coalesce(newest.adjustment_factor, 1)::float8,
-    coalesce(newest.split_factor, 1)::float8,
+    newest.close_raw is not null as has_as_traded,
+    coalesce(newest.adjustment_factor, 1)::float8 as factor,
+    coalesce(newest.split_factor, 1)::float8 as share_factor,
     newest.currency_code,
     newest.source,
-    newest.trade_date
+    newest.trade_date as last_trade_date
 from marts.fct_daily_prices as newest
 where newest.instrument_id = %(instrument_id)s
 order by newest.trade_date desc
@@ -37,15 +37,16 @@ limit 1
 _ADJUSTED = """
 select
     trade_date,
-    (round((open_adj / %(factor)s)::float8 * 1e6) / 1e6)::float8 as open,
-    (round((high_adj / %(factor)s)::float8 * 1e6) / 1e6)::float8 as high,
-    (round((low_adj / %(factor)s)::float8 * 1e6) / 1e6)::float8 as low,
-    (round((close_adj / %(factor)s)::float8 * 1e6) / 1e6)::float8 as close,
-    round(volume_adj * %(share_factor)s)::bigint as volume_shares,
+    (round((open_adj / factor)::float8 * 1e6) / 1e6)::float8 as open,
+    (round((high_adj / factor)::float8 * 1e6) / 1e6)::float8 as high,
+    (round((low_adj / factor)::float8 * 1e6) / 1e6)::float8 as low,
+    (round((close_adj / factor)::float8 * 1e6) / 1e6)::float8 as close,
+    round(volume_adj * share_factor)::bigint as volume_shares,
     1 as n_sessions,
     is_suspect
 from marts.fct_daily_prices
-where instrument_id = %(instrument_id)s and trade_date between %(start)s and %(end)s
+where instrument_id = %(instrument_id)s and trade_date between first_date and last_date
+order by trade_date
 """
 
 _AS_TRADED = """
@@ -59,33 +60,63 @@ select
     1 as n_sessions,
     is_suspect
 from marts.fct_daily_prices
-where instrument_id = %(instrument_id)s and trade_date between %(start)s and %(end)s
+where instrument_id = %(instrument_id)s and trade_date between first_date and last_date
+order by trade_date
 """
 
 # Bars under suspicion say nothing about a week: they are left out, and n_sessions shows it.
 _BY_PERIOD = """
-with daily as ({daily})
-
 select
     max(trade_date) as trade_date,
-    (array_agg(open order by trade_date))[1],
-    max(high),
-    min(low),
-    (array_agg(close order by trade_date desc))[1],
-    sum(volume_shares)::bigint,
-    count(*)::integer,
-    false
-from daily
+    (array_agg(open order by trade_date))[1] as open,
+    max(high) as high,
+    min(low) as low,
+    (array_agg(close order by trade_date desc))[1] as close,
+    sum(volume_shares)::bigint as volume_shares,
+    count(*)::integer as n_sessions,
+    false as is_suspect
+from ({daily}) as daily
 where not is_suspect
 group by date_trunc(%(unit)s, trade_date)
 order by 1
 """
 
-QUERIES = {
-    ("1d", True): _ADJUSTED + "order by trade_date",
-    ("1d", False): _AS_TRADED + "order by trade_date",
-    ("period", True): _BY_PERIOD.format(daily=_ADJUSTED),
-    ("period", False): _BY_PERIOD.format(daily=_AS_TRADED),
+# One look, so that bars and what they are measured in belong together. Columns instead of rows: years of bars come in
+# a tenth of the messages, and are read in half the time.
+_HISTORY = """
+with basis as ({basis}),
+
+ending as (
+    select *, greatest(coalesce(%(end)s::date, last_trade_date), %(start)s::date) as last_date
+    from basis
+),
+
+span as (
+    select
+        *,
+        coalesce(%(start)s::date, (last_date - make_interval(months => %(months)s::integer))::date, '0001-01-01')
+            as first_date
+    from ending
+)
+
+select
+    adjustment, has_as_traded, factor, share_factor, currency_code, source, last_trade_date, first_date, last_date,
+    columns.*
+from span
+cross join lateral (
+    select
+        array_agg(trade_date), array_agg(open), array_agg(high), array_agg(low), array_agg(close),
+        array_agg(volume_shares), array_agg(n_sessions), array_agg(is_suspect)
+    from ({bars}) as bars
+) as columns
+"""
+
+HISTORY = {
+    (length, adjusted): _HISTORY.format(
+        basis=BASIS, bars=_BY_PERIOD.format(daily=daily) if length == "period" else daily
+    )
+    for adjusted, daily in ((True, _ADJUSTED), (False, _AS_TRADED))
+    for length in ("1d", "period")
 }
 UNITS = {"1d": "day", "1w": "week", "1mo": "month"}
 
@@ -202,29 +233,65 @@ class Basis(msgspec.Struct, frozen=True, gc=False):
     last_trade_date: dt.date
 
 
+class History(NamedTuple):
+    """Bars of one instrument, oldest first, with the first and last day that they were looked for."""
+
+    basis: Basis
+    start: dt.date
+    end: dt.date
+    bars: list[Bar]
+
+
+class _Columns(Basis, frozen=True, gc=False):
+    """A basis, and the columns of bars; null where there are none."""
+
+    first_date: dt.date
+    last_date: dt.date
+    trade_date: list[dt.date] | None
+    open: list[float | None] | None
+    high: list[float | None] | None
+    low: list[float | None] | None
+    close: list[float | None] | None
+    volume_shares: list[int | None] | None
+    n_sessions: list[int] | None
+    is_suspect: list[bool] | None
+
+    def history(self) -> History:
+        """Return what the columns say as bars."""
+        columns = [getattr(self, name) or [] for name in Bar.__struct_fields__]
+        return History(self, self.first_date, self.last_date, list(map(Bar, *columns)))
+
+
 async def basis(reader: Reader, instrument_id: str) -> Basis | None:
     """Return what the prices of an instrument are measured in, None where it has no bar."""
     rows = await reader.rows(Basis, BASIS, {"instrument_id": instrument_id})
     return rows[0] if rows else None
 
 
-async def bars(
+async def history(
     reader: Reader,
     instrument_id: str,
-    basis: Basis,
     *,
-    start: dt.date,
-    end: dt.date,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    months: int | None = None,
     interval: Interval = "1d",
     adjusted: bool = True,
-) -> list[Bar]:
-    """Return bars, oldest first, both ends included; adjusted ones in terms of the latest share and dividend."""
-    parameters = {"instrument_id": instrument_id, "start": start, "end": end}
-    if adjusted:
-        parameters |= {"factor": basis.factor, "share_factor": basis.share_factor}
+) -> History | None:
+    """Return the bars of an instrument, adjusted ones in terms of the latest share and dividend; None without any bar.
+
+    Parameters
+    ----------
+    start, end
+        Both included. The end is the last session by default, and never before the start.
+    months
+        How long before the end to start where no start is given; from the first bar without it.
+    """
+    parameters: dict[str, object] = {"instrument_id": instrument_id, "start": start, "end": end, "months": months}
     if interval != "1d":
-        parameters |= {"unit": UNITS[interval]}
-    return await reader.rows(Bar, QUERIES["1d" if interval == "1d" else "period", adjusted], parameters)
+        parameters["unit"] = UNITS[interval]
+    rows = await reader.rows(_Columns, HISTORY["1d" if interval == "1d" else "period", adjusted], parameters)
+    return rows[0].history() if rows else None
 
 
 def adjustment_of(basis: Basis) -> str:

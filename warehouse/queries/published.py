@@ -180,11 +180,7 @@ def _live_signals(reader: Reader, signer: Signer, question: Question) -> Hot:
 
 def _history(reader: Reader, signer: Signer, question: Question, instrument: Instrument, period: prices.Period) -> Hot:
     async def answer() -> Page[Any] | None:
-        basis = await prices.basis(reader, instrument.instrument_id)
-        if basis is None:
-            return None
-        start = prices.months_before(basis.last_trade_date, prices.MONTHS[period])
-        asked = Asked(question, signer)
-        return await answers.history(reader, asked, instrument, basis, start=start, end=basis.last_trade_date)
+        found = await prices.history(reader, instrument.instrument_id, months=prices.MONTHS[period])
+        return answers.history(Asked(question, signer), instrument, found) if found and found.bars else None
 
     return Hot(question, answer)
