@@ -1,17 +1,30 @@
 """Daily portfolio engine: target weights in, books and trades out."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
-from transforms.backtest_inputs import checked_days, checked_opens, checked_prices, rows_of_last_trade, trade_orders
-from transforms.ledger import Execution, Ledger
+from transforms.backtest_inputs import (
+    checked_days,
+    checked_liquidity,
+    checked_opens,
+    checked_prices,
+    columns_asked_for,
+    rows_of_last_trade,
+    trade_orders,
+)
+from transforms.days import Days
+from transforms.ledger import Execution, Ledger, Market, Rows, Sessions, carried_forward
 from transforms.trading_costs import Liquidity
 
 
 @dataclass(frozen=True)
 class Books:
     """What a backtest leaves behind; money is in multiples of the starting capital.
+
+    Its frames are made when they are first asked for.
 
     Attributes
     ----------
@@ -25,8 +38,20 @@ class Books:
         negative), price_adj (currency per share), cost, reason (rebalance or delisting).
     """
 
-    daily: pd.DataFrame
-    trades: pd.DataFrame
+    ledger: Ledger
+    days: Days
+    instruments: pd.Index
+    columns: Rows
+
+    @cached_property
+    def daily(self) -> pd.DataFrame:
+        """Paths; see above."""
+        return self.ledger.daily(self.days)
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """Trades, by day and column of the prices; see above."""
+        return self.ledger.trades(self.days, self.instruments, self.columns)
 
 
 def backtest(
@@ -86,18 +111,13 @@ def backtest(
 
     Point in time: rows up to t depend on prices and targets up to t only, bit for bit.
     """
-    days = checked_days(close_adj)
-    rules = execution or Execution()
-    columns = close_adj.columns
-    prices = checked_prices(close_adj)
-    fills = prices if rules.fill == "close" else checked_opens(open_adj, close_adj)
-    if rules.needs_liquidity and (liquidity is None or liquidity.dollar_volume.shape != prices.shape):
-        raise ValueError(
-            "backtest: costs by liquidity need dollar_volume and volatility on the grid of the prices; got "
-            f"{None if liquidity is None else liquidity.dollar_volume.shape} for {prices.shape}. Pass liquidity."
-        )
+    days, columns, rules = checked_days(close_adj), close_adj.columns, execution or Execution()
+    closes = checked_prices(close_adj)
+    fills = closes if rules.fill == "close" else checked_opens(open_adj, close_adj)
+    known = checked_liquidity(liquidity, closes) if rules.needs_liquidity else None
     trade_rows, weights = trade_orders(targets, columns, days, rules)
+    asked = columns_asked_for(weights)
     gone_after = rows_of_last_trade(last_trade_dates, columns, days)
-    ledger = Ledger(prices, fills, gone_after, rules, liquidity if rules.needs_liquidity else None)
-    ledger.run(trade_rows, weights)
-    return Books(daily=ledger.daily(days), trades=ledger.trades(days, columns))
+    market = Market(fills[:, asked], carried_forward(closes[:, asked]), gone_after[asked])
+    sessions = Sessions.of(market, trade_rows, weights[:, asked], rules, known and known.of(asked))
+    return Books(Ledger(market, sessions, rules), days, columns, np.arange(len(columns))[asked])

@@ -5,6 +5,7 @@ import pandas as pd
 
 from transforms.days import Days, as_days
 from transforms.ledger import Array, Execution, Rows
+from transforms.trading_costs import Liquidity
 
 
 def checked_days(close_adj: pd.DataFrame) -> Days:
@@ -20,8 +21,9 @@ def checked_days(close_adj: pd.DataFrame) -> Days:
 
 def checked_prices(frame: pd.DataFrame) -> Array:
     """Return prices of shape (n_dates, n_instruments), each above 0 or NaN."""
-    prices = np.ascontiguousarray(frame.to_numpy(dtype=np.float64))
-    if not bool(np.all((prices > 0) | np.isnan(prices))):
+    prices = frame.to_numpy(dtype=np.float64)
+    # Nearly always no price is missing, and then one look is enough.
+    if prices.size and not prices.min() > 0 and not bool(np.all((prices > 0) | np.isnan(prices))):
         raise ValueError(
             f"backtest: prices must be above 0 or NaN; got {np.nanmin(prices)} as the lowest. "
             "Leave untrusted bars out as NaN."
@@ -37,6 +39,16 @@ def checked_opens(open_adj: "pd.DataFrame | None", close_adj: pd.DataFrame) -> A
             f"{None if open_adj is None else open_adj.shape} for {close_adj.shape}. Pass open_adj."
         )
     return checked_prices(open_adj)
+
+
+def checked_liquidity(liquidity: Liquidity | None, closes: Array) -> Liquidity:
+    """Return what is known of liquidity on the grid of the closes."""
+    if liquidity is None or liquidity.dollar_volume.shape != closes.shape:
+        raise ValueError(
+            "backtest: costs by liquidity need dollar_volume and volatility on the grid of the prices; got "
+            f"{None if liquidity is None else liquidity.dollar_volume.shape} for {closes.shape}. Pass liquidity."
+        )
+    return liquidity
 
 
 def trade_orders(targets: pd.DataFrame, columns: pd.Index, days: Days, rules: Execution) -> tuple[Rows, Array]:
@@ -60,6 +72,16 @@ def trade_orders(targets: pd.DataFrame, columns: pd.Index, days: Days, rules: Ex
     _check_weights(weights, rules)
     is_traded = rows + 1 < len(days)
     return rows[is_traded] + 1, weights[is_traded]
+
+
+def columns_asked_for(weights: Array) -> Rows | slice:
+    """Give the columns with weights in the order in which they first have one; a slice if these are all as they are."""
+    if len(weights) == 0:
+        return slice(0)
+    is_asked = weights != 0
+    ever = np.flatnonzero(is_asked.any(axis=0))
+    order = ever[np.argsort(is_asked.argmax(axis=0)[ever], kind="stable")]
+    return slice(None) if np.array_equal(order, np.arange(weights.shape[1])) else order
 
 
 def _check_weights(weights: Array, rules: Execution) -> None:

@@ -1,8 +1,8 @@
 """The books of a backtest: shares and cash, carried from trade to trade."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,13 @@ from transforms.days import Days
 from transforms.trading_costs import Costs, Liquidity, half_spreads, impact_rates
 
 Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 
 # Below this share of the book a difference is rounding, not an order.
 MIN_TRADE = 1e-12
 MAX_STEPS = 200
+REASONS = pd.Index(["rebalance", "delisting"])
 
 
 @dataclass(frozen=True)
@@ -91,241 +93,275 @@ class Execution:
 
 def carried_forward(prices: Array) -> Array:
     """Fill gaps with the last price before them and 0 before the first; shape (n_dates, n_instruments)."""
-    has_gap = np.flatnonzero(np.isnan(prices).any(axis=0))
-    if len(has_gap) == 0:
+    if prices.size == 0 or not np.isnan(prices.min()):
         return prices
-    carried = prices.copy()
-    gappy = prices[:, has_gap]
-    is_known = ~np.isnan(gappy)
-    row_of_last = np.maximum.accumulate(np.where(is_known, np.arange(len(prices))[:, None], 0), axis=0)
-    filled = np.take_along_axis(gappy, row_of_last, axis=0)
-    carried[:, has_gap] = np.where(np.isnan(filled), 0.0, filled)
-    return carried
+    return pd.DataFrame(prices).ffill().fillna(0.0).to_numpy()
 
 
-@dataclass
-class _Session:
-    """The trades of one session, all arrays of shape (n_traded,)."""
+class Market(NamedTuple):
+    """Prices; arrays of shape (n_dates, n_instruments).
 
-    row: int
-    columns: Rows
-    weight_before: Array
-    weight_after: Array
-    traded_value: Array
-    price: Array
-    cost: Array
-    is_delisting: npt.NDArray[np.bool_]
-
-
-@dataclass
-class Ledger:
-    """The state of the book while it is carried through time.
-
-    `prices` are closes; `fills` are what orders are filled at, closes or opens; NaN where nothing trades.
+    Attributes
+    ----------
+    fills : currency per share
+        What orders are filled at, closes or opens; NaN where nothing trades.
+    carried : currency per share
+        Closes; where there is none the last one before, 0 before the first.
+    gone_after : shape (n_instruments,)
+        Row of the last session; n_dates where it was not delisted in time.
     """
 
-    prices: Array
     fills: Array
+    carried: Array
     gone_after: Rows
-    rules: Execution
-    liquidity: Liquidity | None = None
-    shares: Array = field(init=False)
-    cash: float = 1.0
-    marked_until: int = 0
-    sessions: list[_Session] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        n_dates, n_instruments = self.prices.shape
-        self.carried = carried_forward(self.prices)
-        self.shares = np.zeros(n_instruments)
-        self.positions_path = np.zeros(n_dates)
-        self.cash_path = np.ones(n_dates)
-        self.n_positions_path = np.zeros(n_dates, dtype=np.int64)
-        self.turnover_path = np.zeros(n_dates)
-        self.cost_path = np.zeros(n_dates)
-        self.n_unfilled_path = np.zeros(n_dates, dtype=np.int64)
 
-    def run(self, trade_rows: Rows, weights: Array) -> None:
-        """Carry the book from event to event; nothing but prices moves in between."""
-        n_dates = len(self.prices)
-        wanted = np.any(weights != 0, axis=0)
-        ends = self.gone_after[wanted & (self.gone_after + 1 < n_dates)] + 1
-        order_of = {int(row): position for position, row in enumerate(trade_rows)}
-        for row in sorted({*order_of, *(int(end) for end in ends)}):
-            self._mark(row)
-            position = order_of.get(row)
-            self._trade(row, None if position is None else weights[position])
-        self._mark(n_dates)
+class Sessions(NamedTuple):
+    """The sessions with orders or delistings, as known before a book comes to them.
 
-    def _mark(self, until: int) -> None:
-        """Value the rows up to but not including `until`, and pay interest on the way there."""
-        start, self.marked_until = self.marked_until, until
-        held = np.flatnonzero(self.shares)
-        # One inner product per row: a matrix product would round by the number of rows in the block,
-        # so that cutting the future off would change the last bit.
-        window = np.take(self.carried[start:until], held, axis=1)
-        self.positions_path[start:until] = np.einsum("ij,j->i", window, self.shares[held])
-        growth = 1.0 + self.rules.cash_return_1d
-        self.cash_path[start:until] = self.cash * growth ** np.arange(until - start)
-        self.n_positions_path[start:until] = len(held)
-        self.cash *= growth ** (until - start)
+    Arrays of shape (n_sessions, n_instruments) but for the first two, of shape (n_sessions,). Instruments stand in the
+    order in which they are first asked for.
 
-    def _trade(self, row: int, weights: Array | None) -> None:
-        """Sell what was delisted, then trade towards the weights, if there are any."""
-        held = self.shares != 0
-        active = np.flatnonzero(held if weights is None else held | (weights != 0))
-        is_delisted = row > self.gone_after[active]
-        price = self._price(row, active) * np.where(is_delisted, 1 + self.rules.delisting_return, 1.0)
-        costs = self._costs(row, active)
-        value = self.shares[active] * price
-        equity = self.cash + float(value.sum())
-        traded = np.where(is_delisted, -value, 0.0)
-        cost = costs.of(traded)
-        sold = is_delisted & held[active]
-        if weights is not None:
-            self._check_solvent(row, equity)
-            can_trade = ~np.isnan(self.fills[row][active]) & ~is_delisted
-            left = equity - float(cost.sum())
-            orders = _filled(value, weights[active], can_trade, left, is_delisted, self.rules, costs)
-            traded = traded + orders
-            cost = costs.of(traded)
-            missed = ~can_trade & ~sold & (np.abs(weights[active] * left - value) > MIN_TRADE * left)
-            self.n_unfilled_path[row] = int(missed.sum())
-        self._book(row, active, price, value, traded, cost, sold, equity)
+    Attributes
+    ----------
+    rows : rows of the market
+    is_order : whether weights are asked for
+    asked : target weights, fraction
+    price : what a position is worth when orders are filled, and what a delisted one is sold at, currency per share
+    can_trade : whether an order is filled
+    is_gone : whether the instrument was delisted before
+    costs : of trades
+    """
 
-    def _price(self, row: int, active: Rows) -> Array:
-        """What a position is worth when orders are filled: the fill, or the last close where there is none."""
-        fill = self.fills[row][active]
-        last_close = self.carried[row if self.rules.fill == "close" else max(row - 1, 0)][active]
-        return np.asarray(np.where(np.isnan(fill), last_close, fill), dtype=np.float64)
+    rows: Rows
+    is_order: Flags
+    asked: Array
+    price: Array
+    can_trade: Flags
+    is_gone: Flags
+    costs: Costs
 
-    def _costs(self, row: int, active: Rows) -> Costs:
-        """Rates of a session, from what was known of liquidity when the orders were given."""
-        rate = np.full(len(active), self.rules.cost)
-        if self.liquidity is None:
-            return Costs(rate, np.zeros(len(active)))
-        volume = self.liquidity.dollar_volume[max(row - 1, 0)][active]
-        volatility = self.liquidity.volatility[max(row - 1, 0)][active]
-        if self.rules.spread_by_liquidity:
-            rate = rate + half_spreads(volume)
-        rules = self.rules
-        return Costs(
-            rate, impact_rates(volume, volatility, coefficient=rules.impact_coefficient, capital=rules.capital)
-        )
+    @classmethod
+    def of(
+        cls, market: Market, trade_rows: Rows, weights: Array, rules: Execution, liquidity: Liquidity | None
+    ) -> Self:
+        """Lay out the sessions of orders on some rows."""
+        can_end = np.any(weights != 0, axis=0) & (market.gone_after + 1 < len(market.carried))
+        rows = np.union1d(trade_rows, market.gone_after[can_end] + 1)
+        is_order = np.isin(rows, trade_rows)
+        asked = np.zeros((len(rows), weights.shape[1]))
+        asked[is_order] = weights
+        signal_rows = np.maximum(rows - 1, 0)
+        price, is_gone = market.fills[rows], rows[:, None] > market.gone_after
+        is_missing = np.isnan(price)
+        numbers, places = np.nonzero(is_missing)
+        # What finds no price is worth its last close.
+        price[is_missing] = market.carried[(rows if rules.fill == "close" else signal_rows)[numbers], places]
+        price[is_gone] *= 1.0 + rules.delisting_return
+        can_trade = ~(is_missing | is_gone) & is_order[:, None]
+        return cls(rows, is_order, asked, price, can_trade, is_gone, _costs(signal_rows, rules, liquidity))
 
-    def _book(
-        self,
-        row: int,
-        active: Rows,
-        price: Array,
-        value: Array,
-        traded: Array,
-        cost: Array,
-        sold: npt.NDArray[np.bool_],
-        equity: float,
-    ) -> None:
-        """Write the trades of a session into shares, cash and paths."""
-        done = np.flatnonzero((traded != 0) | sold)
-        if len(done) == 0:
-            return
-        after = value[done] + traded[done]
-        divisor = np.where(after == 0, 1.0, price[done])
-        self.shares[active[done]] = after / divisor
-        self.cash -= float(traded[done].sum()) + float(cost[done].sum())
-        self.cost_path[row] = cost[done].sum()
-        self.turnover_path[row] = np.abs(traded[done]).sum() / equity
-        self.sessions.append(
-            _Session(
-                row=row,
-                columns=active[done],
-                weight_before=value[done] / equity,
-                weight_after=after / (equity - self.cost_path[row]),
-                traded_value=traded[done],
-                price=price[done],
-                cost=cost[done],
-                is_delisting=sold[done],
-            )
-        )
 
-    def _check_solvent(self, row: int, equity: float) -> None:
-        if not equity > 0:
+def _costs(signal_rows: Rows, rules: Execution, liquidity: Liquidity | None) -> Costs:
+    """Give the rates of sessions by what was known of liquidity when the orders were given."""
+    if liquidity is None:
+        return Costs(rules.cost)
+    volume, volatility = liquidity.dollar_volume[signal_rows], liquidity.volatility[signal_rows]
+    rate = np.full(volume.shape, rules.cost)
+    if rules.spread_by_liquidity:
+        rate += half_spreads(volume)
+    impact = impact_rates(volume, volatility, coefficient=rules.impact_coefficient, capital=rules.capital)
+    return Costs(rate, impact)
+
+
+class _Order(NamedTuple):
+    """What a session is asked for; the arrays are of shape (n_asked_so_far,).
+
+    Attributes
+    ----------
+    wanted : weights that can be had
+    freed : value of what can be sold
+    blocked : value of all that cannot
+    costs : of trades
+    """
+
+    wanted: Array
+    freed: Array
+    blocked: float
+    costs: Costs
+
+
+class _Filled(NamedTuple):
+    """Equity after costs that the weights are of, the costs, and bought plus sold."""
+
+    invested: float
+    cost: float
+    amount: float
+
+
+class Ledger:
+    """A book carried through its sessions; money is in multiples of the starting capital.
+
+    Attributes
+    ----------
+    shares : shape (n_sessions + 1, n_instruments)
+        Before the first session and after each.
+    cash : shape (n_sessions + 1,)
+        Before the first session and after each, less the interest since the first day: only trades change it.
+    equity : shape (n_sessions,)
+        Before the session's trades.
+    cost, amount : shape (n_sessions,)
+        Costs of the session's trades; bought plus sold.
+    """
+
+    def __init__(self, market: Market, sessions: Sessions, rules: Execution) -> None:
+        self._market, self._sessions, self._rules = market, sessions, rules
+        n_sessions, n_instruments = sessions.asked.shape
+        self.shares = np.zeros((n_sessions + 1, n_instruments))
+        self.cash, self.equity = np.ones(n_sessions + 1), np.empty(n_sessions)
+        self.cost, self.amount = np.empty(n_sessions), np.empty(n_sessions)
+        self._growth = (1.0 + rules.cash_return_1d) ** np.arange(len(market.carried))
+        if n_sessions > 0:
+            self._run()
+
+    def _run(self) -> None:
+        """Carry shares and cash from session to session; nothing but prices moves in between."""
+        sessions, growth = self._sessions, self._growth[self._sessions.rows].tolist()
+        wanted = sessions.asked * sessions.can_trade
+        wanted_shares = np.divide(wanted, sessions.price, out=np.zeros_like(wanted), where=sessions.can_trade)
+        is_stuck = ~(sessions.can_trade | sessions.is_gone)
+        # What is asked for later stands behind: without it, sums are rounded alike whatever the future brings.
+        n_asked = np.searchsorted((sessions.asked != 0).argmax(axis=0), np.arange(len(wanted)), side="right").tolist()
+        cash = 1.0
+        for number, n in enumerate(n_asked):
+            before, after, price = self.shares[number, :n], self.shares[number + 1, :n], sessions.price[number, :n]
+            equity = cash * growth[number] + float(before @ price)
+            self._check_solvent(number, equity)
+            stuck = before * is_stuck[number, :n]
+            costs = sessions.costs.of_session(number, n)
+            order = _Order(wanted[number, :n], (before - stuck) * price, float(stuck @ price), costs)
+            filled = self._filled(order, equity)
+            np.add(wanted_shares[number, :n] * filled.invested, stuck, out=after)
+            if self._rules.max_turnover < np.inf:
+                filled = self._limited(filled, before, after, price, sessions.is_gone[number, :n], costs, equity)
+            cash = (equity - filled.cost - float(after @ price)) / growth[number]
+            self.cash[number + 1], self.equity[number] = cash, equity
+            self.cost[number], self.amount[number] = filled.cost, filled.amount
+
+    def _check_solvent(self, number: int, equity: float) -> None:
+        if self._sessions.is_order[number] and not equity > 0:
             raise ValueError(
-                f"backtest: equity must be above 0 to be rebalanced; got {equity} in row {row}. "
-                "Lower the short weights."
+                f"backtest: equity must be above 0 to be rebalanced; got {equity} in row "
+                f"{self._sessions.rows[number]}. Lower the short weights."
             )
+
+    def _filled(self, order: _Order, equity: float) -> _Filled:
+        """Trade to the weights of the equity that is left after the costs.
+
+        The costs depend on the trades and the trades on the equity after costs, so the fixed point is iterated; each
+        step shrinks the error by the cost rate.
+        """
+        wanted, freed, blocked, costs = order
+        gross, after = float(wanted.sum()), equity
+        is_bound = self._rules.long_only and gross > 0
+        for _ in range(MAX_STEPS):
+            invested = min(after, (after - blocked) / gross) if is_bound else after
+            amount, cost = costs.together(wanted * invested - freed)
+            if abs(equity - cost - after) <= 4e-16 * abs(equity):
+                break
+            after = equity - cost
+        return _Filled(invested, cost, amount)
+
+    def _limited(
+        self, filled: _Filled, before: Array, after: Array, price: Array, is_gone: Flags, costs: Costs, equity: float
+    ) -> _Filled:
+        """Shrink the orders to the turnover limit, in proportion, what was delisted aside.
+
+        Costs grow faster than trades, so what is left of a long-only order still has cash behind it.
+        """
+        traded = (after - before) * price
+        of_gone, cost_of_gone = costs.together(traded * is_gone)
+        turnover = (filled.amount - of_gone) / (equity - cost_of_gone)
+        if turnover <= self._rules.max_turnover:
+            return filled
+        share = np.where(is_gone, 1.0, self._rules.max_turnover / turnover)
+        after[:] = np.where(is_gone, 0.0, before + (after - before) * share)
+        amount, cost = costs.together(traded * share)
+        return _Filled(filled.invested, cost, amount)
 
     def daily(self, days: Days) -> pd.DataFrame:
         """Give the paths as a frame; see `Books`."""
-        equity = self.cash_path + self.positions_path
-        returns = np.full(len(equity), np.nan)
+        rows, n_dates = self._sessions.rows, len(days)
+        n_sessions_until = np.searchsorted(rows, np.arange(n_dates), side="right")
+        cash, positions = self.cash[n_sessions_until] * self._growth, self._positions_value()
+        equity = cash + positions
+        returns = np.full(n_dates, np.nan)
         returns[1:] = equity[1:] / equity[:-1] - 1
+        turnover, cost, n_unfilled = np.zeros(n_dates), np.zeros(n_dates), np.zeros(n_dates, dtype=np.int64)
+        has_traded = self.amount > MIN_TRADE * self.equity
+        turnover[rows] = np.divide(self.amount, self.equity, out=np.zeros(len(rows)), where=has_traded)
+        cost[rows], n_unfilled[rows] = self.cost * has_traded, self._n_unfilled()
         columns = {
             "equity": equity,
-            "cash": self.cash_path,
-            "positions_value": self.positions_path,
-            "n_positions": self.n_positions_path,
+            "cash": cash,
+            "positions_value": positions,
+            "n_positions": np.count_nonzero(self.shares, axis=1)[n_sessions_until],
             "return_1d": returns,
-            "turnover": self.turnover_path,
-            "cost": self.cost_path,
+            "turnover": turnover,
+            "cost": cost,
             # The starting capital is the first maximum, so a loss on the first day counts.
             "drawdown": equity / np.maximum(np.maximum.accumulate(equity), 1.0) - 1,
-            "n_unfilled": self.n_unfilled_path,
+            "n_unfilled": n_unfilled,
         }
         return pd.DataFrame(columns, index=pd.DatetimeIndex(days.astype("datetime64[s]"), name="trade_date"))
 
-    def trades(self, days: Days, instruments: pd.Index) -> pd.DataFrame:
-        """Give the trades of all sessions as a frame; see `Books`."""
-        sessions = self.sessions
-        rows = np.repeat([session.row for session in sessions], [len(session.columns) for session in sessions])
-        places = _joined((session.columns for session in sessions), np.intp)
-        is_delisting = _joined((session.is_delisting for session in sessions), np.bool_)
+    def _positions_value(self) -> Array:
+        """Value the positions at every close."""
+        carried, found = self._market.carried, np.zeros(len(self._market.carried))
+        edges = pairwise([*self._sessions.rows.tolist(), len(found)])
+        is_held = self.shares[1:] != 0
+        for (start, end), shares, held, is_full in zip(
+            edges, self.shares[1:], is_held, is_held.all(axis=1).tolist(), strict=True
+        ):
+            window = carried[start:end]
+            if not is_full:
+                window, shares = window[:, held], shares[held]
+            # One inner product per row: a matrix product would round by the number of rows in the window, so that
+            # cutting the future off would change the last bit. So might rows that do not lie in one piece.
+            found[start:end] = np.vecdot(np.ascontiguousarray(window), shares)
+        return found
+
+    def _n_unfilled(self) -> Rows:
+        """Count the orders of each session that found no price."""
+        sessions, equity = self._sessions, self.equity[:, None]
+        missed = sessions.is_order[:, None] & ~sessions.can_trade & ~self._is_sold()
+        if missed.any():
+            value = self.shares[:-1] * sessions.price
+            missed &= np.abs(sessions.asked * equity - value) > MIN_TRADE * equity
+        return np.asarray(np.count_nonzero(missed, axis=1))
+
+    def _is_sold(self) -> Flags:
+        """Whether a delisted position was given up; shape (n_sessions, n_instruments)."""
+        return np.asarray(self._sessions.is_gone & (self.shares[:-1] != 0))
+
+    def trades(self, days: Days, instruments: pd.Index, columns: Rows) -> pd.DataFrame:
+        """Give the trades of all sessions as a frame, see `Books`; `columns` are the market's among the instruments."""
+        sessions, is_sold = self._sessions, self._is_sold()
+        value = self.shares[:-1] * sessions.price
+        traded = self.shares[1:] * sessions.price - value
+        is_done = is_sold | (np.abs(traded) > MIN_TRADE * self.equity[:, None])
+        in_order = np.argsort(columns)
+        numbers, places = np.nonzero(is_done[:, in_order])
+        done = numbers * len(columns) + in_order[places]
         return pd.DataFrame(
             {
-                "trade_date": days[rows.astype(np.intp)].astype("datetime64[s]"),
-                "instrument_id": instruments.take(places),
-                "weight_before": _joined((session.weight_before for session in sessions), np.float64),
-                "weight_after": _joined((session.weight_after for session in sessions), np.float64),
-                "traded_value": _joined((session.traded_value for session in sessions), np.float64),
-                "price_adj": _joined((session.price for session in sessions), np.float64),
-                "cost": _joined((session.cost for session in sessions), np.float64),
-                "reason": np.where(is_delisting, "delisting", "rebalance"),
+                "trade_date": days[sessions.rows].astype("datetime64[s]")[numbers],
+                "instrument_id": instruments.take(columns[in_order[places]]),
+                "weight_before": value.take(done) / self.equity[numbers],
+                "weight_after": (value + traded).take(done) / (self.equity - self.cost)[numbers],
+                "traded_value": traded.take(done),
+                "price_adj": sessions.price.take(done),
+                "cost": sessions.costs.of(traded).take(done),
+                "reason": REASONS.take(is_sold.take(done).astype(np.intp)),
             }
         )
-
-
-def _joined(parts: Iterable[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Concatenate arrays, also none."""
-    return np.concatenate([np.empty(0, dtype=dtype), *parts]).astype(dtype)
-
-
-def _filled(
-    value: Array,
-    weights: Array,
-    can_trade: npt.NDArray[np.bool_],
-    equity: float,
-    is_delisted: npt.NDArray[np.bool_],
-    rules: Execution,
-    costs: Costs,
-) -> Array:
-    """Find the traded values that end in the target weights of the equity after costs.
-
-    The costs depend on the trades and the trades on the equity after costs, so the fixed point is
-    iterated; each step shrinks the error by the cost rate. Orders beyond the turnover limit then shrink in proportion:
-    costs grow faster than trades, so what is left of a long-only order still has cash behind it.
-    """
-    blocked = float(value[~can_trade & ~is_delisted].sum())
-    wanted = np.where(can_trade, weights, 0.0)
-    tradable = np.where(can_trade, value, 0.0)
-    gross = float(wanted.sum())
-    after = equity
-    for _ in range(MAX_STEPS):
-        invested = min(after, (after - blocked) / gross) if rules.long_only and gross > 0 else after
-        traded = wanted * invested - tradable
-        following = equity - float(costs.of(traded).sum())
-        if abs(following - after) <= 4e-16 * equity:
-            break
-        after = following
-    turnover = float(np.abs(traded).sum()) / equity
-    if turnover > rules.max_turnover:
-        traded = traded * (rules.max_turnover / turnover)
-    return np.where(np.abs(traded) <= MIN_TRADE * equity, 0.0, traded)

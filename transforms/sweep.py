@@ -1,23 +1,19 @@
 """Many backtests at once: the portfolio engine with one more axis, so that valuing is a product of matrices."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from transforms.backtest_inputs import checked_days, checked_opens, checked_prices, rows_of_last_trade, trade_orders
-from transforms.ledger import Array, Execution, Rows, carried_forward
+from transforms.ledger import Array, Execution, Flags, Market, Rows, Sessions, carried_forward
 from transforms.performance import NO_VARIATION, SESSIONS_PER_YEAR
 
-Flags = npt.NDArray[np.bool_]
-
 # So many books at a time stay in the processor's cache.
-CHUNK = 64
-# Relative accuracy of the equity after costs, and the steps it may take.
-ACCURACY, MAX_STEPS = 1e-15, 200
+CHUNK = 128
+# Relative accuracy of the equity after costs, and the steps it may take; what stands for no order in a quotient.
+ACCURACY, MAX_STEPS, TINY = 1e-15, 200, 1e-300
 
 
 class Sweep(NamedTuple):
@@ -87,9 +83,7 @@ def sweep(
     days = checked_days(close_adj)
     prices = checked_prices(close_adj)
     fills = prices if rules.fill == "close" else checked_opens(open_adj, close_adj)
-    market = _Market(
-        prices, fills, carried_forward(prices), rows_of_last_trade(last_trade_dates, close_adj.columns, days)
-    )
+    market = Market(fills, carried_forward(prices), rows_of_last_trade(last_trade_dates, close_adj.columns, days))
     # Books that differ in costs alone share their targets.
     distinct = {(id(frame), bool(only)): frame for frame, only in zip(targets, long_only, strict=True)}
     orders = {
@@ -142,107 +136,78 @@ def _chunks(rows: Sequence[Rows]) -> Iterator[list[int]]:
             yield books[first : first + CHUNK]
 
 
-class _Market(NamedTuple):
-    prices: Array
-    fills: Array
-    carried: Array
-    gone_after: Rows
-
-
-@dataclass
 class _Ledgers:
-    """`transforms.ledger.Ledger` for some books that trade on the same rows; arrays of shape (..., n_books)."""
+    """`transforms.ledger.Ledger` for books that trade on the same rows; arrays of shape (n_books, n_instruments)."""
 
-    market: _Market
-    rules: Execution
-    rates: Array
-    long_only: Flags
-    marked_until: int = 0
-    cash: Array = field(init=False)
-    shares: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        (n_dates, n_instruments), n_books = self.market.prices.shape, len(self.rates)
-        self.cash, self.shares = np.ones(n_books), np.zeros((n_instruments, n_books))
+    def __init__(self, market: Market, rules: Execution, rates: Array, long_only: Flags) -> None:
+        (n_dates, n_instruments), n_books = market.carried.shape, len(rates)
+        self.market, self.rules, self.rates, self.long_only = market, rules, rates, long_only
+        self.cash, self.shares = np.ones(n_books), np.zeros((n_books, n_instruments))
+        self.growth = (1.0 + rules.cash_return_1d) ** np.arange(n_dates + 1)
         self.equity, self.turnover = np.empty((n_dates, n_books)), np.zeros((n_dates, n_books))
 
     def run(self, trade_rows: Rows, weights: Sequence[Array]) -> None:
-        """Carry the books from event to event."""
-        n_dates = len(self.market.prices)
-        wanted = np.any([np.any(own != 0, axis=0) for own in weights], axis=0)
-        gone_after = self.market.gone_after
-        ends = gone_after[wanted & (gone_after + 1 < n_dates)] + 1
-        order_of = {int(row): position for position, row in enumerate(trade_rows)}
-        for row in sorted({*order_of, *(int(end) for end in ends)}):
-            self._mark(row)
-            position = order_of.get(row)
-            self._trade(row, None if position is None else np.stack([own[position] for own in weights], axis=1))
-        self._mark(n_dates)
+        """Carry the books from session to session."""
+        is_asked = np.any([own != 0 for own in weights], axis=0)
+        sessions = Sessions.of(self.market, trade_rows, is_asked, self.rules, None)
+        nothing, marked_until = np.zeros_like(self.shares), 0
+        for number, row in enumerate(sessions.rows.tolist()):
+            self._mark(marked_until, row)
+            order = np.searchsorted(trade_rows, row)
+            asked = np.stack([own[order] for own in weights]) if sessions.is_order[number] else nothing
+            self._trade(sessions, number, asked)
+            marked_until = row
+        self._mark(marked_until, len(self.equity))
 
-    def _mark(self, until: int) -> None:
-        start, self.marked_until = self.marked_until, until
-        held = np.flatnonzero(self.shares.any(axis=1))
-        growth = (1.0 + self.rules.cash_return_1d) ** np.arange(until - start + 1)
+    def _mark(self, start: int, until: int) -> None:
+        held = np.flatnonzero(self.shares.any(axis=0))
         window = np.take(self.market.carried[start:until], held, axis=1)
-        self.equity[start:until] = window @ self.shares[held] + growth[:-1, None] * self.cash
-        self.cash = self.cash * growth[-1]
+        self.equity[start:until] = window @ self.shares[:, held].T + self.growth[: until - start, None] * self.cash
+        self.cash = self.cash * self.growth[until - start]
 
-    def _trade(self, row: int, weights: "Array | None") -> None:
-        active_any = (
-            self.shares.any(axis=1) if weights is None else (self.shares != 0).any(axis=1) | weights.any(axis=1)
-        )
-        active = np.flatnonzero(active_any)
-        is_delisted = row > self.market.gone_after[active]
-        price = self._price(row, active) * np.where(is_delisted, 1 + self.rules.delisting_return, 1.0)
-        value = self.shares[active] * price[:, None]
-        equity = self.cash + value.sum(axis=0)
-        traded = np.where(is_delisted[:, None], -value, 0.0)
-        if weights is not None:
-            left = equity - self.rates * np.abs(traded).sum(axis=0)
+    def _trade(self, sessions: Sessions, number: int, asked: Array) -> None:
+        price, can_trade, is_gone = sessions.price[number], sessions.can_trade[number], sessions.is_gone[number]
+        equity = self.cash + self.shares @ price
+        if sessions.is_order[number]:
             # A book that is worth nothing is followed no further.
-            left = np.where(left > 0, left, np.nan)
-            can_trade = ~np.isnan(self.market.fills[row][active]) & ~is_delisted
-            blocked = value[~can_trade & ~is_delisted].sum(axis=0)
-            traded[can_trade] = self._filled(value[can_trade], weights[active[can_trade]], left, blocked)
-        amount = np.abs(traded).sum(axis=0)
-        self.cash = self.cash - traded.sum(axis=0) - self.rates * amount
-        self.turnover[row] = amount / equity
-        traded += value
-        traded /= np.where(price > 0, price, 1.0)[:, None]
-        traded[is_delisted] = 0.0
-        self.shares[active] = traded
+            equity = np.where(equity > 0, equity, np.nan)
+        is_stuck = ~(can_trade | is_gone)
+        stuck = self.shares * is_stuck if is_stuck.any() else 0.0
+        freed, blocked = (self.shares - stuck) * price, self.shares @ (price * is_stuck)
+        wanted = asked if can_trade.all() else asked * can_trade
+        invested, amount = self._filled(wanted, freed, equity, blocked)
+        after = wanted * np.divide(1.0, price, out=np.zeros_like(price), where=can_trade)
+        after *= invested[:, None]
+        after += stuck
+        if self.rules.max_turnover < np.inf:
+            of_gone = np.abs(freed * is_gone).sum(axis=1)
+            orders = np.maximum(amount - of_gone, TINY)
+            share = np.minimum(1.0, self.rules.max_turnover * (equity - self.rates * of_gone) / orders)
+            after = np.where(is_gone, 0.0, self.shares + (after - self.shares) * share[:, None])
+            amount = of_gone + orders * share
+        self.cash = equity - self.rates * amount - after @ price
+        self.turnover[sessions.rows[number]] = amount / equity
+        self.shares = after
 
-    def _price(self, row: int, active: Rows) -> Array:
-        fill = self.market.fills[row][active]
-        last_close = self.market.carried[row if self.rules.fill == "close" else max(row - 1, 0)][active]
-        return np.asarray(np.where(np.isnan(fill), last_close, fill), dtype=np.float64)
+    def _filled(self, wanted: Array, freed: Array, equity: Array, blocked: Array) -> tuple[Array, Array]:
+        """As `transforms.ledger.Ledger`: equity that the weights are of, and bought plus sold.
 
-    def _filled(self, value: Array, wanted: Array, equity: Array, blocked: Array) -> Array:
-        """As `transforms.ledger._filled`, for what can be traded; shape (n_tradable, n_books).
-
-        Between two steps the equity after costs is a straight line of itself nearly always, so the limit of the steps
-        is guessed from their ratio.
+        What is missing to the equity after costs is nearly a straight line, so it is sought by secants.
         """
-        gross = wanted.sum(axis=0)
+        gross = wanted.sum(axis=1)
         is_bound = self.long_only & (gross > 0)
         divisor = np.where(is_bound, gross, 1.0)
-        after, traded, size = equity, np.empty_like(value), np.empty_like(value)
-        before: Array | None = None
+        size, after, slope = np.empty_like(freed), equity, np.full_like(equity, -1.0)
+        before, step_before = np.full_like(equity, np.nan), np.zeros_like(equity)
         for _ in range(MAX_STEPS):
             invested = np.where(is_bound, np.minimum(after, (after - blocked) / divisor), after)
-            np.multiply(wanted, invested, out=traded)
-            np.subtract(traded, value, out=traded)
-            following = equity - self.rates * np.abs(traded, out=size).sum(axis=0)
-            step = following - after
+            np.multiply(wanted, invested[:, None], out=size)
+            np.subtract(size, freed, out=size)
+            amount = np.abs(size, out=size).sum(axis=1)
+            step = equity - self.rates * amount - after
             if not bool(np.any(np.abs(step) > ACCURACY * np.abs(equity))):
                 break
-            if before is None:
-                before, after = step, following
-            else:
-                ratio = np.divide(step, before, out=np.zeros_like(step), where=before != 0)
-                ratio = np.clip(ratio, -0.5, 0.5)
-                before, after = None, following + step * ratio / (1.0 - ratio)
-        if np.isfinite(self.rules.max_turnover):
-            turnover = size.sum(axis=0) / equity
-            traded *= np.minimum(1.0, self.rules.max_turnover / np.maximum(turnover, 1e-300))
-        return traded
+            np.divide(step - step_before, after - before, out=slope, where=np.abs(after - before) > 0)
+            before, step_before = after, step
+            after = after - step / np.clip(slope, -1.5, -0.5)
+        return invested, amount

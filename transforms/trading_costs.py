@@ -1,7 +1,7 @@
 """What a trade costs beside fees: half the spread, and the price that moves away."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,23 +28,39 @@ class Liquidity:
     dollar_volume: Array
     volatility: Array
 
+    def of(self, columns: "npt.NDArray[np.intp] | slice") -> Self:
+        """Give that of some instruments."""
+        return type(self)(self.dollar_volume[:, columns], self.volatility[:, columns])
+
 
 class Costs(NamedTuple):
-    """Costs of a session's trades; arrays of shape (n_active,).
+    """Costs of trades; arrays of shape (n_sessions, n_instruments).
 
     Attributes
     ----------
-    rate : fraction of the traded value
+    rate : fraction of the traded value, one for all or an array
     impact : fraction of the traded value, per root of the traded value in multiples of the starting capital
+        None where there is none.
     """
 
-    rate: Array
-    impact: Array
+    rate: float | Array
+    impact: Array | None = None
+
+    def of_session(self, number: int, n_instruments: int) -> "Costs":
+        """Give those of the first instruments in one session."""
+        if self.impact is None or isinstance(self.rate, float):
+            return self
+        return Costs(self.rate[number, :n_instruments], self.impact[number, :n_instruments])
 
     def of(self, traded: Array) -> Array:
         """Costs of traded values, both in multiples of the starting capital."""
         value = np.abs(traded)
-        return np.asarray(value * (self.rate + self.impact * np.sqrt(value)))
+        return np.asarray(value * (self.rate if self.impact is None else self.rate + self.impact * np.sqrt(value)))
+
+    def together(self, traded: Array) -> tuple[float, float]:
+        """Sum of traded values, bought plus sold, and that of their costs."""
+        amount = float(np.abs(traded).sum())
+        return amount, amount * self.rate if isinstance(self.rate, float) else float(self.of(traded).sum())
 
 
 def half_spreads(dollar_volume: Array) -> Array:

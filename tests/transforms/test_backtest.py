@@ -391,15 +391,46 @@ def test_asking_for_the_weights_already_held_trades_nothing(seed: int):
 
 
 @pytest.mark.parametrize("n_rows", [30, 31, 47, 89])
-def test_cutting_the_future_off_changes_no_bit(n_rows: int):
-    close, last = random_market(3)
+@pytest.mark.parametrize("has_gaps", [True, False])
+def test_cutting_the_future_off_changes_no_bit(n_rows: int, has_gaps: bool):
+    # So many names that sums are taken in blocks, and interest, so that cash moves between trades.
+    close, last = random_market(3, n_names=150)
     targets = random_targets(close, 3, long_only=True)
-    whole = backtest(close, targets, last_trade_dates=last)
+    if not has_gaps:
+        close, last, targets = close.ffill().bfill(), None, targets.mask(targets == 0, 1e-6)
+    simulated = partial(backtest, last_trade_dates=last, execution=Execution(cash_return_1d=0.0001))
+    whole = simulated(close, targets)
     cut = close.iloc[:n_rows]
-    part = backtest(cut, targets[targets.index <= cut.index[-1]], last_trade_dates=last)
+    part = simulated(cut, targets[targets.index <= cut.index[-1]])
     pd.testing.assert_frame_equal(part.daily, whole.daily.iloc[:n_rows], check_exact=True, check_freq=False)
     seen = whole.trades[whole.trades["trade_date"] <= cut.index[-1]]
     pd.testing.assert_frame_equal(part.trades, seen, check_exact=True)
+
+
+def test_an_instrument_that_is_listed_later_changes_no_bit():
+    close, last = random_market(3, n_names=150)
+    targets = random_targets(close, 3, long_only=True)
+    listed_at, n_late = 60, 9
+    close.iloc[:listed_at, ::17] = NAN
+    is_before = targets.index < close.index[listed_at]
+    targets.iloc[is_before, ::17] = 0.0
+    known = [name for name in close if not close[name].iloc[:listed_at].isna().all()]
+    assert len(known) == close.shape[1] - n_late
+    whole = backtest(close, targets, last_trade_dates=last)
+    part = backtest(close.iloc[:listed_at][known], targets.loc[is_before, known], last_trade_dates=last)
+    pd.testing.assert_frame_equal(part.daily, whole.daily.iloc[:listed_at], check_exact=True, check_freq=False)
+
+
+def test_how_prices_lie_in_memory_changes_no_bit():
+    close, _ = random_market(4, n_names=150)
+    close, targets = close.ffill().bfill(), random_targets(close, 4, long_only=False)
+    by_day, by_name = (
+        pd.DataFrame(np.array(close, order=order), close.index, close.columns, copy=False) for order in ("C", "F")
+    )
+    assert by_day.to_numpy().flags.c_contiguous
+    assert by_name.to_numpy().flags.f_contiguous
+    one, other = (backtest(frame, targets, execution=Execution(long_only=False)) for frame in (by_day, by_name))
+    pd.testing.assert_frame_equal(one.daily, other.daily, check_exact=True)
 
 
 @pytest.mark.parametrize(
