@@ -1,4 +1,4 @@
-"""A book, a report on a forecast and the features of a day, beside vectorbt and alphalens, values compared.
+"""Books, a report on a forecast and the features of a day, beside vectorbt and alphalens, values compared.
 
 Both are general engines and keep far more of what happened; ours do one thing each.
 """
@@ -23,7 +23,8 @@ from transforms.alpha158 import COLUMNS, alpha158_rows
 from transforms.backtest import backtest
 from transforms.evaluation import evaluate
 from transforms.ledger import Execution
-from transforms.sweep import sweep
+from transforms.sweep import Sweep, sweep, sweep_figures
+from transforms.target_weights import quantile_weights, rebalance_rows
 
 HORIZON = 22
 N_OF_LAST_DAY, BARS_OF_LAST_DAY, N_CHECKED = 5_000, 61, 500
@@ -41,11 +42,13 @@ def main() -> None:
     lines = [
         last_day(),
         *monthly_books(arguments.peers, arguments.instruments, arguments.days),
+        many_books(arguments.instruments, arguments.days),
         report(arguments.peers, arguments.instruments, arguments.days),
     ]
     console.print(table_of(lines))
-    console.print(f"load average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}; seed {SEED}; best of three")
-    console.print("Of peers the better of two. They are general engines, ours are specialised.")
+    console.print(f"load average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}; seed {SEED}")
+    console.print("Best of three at least and of what fits into a second, peers' first runs aside.")
+    console.print("Peers are general engines, ours are specialised.")
     if arguments.peers is None:
         console.print("Not measured beside others: give a Python that has them, `make bench PEERS=<python>`.")
 
@@ -88,29 +91,63 @@ def bars_of_last_days() -> pd.DataFrame:
     )
 
 
-def monthly_books(peers: str | None, n_instruments: int, n_days: int) -> list[Line]:
-    """Follow monthly weights of all instruments, without costs: with every trade, and by the kernel of sweeps."""
+def closes_by_day(n_days: int, n_instruments: int) -> pd.DataFrame:
+    """Return random closes with their days."""
     days = pd.bdate_range("2019-01-01", periods=n_days, name="trade_date")
-    close = pd.DataFrame(closes(n_days, n_instruments), index=days)
+    return pd.DataFrame(closes(n_days, n_instruments), index=days)
+
+
+def monthly_books(peers: str | None, n_instruments: int, n_days: int) -> list[Line]:
+    """Follow monthly weights of all instruments, without costs: with its daily columns, and with its trades as well."""
+    close = closes_by_day(n_days, n_instruments)
     signal_rows = np.arange(20, n_days - 1, 21)
     weights = np.random.default_rng(SEED).dirichlet(np.ones(n_instruments), len(signal_rows))
-    targets = pd.DataFrame(weights, index=days[signal_rows])
+    targets = pd.DataFrame(weights, index=close.index[signal_rows])
     rules = Execution(cost_bps=0.0, slippage_bps=0.0)
-    books, times = timed(lambda: backtest(close, targets, execution=rules))
+    daily, times = timed(lambda: backtest(close, targets, execution=rules).daily)
+
+    def with_trades() -> tuple[pd.DataFrame, pd.DataFrame]:
+        books = backtest(close, targets, execution=rules)
+        return books.daily, books.trades
+
+    (_, trades), times_with_trades = timed(with_trades)
     asked = {"close": close.to_numpy(), "trade_rows": signal_rows + 1, "weights": weights}
     theirs = ask_peers(peers, asked, "vectorbt")
     checked = f"{len(signal_rows)} rebalances"
     if "vectorbt" in theirs:
-        off = compared(books.daily["equity"].to_numpy(), theirs["vectorbt"].ravel(), at_most=1e-9)
+        off = compared(daily["equity"].to_numpy(), theirs["vectorbt"].ravel(), at_most=1e-9)
         checked += f"; worth off by {off:.0e}"
-    what = f"monthly book, {n_instruments} instruments x {n_days}"
-    found, alone = timed(lambda: sweep(close, [targets], cost_bps=[0.0], long_only=[True], execution=rules))
-    off = compared(found.equity[:, 0], books.daily["equity"].to_numpy(), at_most=1e-12)
     theirs_cpu = float(theirs.get("vectorbt_cpu", NAN))
+    what = f"monthly book, {n_instruments} instruments x {n_days}"
     return [
-        Line(f"{what}, with all trades", times, checked, "vectorbt", theirs_cpu),
-        Line(f"{what}, worth alone", alone, f"off from the line above by {off:.0e}", "vectorbt", theirs_cpu),
+        Line(f"{what}, {daily.shape[1]} daily columns", times, checked, "vectorbt", theirs_cpu),
+        Line(f"{what}, with all trades", times_with_trades, f"{len(trades):,} trades", "vectorbt", theirs_cpu),
     ]
+
+
+def many_books(n_instruments: int, n_days: int) -> Line:
+    """Follow 1,000 monthly books at once and judge each; some of them are followed alone as well."""
+    close = closes_by_day(n_days, n_instruments)
+    rows = rebalance_rows(close.index.to_numpy().astype("datetime64[D]"))
+    frames = [
+        quantile_weights(close.pct_change(look).iloc[rows].rank(axis=1, ascending=False), quantile=q, long_only=True)
+        for look in (21, 42, 63, 84, 105, 126, 168, 189, 210, 252)
+        for q in np.linspace(0.02, 0.5, 25)
+    ]
+    books = [(frame, cost) for frame in frames for cost in (0.0, 5.0, 10.0, 20.0)]
+    costs = [cost for _, cost in books]
+
+    def swept() -> tuple[Sweep, pd.DataFrame]:
+        found = sweep(close, [frame for frame, _ in books], cost_bps=costs, long_only=[True] * len(books))
+        return found, sweep_figures(found)
+
+    (found, _), times = timed(swept)
+    some = range(0, len(books), 97)
+    alone = [backtest(close, books[n][0], execution=Execution(cost_bps=costs[n], slippage_bps=0.0)) for n in some]
+    worth = np.column_stack([each.daily["equity"] for each in alone])
+    off = compared(found.equity[:, list(some)], worth, at_most=1e-9)
+    what = f"{len(books):,} monthly books at once, {n_instruments} instruments x {n_days}"
+    return Line(what, times, f"worth of {len(alone)} off from the engine's by {off:.0e}")
 
 
 def report(peers: str | None, n_instruments: int, n_days: int) -> Line:
