@@ -1,8 +1,10 @@
-"""How long writes take over HTTP, uncontended: the import of 50 holdings and of 1,000 rows, and an event made durable.
+"""How long writes take, uncontended: 50 holdings over HTTP, an event made durable, 1,000 rows that all change.
 
     python -m benchmarks.writes
 
-An embedded PostgreSQL below a folder of its own, the API on a socket of this machine, one client. Nothing is asserted.
+An embedded PostgreSQL below a folder of its own, the API on a socket of this machine, one client. The 1,000 rows are
+changed by one statement, and by the merge of pipelines, which also counts, hashes and moves the table's version.
+Nothing is asserted.
 """
 
 import datetime as dt
@@ -12,21 +14,27 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import adbc_driver_postgresql.dbapi as adbc
 import httpx
 import psycopg
+import pyarrow as pa
 
 from warehouse.connect import connect, with_role
 from warehouse.embedded import EmbeddedServer
+from warehouse.merge import merge
 from warehouse.migrate import upgrade
 from warehouse.queries.events import write_event
 
 REPEATS = 200
 BULK_ROWS = 1_000
+SYMBOLS = [f"S{n}" for n in range(BULK_ROWS)]
+AT = dt.datetime(2024, 6, 27, 14, tzinfo=dt.UTC)
 
+# Arrays in binary: as text they cost the client as much again as the whole statement costs the server.
 UPSERT = """
 insert into raw.quotes (source, source_symbol, quoted_at, price, currency_code)
 select 'bench', g.symbol, g.at, g.price, 'USD'
-from unnest(%(symbols)s::text[], %(ats)s::timestamptz[], %(prices)s::float8[]) as g (symbol, at, price)
+from unnest(%(symbols)b::text[], %(ats)b::timestamptz[], %(prices)b::float8[]) as g (symbol, at, price)
 on conflict (source, source_symbol, quoted_at) do update set price = excluded.price
 where raw.quotes.price is distinct from excluded.price
 """
@@ -64,6 +72,10 @@ def _measure(url: str, home: Path) -> None:
             _show("import of 50 holdings over HTTP", lambda n: _import(client, n))
         _show("event made durable", lambda n: _publish(connection, n))
         _show(f"upsert of {BULK_ROWS} rows", lambda n: _upsert(connection, n))
+        # The filled warehouse gives its tables versions that no merge has made.
+        connection.execute("delete from app.dataset_versions where dataset = 'raw.quotes'")
+    with adbc.connect(with_role(url, "factorloom_writer")) as connection:
+        _show(f"merge of {BULK_ROWS} rows", lambda n: _merge(connection, n))
 
 
 def _import(client: httpx.Client, number: int) -> None:
@@ -82,12 +94,25 @@ def _publish(connection: psycopg.Connection, number: int) -> None:
 
 
 def _upsert(connection: psycopg.Connection, number: int) -> None:
-    values = {
-        "symbols": [f"S{n}" for n in range(BULK_ROWS)],
-        "ats": ["2024-06-27T14:00:00Z"] * BULK_ROWS,
-        "prices": [float(n + number) for n in range(BULK_ROWS)],
-    }
-    connection.execute(UPSERT, values)
+    connection.execute(UPSERT, {"symbols": SYMBOLS, "ats": [AT] * BULK_ROWS, "prices": _prices(number)})
+
+
+def _merge(connection: adbc.Connection, number: int) -> None:
+    rows = pa.table(
+        {
+            "source": ["merged"] * BULK_ROWS,
+            "source_symbol": SYMBOLS,
+            "quoted_at": pa.array([AT] * BULK_ROWS, pa.timestamp("us", "UTC")),
+            "price": _prices(number),
+            "currency_code": ["USD"] * BULK_ROWS,
+        }
+    )
+    merge(connection, "raw.quotes", rows)
+    connection.commit()
+
+
+def _prices(number: int) -> list[float]:
+    return [float(n + number) for n in range(BULK_ROWS)]
 
 
 def _show(what: str, work: Callable[[int], None]) -> None:
