@@ -31,6 +31,8 @@ limit 1
 """
 
 DATASETS = ("research.rankings", "marts.dim_instruments")
+# A universe has seldom fewer: asked for as many, it is asked once.
+TOP_ROWS = 101
 
 _COLUMNS = """
     r.rank, i.ticker, i.name, r.instrument_id, i.sector, i.market, r.as_of_date, r.score, r.signal, r.breached_limit,
@@ -58,6 +60,8 @@ inner join marts.dim_instruments as i on i.instrument_id = r.instrument_id
 order by {{order}}
 limit %(limit)s
 """
+# Of places 1, 2, 3, ... the first ten are those up to 10: the rest of the day is neither sorted nor carried.
+_OF_TOP = _OF_WHOLE_DAY.replace("{following}", "and r.rank <= %(limit)s")
 _FILTERS = """
 and (%(sector)s::text is null or i.sector = %(sector)s)
 and (%(market)s::text is null or i.market = %(market)s)
@@ -87,6 +91,7 @@ ORDERS = {
     **orders(_OF_WHOLE_DAY, _FIGURES, unique=_UNIQUE),
     **orders(_OF_DAY.replace("{filters}", ""), _NAMES, unique=_UNIQUE),
 }
+TOP = orders(_OF_TOP, _FIGURES[:1], unique=_UNIQUE)["rank"].first
 FILTERED = orders(_OF_DAY.replace("{filters}", _FILTERS), [*_FIGURES, *_NAMES], unique=_UNIQUE)
 
 
@@ -154,7 +159,13 @@ async def of_day(
         "as_of": as_of, "profile": profile, "is_intraday": is_intraday, "sector": sector, "market": market,
         "limit": limit,
     }  # fmt: skip
-    order = (ORDERS if sector is None and market is None else FILTERED)[sort]
+    is_whole = sector is None and market is None
+    if is_whole and sort == "rank" and after is None and limit <= TOP_ROWS:
+        top = await reader.rows(Ranked, TOP, parameters)
+        # Fewer where fewer have a place: then those without one follow.
+        if len(top) == limit:
+            return top
+    order = (ORDERS if is_whole else FILTERED)[sort]
     return await reader.rows(Ranked, order.query(after), parameters | order.parameters(after))
 
 

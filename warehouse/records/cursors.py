@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 from typing import Any, NamedTuple
 
@@ -56,7 +55,7 @@ class Signer:
         return msgspec.json.decode(place, type=Place)
 
     def _sign(self, place: bytes) -> bytes:
-        return hmac.new(self._key, place, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+        return hmac.digest(self._key, place, "sha256")[:_SIGNATURE_BYTES]
 
 
 class Asked(NamedTuple):
