@@ -9,7 +9,7 @@ from itertools import starmap
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api import exchange, tracing
@@ -20,6 +20,9 @@ from warehouse.queries.reader import Reader, Row, Writer
 
 MIN_CONNECTIONS = 4
 MAX_CONNECTIONS = 8
+MAX_KEPT_CURSORS = 100
+# A cursor holds its last answer; one with more rows is not kept.
+MAX_KEPT_ROWS = 200
 ACQUIRE_SECONDS = 0.25
 STATEMENT_TIMEOUT = "2s"
 # Who the rows are for holds as long as the transaction; behind a pooler that shares connections too.
@@ -36,6 +39,30 @@ _WORTH_ANOTHER_TRY = (
 )
 
 
+class Connection(AsyncConnection[Any]):
+    """A connection that keeps a cursor for each query that it answers.
+
+    A cursor that repeats its query still knows the types of parameters and columns: a sixth of a short answer's time.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept: dict[str, AsyncCursor[Any]] = {}
+
+    def cursor_for(self, sql: str) -> AsyncCursor[Any]:
+        """Return the cursor of a query, for whoever holds the connection alone."""
+        found = self._kept.get(sql)
+        if found is None:
+            if len(self._kept) >= MAX_KEPT_CURSORS:
+                self._kept.clear()
+            found = self._kept[sql] = self.cursor(binary=True)
+        return found
+
+    def forget(self, sql: str) -> None:
+        """Let go of a query's cursor, and of the answer that it holds until it is used again."""
+        self._kept.pop(sql, None)
+
+
 class Transaction(Writer):
     """Statements that commit together or not at all.
 
@@ -47,14 +74,14 @@ class Transaction(Writer):
         When it began: the instant of every row that it writes.
     """
 
-    def __init__(self, connection: AsyncConnection[Any], now: dt.datetime) -> None:
+    def __init__(self, connection: Connection, now: dt.datetime) -> None:
         self.connection = connection
         self.now = now
 
     async def rows(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """Return the rows of a statement, each as `shape`."""
         with _timed(), tracing.query(sql):
-            return await _rows(self.connection, shape, sql, parameters)
+            return await _rows(self.connection.cursor(binary=True), shape, sql, parameters)
 
     async def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
         """Carry out a statement; returns how many rows it touched."""
@@ -73,6 +100,7 @@ class Database(Reader):
         self._released_at = 0.0
         self._pool = AsyncConnectionPool(
             url,
+            connection_class=Connection,
             min_size=MIN_CONNECTIONS,
             max_size=MAX_CONNECTIONS,
             timeout=ACQUIRE_SECONDS,
@@ -141,7 +169,7 @@ class Database(Reader):
                 # A connection that is still inside the transaction is rolled back by the pool, a broken one replaced.
                 await self._release(transaction.connection)
 
-    async def _begin(self, claim: str, parameters: list[str]) -> AsyncConnection[Any]:
+    async def _begin(self, claim: str, parameters: list[str]) -> Connection:
         """Return a connection inside a transaction; one that has died in the pool is replaced."""
         with _timed():
             try:
@@ -150,7 +178,7 @@ class Database(Reader):
                 await self._pool.check()
                 return await self._begin_once(claim, parameters)
 
-    async def _begin_once(self, claim: str, parameters: list[str]) -> AsyncConnection[Any]:
+    async def _begin_once(self, claim: str, parameters: list[str]) -> Connection:
         connection = await self._acquire()
         has_begun = False
         try:
@@ -175,7 +203,10 @@ class Database(Reader):
     async def _once(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None) -> list[Row]:
         connection = await self._acquire()
         try:
-            return await _rows(connection, shape, sql, parameters)
+            rows = await _rows(connection.cursor_for(sql), shape, sql, parameters)
+            if len(rows) > MAX_KEPT_ROWS:
+                connection.forget(sql)
+            return rows
         except errors.QueryCanceled:
             raise
         except _WORTH_ANOTHER_TRY:
@@ -184,7 +215,7 @@ class Database(Reader):
         finally:
             await self._release(connection)
 
-    async def _acquire(self) -> AsyncConnection[Any]:
+    async def _acquire(self) -> Connection:
         began_at = time.monotonic()
         self._waiting += 1
         try:
@@ -206,7 +237,7 @@ class Database(Reader):
         self._held += 1
         return connection
 
-    async def _release(self, connection: AsyncConnection[Any]) -> None:
+    async def _release(self, connection: Connection) -> None:
         self._held -= 1
         self._released_at = time.monotonic()
         try:
@@ -216,9 +247,9 @@ class Database(Reader):
 
 
 async def _rows(
-    connection: AsyncConnection[Any], shape: type[Row], sql: str, parameters: Mapping[str, object] | None
+    cursor: AsyncCursor[Any], shape: type[Row], sql: str, parameters: Mapping[str, object] | None
 ) -> list[Row]:
-    cursor = await connection.execute(sql, parameters, binary=True)
+    await cursor.execute(sql, parameters)
     # Tuples are what the driver makes fastest; no Python runs between one row and the next.
     return list(starmap(shape, await cursor.fetchall()))
 

@@ -45,6 +45,22 @@ def test_filters_keep_the_ranks_of_the_whole_universe(client):
     assert [(row["ticker"], row["rank"]) for row in answer["data"]] == [("ZETA", 2)]
 
 
+def test_the_first_places_are_the_same_however_many_are_asked_for(client):
+    def first(limit):
+        return client.get("/v1/rankings", params={"limit": limit, "format": "json"}).json()
+
+    # More than the API reads as first places alone.
+    whole = first(1000)["data"]
+    ranks = [row["rank"] for row in whole]
+    placed = [rank for rank in ranks if rank is not None]
+    assert ranks == sorted(placed) + [None] * (len(ranks) - len(placed))
+    assert 0 < len(placed) < len(ranks)
+    for limit in range(1, len(whole) + 1):
+        answer = first(limit)
+        assert answer["data"] == whole[:limit]
+        assert (answer["next"] is None) == (limit == len(whole))
+
+
 def test_rankings_page_through_ranked_and_unranked(client):
     seen, cursor = [], None
     while True:

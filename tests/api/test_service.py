@@ -147,6 +147,17 @@ def test_connections_that_were_ended_are_replaced_within_the_request(own, databa
         assert client.get("/v1/instruments").status_code == 200
 
 
+def test_the_same_question_about_many_things_at_once_is_answered_for_each(own):
+    client, _ = own
+    names = ["ACME", "ZETA", "META", "GONE"] * 10
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda name: client.get(f"/v1/history/{name}?period=max").json(), names))
+    assert [answer["meta"]["ticker"] for answer in answers] == names
+    last = {answer["meta"]["ticker"]: answer["data"][-1]["close"] for answer in answers[:4]}
+    assert all(answer["data"][-1]["close"] == last[answer["meta"]["ticker"]] for answer in answers)
+    assert len(set(last.values())) > 1
+
+
 def test_a_query_that_takes_too_long_is_503(own):
     client, connection = own
     connection.execute("begin")
