@@ -45,6 +45,8 @@ class RunProgress:
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}"), BarColumn(bar_width=20),
             MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("[dim]{task.fields[step]}"), console=console,
+            # Each picture costs the run a millisecond of its own; where nobody watches, only the last one is made.
+            refresh_per_second=4, auto_refresh=console.is_terminal,
         )  # fmt: skip
         self._task = self._progress.add_task(label, total=steps, step="")
         instance.add_event_listener(run_id, self._on_event)

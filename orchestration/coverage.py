@@ -2,16 +2,21 @@
 
 import datetime as dt
 import time
+from collections.abc import Sequence
+from typing import cast
 
 import dagster as dg
 from dagster import AssetMaterialization, DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun
 from dagster._core.events import StepMaterializationData
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from orchestration.installation import current_installation
 from orchestration.partitions import WINDOW_TAG
 
-BATCH = 2000
+# How the partition stands in the text of an event.
+PARTITION = '"partition": "%s"'
 COVERED_TAG = "factorloom/covered"
 
 
@@ -29,20 +34,27 @@ def mark_covered_partitions(instance: DagsterInstance, run: DagsterRun) -> int:
     sessions = current_installation().sessions(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
     own = _partitioned_tables_written(instance, run)
     window = {"window": f"{first} to {last}, one run"}
-    covered = [
-        AssetMaterialization(key, partition=session.isoformat(), metadata=window)
-        for key in sorted(own)
-        for session in sessions[:-1]
-    ]
-    entries = [_entry(run, materialization) for materialization in covered]
-    for start in range(0, len(entries), BATCH):
-        instance.event_log_storage.store_event_batch(entries[start : start + BATCH])
+    days = [session.isoformat() for session in sessions[:-1]]
+    for key in sorted(own) if days else ():
+        first_of_table = _entry(run, AssetMaterialization(key, partition=days[0], metadata=window))
+        _store_for_each(instance, first_of_table, days)
     # The run's own once more, since the UI shows what the newest of a table's materializations says, whatever its
     # partition. One by one: of a batch, Dagster takes the last alone for the newest of its table.
     for materialization in map(_again, own.values()):
         instance.event_log_storage.store_event_batch([_entry(run, materialization)])
-    instance.add_run_tags(run.run_id, {COVERED_TAG: str(len(covered))})
-    return len(covered)
+    n_marked = len(own) * len(days)
+    instance.add_run_tags(run.run_id, {COVERED_TAG: str(n_marked)})
+    return n_marked
+
+
+def _store_for_each(instance: DagsterInstance, entry: EventLogEntry, partitions: Sequence[str]) -> None:
+    """Store a materialization once for each partition, as text made once: Dagster takes a millisecond each."""
+    storage = cast(SqlEventLogStorage, instance.event_log_storage)
+    row = storage._event_to_row(entry)
+    head, tail = row["event"].split(PARTITION % row["partition"])
+    rows = [{**row, "partition": day, "event": head + PARTITION % day + tail} for day in partitions]
+    with storage.index_connection() as connection:
+        connection.execute(SqlEventLogStorageTable.insert(), rows)
 
 
 def _partitioned_tables_written(instance: DagsterInstance, run: DagsterRun) -> dict[dg.AssetKey, AssetMaterialization]:

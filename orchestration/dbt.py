@@ -69,7 +69,18 @@ def prepare_manifest() -> None:
 
 @lru_cache(maxsize=1)
 def parsed_project() -> "Manifest":
-    """Return the project as dbt holds it; quick where the target folder has what an earlier parse left."""
+    """Return the project as dbt holds it: what the last parse left, unless that was made for another database.
+
+    dbt itself would parse anew for another address of the same database, as that of a container's image is.
+    """
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    left = dbt_project().manifest_path.with_name("partial_parse.msgpack")
+    if left.exists():
+        project = Manifest.from_msgpack(left.read_bytes(), decoder=extended_mashumuro_decoder)
+        if {node.database for node in project.nodes.values()} == {os.environ["FACTORLOOM_DBT_DATABASE"]}:
+            return project
     return parse_project("--no-write-json")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.artifacts import load
 from models.explanations import strongest_reasons
@@ -58,9 +59,20 @@ def explain(
     return pd.concat(parts, ignore_index=True)
 
 
-def with_lists(rows: pa.Table, lists: pd.DataFrame) -> pa.Table:
-    """Add the columns of reasons to a table of as many rows; what is no list is an empty one."""
-    for name, type_ in REASONS.items():
-        values = [value if isinstance(value, list) else [] for value in lists[name]]
-        rows = rows.append_column(name, pa.array(values, type_))
+def as_lists(explained: pd.DataFrame) -> pa.Table:
+    """Return the columns of reasons alone, as many rows; what is no list is an empty one."""
+    columns = explained.reindex(columns=list(REASONS))
+    none = {name: pa.scalar([], type_) for name, type_ in REASONS.items()}
+    return pa.table(
+        {
+            name: pc.coalesce(pa.array(columns[name].astype(object), type_, from_pandas=True), none[name])
+            for name, type_ in REASONS.items()
+        }
+    )
+
+
+def with_lists(rows: pa.Table, lists: pa.Table) -> pa.Table:
+    """Add the columns of reasons to a table of as many rows."""
+    for name in REASONS:
+        rows = rows.append_column(name, lists[name])
     return rows

@@ -28,6 +28,7 @@ COPIED_AS: Mapping[str, pa.DataType] = {
     "bigint": pa.int64(),
     "real": pa.float32(),
     "double precision": pa.float64(),
+    "double precision[]": pa.list_(pa.float64()),
     "date": pa.date32(),
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }

@@ -19,7 +19,7 @@ from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.models.assets import EXPOSURES, GROUP, PRICES, forecasts
 from orchestration.defs.models.evaluation import evaluation_days
 from orchestration.defs.models.skill import as_evaluation
-from orchestration.explaining import KEPT_SESSIONS, explain, with_lists
+from orchestration.explaining import KEPT_SESSIONS, as_lists, explain, with_lists
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import Artifacts, MarketData, Warehouse
@@ -109,7 +109,7 @@ def _as_arrow(rows: pd.DataFrame, explained: pd.DataFrame) -> pa.Table:
     if "reasons_of_ensemble" in joined:
         joined["reasons"] = joined["reasons"].where(joined["model_id"] != ENSEMBLE, joined["reasons_of_ensemble"])
     plain = joined[[*KEY, "model_version_id", "expected_return_22d", "probability_up", "confidence", "rank", "signal"]]
-    return with_lists(pa.Table.from_pandas(plain, preserve_index=False), joined)
+    return with_lists(pa.Table.from_pandas(plain, preserve_index=False), as_lists(joined))
 
 
 def _best(warehouse: Warehouse, combined: pd.DataFrame) -> pd.DataFrame:

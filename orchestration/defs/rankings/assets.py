@@ -12,7 +12,7 @@ from models.registry import load_registry
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import EXPOSURES, forecasts
-from orchestration.explaining import KEPT_SESSIONS, REASONS, explain, with_lists
+from orchestration.explaining import KEPT_SESSIONS, REASONS, as_lists, explain, with_lists
 from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import first_trainable_quarter, sessions_partitions, window_of
@@ -45,13 +45,15 @@ def rankings(
     exposures = read_exposures(warehouse, first, last)
     kept_from = installation.sessions()[-KEPT_SESSIONS:][0]
     explained = read_reasons(warehouse, artifacts, installation, max(first, kept_from), last)
+    # The three profiles rank the same rows.
+    reasons = reasons_of(exposures, explained)
     shown = {}
 
     def ranked() -> Iterator[pa.Table]:
         for profile in PROFILES.values():
             rows = rank(exposures, profile)
             shown[f"top_of_{profile.name}"] = table(_top(warehouse, rows))
-            yield as_rows(rows, explained)
+            yield as_rows(rows, reasons)
 
     written = write_rankings(warehouse, ranked(), first, last)
     with warehouse.connection() as connection:
@@ -102,16 +104,16 @@ def read_reasons(
     return explain(warehouse, artifacts, registry, days, models={RANKING_MODEL})
 
 
-def as_rows(rows: pd.DataFrame, explained: "pd.DataFrame | None" = None, *, is_intraday: bool = False) -> pa.Table:
-    """Return rankings as rows of the table, with the reasons of those that are explained."""
+def reasons_of(rows: pd.DataFrame, explained: pd.DataFrame) -> pa.Table:
+    """Return the reasons of each row's forecast; the labels of the rows are 0, 1, ..."""
+    return as_lists(rows[KEY].merge(explained, on=KEY, how="left") if len(explained) else rows[KEY])
+
+
+def as_rows(rows: pd.DataFrame, reasons: "pa.Table | None" = None, *, is_intraday: bool = False) -> pa.Table:
+    """Return rankings as rows of the table, with the reasons of their forecasts by the labels of the rows."""
     arrow = pa.Table.from_pandas(rows.drop(columns="missing_groups"), preserve_index=False)
-    if explained is not None:
-        lists = (
-            rows[KEY].merge(explained, on=KEY, how="left")
-            if len(explained)
-            else rows[KEY].reindex(columns=list(REASONS))
-        )
-        arrow = with_lists(arrow, lists)
+    if reasons is not None:
+        arrow = with_lists(arrow, reasons.take(pa.array(rows.index)))
     # A few combinations of groups, each many times.
     place, combinations = pd.factorize(rows["missing_groups"])
     groups = pa.array([list(names) for names in combinations], pa.list_(pa.string()))

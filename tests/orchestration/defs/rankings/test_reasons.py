@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestration.defs.rankings.assets import KEY, as_rows, rank, write_rankings
+from orchestration.defs.rankings.assets import KEY, as_rows, rank, reasons_of, write_rankings
 from tests.orchestration.defs.conftest import WarehouseOfTest
 from transforms.profiles import PROFILES
 from warehouse.queries import research as queries
@@ -30,18 +30,21 @@ def explained() -> pd.DataFrame:
 
 
 def test_reasons_stand_beside_the_ranks_they_belong_to(ranked, explained):
-    rows = {(row["as_of_date"], row["instrument_id"]): row for row in as_rows(ranked, explained).to_pylist()}
+    rows = {
+        (row["as_of_date"], row["instrument_id"]): row
+        for row in as_rows(ranked, reasons_of(ranked, explained)).to_pylist()
+    }
     assert rows[NEW, "d"]["reasons"] == ["f raises it"]
     assert (rows[NEW, "d"]["reason_features"], rows[OLD, "d"]["reason_sizes"]) == (["f"], [-0.1])
     assert rows[NEW, "a"]["reasons"] == rows[NEW, "a"]["reason_sizes"] == []
-    nothing = as_rows(ranked, explained.iloc[:0]).to_pylist()
+    nothing = as_rows(ranked, reasons_of(ranked, explained.iloc[:0])).to_pylist()
     assert all(row["reasons"] == [] for row in nothing)
 
 
 def test_older_sessions_forget_their_reasons_and_keep_their_ranks(database, ranked, explained):
     warehouse = WarehouseOfTest(address=database.url)
     days = (OLD.date(), NEW.date())
-    write_rankings(warehouse, iter([as_rows(ranked, explained)]), *days)
+    write_rankings(warehouse, iter([as_rows(ranked, reasons_of(ranked, explained))]), *days)
     with warehouse.connection() as connection:
         connection.execute(queries.FORGET_REASONS_BEFORE, [NEW.date()])
         found = connection.execute(
@@ -51,4 +54,4 @@ def test_older_sessions_forget_their_reasons_and_keep_their_ranks(database, rank
     assert all(row[3] is not None for row in found)
     # What is written again without its reasons is what stands there.
     recent = explained[explained["as_of_date"] == NEW]
-    assert not write_rankings(warehouse, iter([as_rows(ranked, recent)]), *days).changed
+    assert not write_rankings(warehouse, iter([as_rows(ranked, reasons_of(ranked, recent))]), *days).changed
