@@ -1,5 +1,6 @@
 """Whole pipelines in installations of their own, as `factorloom refresh` runs them."""
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -26,6 +27,8 @@ SMALL_MARKET = {
     "FACTORLOOM_SIMULATED_DEFECT_RATE": "0.01",
     "FACTORLOOM_NOW": f"{LAST_DAY}T23:30:00Z",
 }
+PARSED = Path(tempfile.mkdtemp(prefix="fl-dbt-"))
+atexit.register(shutil.rmtree, PARSED, ignore_errors=True)
 PROJECT = (
     "api", "dbt_project", "factorloom", "models", "orchestration", "transforms", "warehouse",
     "dagster.yaml", "pyproject.toml", "workspace.yaml",
@@ -48,7 +51,9 @@ class Installation(NamedTuple):
             for name, value in os.environ.items()
             if not name.startswith(("FACTORLOOM_", "DATABASE_URL", "DAGSTER_", "DBT_"))
         }
-        return {**inherited, **self.environment, "FACTORLOOM_HOME": str(self.home), **changes}
+        # One parse of a project serves all its installations, as that of an image does.
+        parsed = {"DBT_TARGET_PATH": str(PARSED / self.project.name)}
+        return {**inherited, **parsed, **self.environment, "FACTORLOOM_HOME": str(self.home), **changes}
 
     def refresh(self, *arguments: str, day: str | None = None) -> str:
         """Run the pipeline up to a day and return what it printed; the test fails with it when the pipeline does."""
