@@ -24,7 +24,8 @@ HOT_PERIODS: tuple[prices.Period, ...] = (prices.DEFAULT_PERIOD, "5y")
 KEPT_VERSIONS = 2
 # As the operations have it by default.
 ROWS = 50
-BROTLI_QUALITY = 9
+# Half a per cent longer than with 9, in a seventh of the time.
+BROTLI_QUALITY = 5
 
 # Another code may put the same data in another way: documents of the one are none of the other.
 FORM = content_hash(
