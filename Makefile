@@ -60,7 +60,6 @@ faults: dev ## Kill pipelines at 20 random moments, and worker, database and rec
 	FACTORLOOM_TEST_SERVICE_KILLS=20 $(BIN)/python -m pytest -q -s tests/factorloom/test_killed_services.py
 	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/api/test_kills.py
 	FACTORLOOM_TEST_DELIVERIES=2000 $(BIN)/python -m pytest -q -s tests/orchestration/test_delivery_faults.py
-	FACTORLOOM_TEST_EXAMPLES=100 $(BIN)/python -m pytest -q tests/api/test_schema.py
 
 skill: dev ## Look for what is planted in five simulated markets of the default size
 	FACTORLOOM_TEST_COMPANIES=500 $(BIN)/python -m pytest -q -s tests/skill

@@ -79,7 +79,9 @@ def parsed_project() -> "Manifest":
     left = dbt_project().manifest_path.with_name("partial_parse.msgpack")
     if left.exists():
         project = Manifest.from_msgpack(left.read_bytes(), decoder=extended_mashumuro_decoder)
-        if {node.database for node in project.nodes.values()} == {os.environ.get("FACTORLOOM_DBT_DATABASE", "factorloom")}:
+        if {node.database for node in project.nodes.values()} == {
+            os.environ.get("FACTORLOOM_DBT_DATABASE", "factorloom")
+        }:
             return project
     return parse_project("--no-write-json")
 

@@ -162,7 +162,7 @@ async def change_alert(
     principal: NamedDependency[Principal],
     alert_id: AlertId,
     data: Annotated[AlertChange, Body(title="Alert change", examples=[Example(value={"is_active": False})])],
-    if_match: IfMatch,
+    if_match: IfMatch = None,
 ) -> Response[One[Alert]]:
     """Change name or rule, switch it on or off, or mute it; a rule that changes begins anew, and `If-Match` guards it.
 
