@@ -37,10 +37,10 @@ limit 1
 _ADJUSTED = """
 select
     trade_date,
-    (round((open_adj / factor)::float8 * 1e6) / 1e6)::float8 as open,
-    (round((high_adj / factor)::float8 * 1e6) / 1e6)::float8 as high,
-    (round((low_adj / factor)::float8 * 1e6) / 1e6)::float8 as low,
-    (round((close_adj / factor)::float8 * 1e6) / 1e6)::float8 as close,
+    round(open_adj * millionths) / 1e6::float8 as open,
+    round(high_adj * millionths) / 1e6::float8 as high,
+    round(low_adj * millionths) / 1e6::float8 as low,
+    round(close_adj * millionths) / 1e6::float8 as close,
     round(volume_adj * share_factor)::bigint as volume_shares,
     1 as n_sessions,
     is_suspect
@@ -87,7 +87,10 @@ _HISTORY = """
 with basis as ({basis}),
 
 ending as (
-    select *, greatest(coalesce(%(end)s::date, last_trade_date), %(start)s::date) as last_date
+    select
+        *,
+        1e6::float8 / factor as millionths,
+        greatest(coalesce(%(end)s::date, last_trade_date), %(start)s::date) as last_date
     from basis
 ),
 
@@ -165,7 +168,7 @@ bases as (
     select
         owners.ticker, owners.instrument_id, newest.currency_code,
         case when newest.adjustment = 'none' then 'splits_dividends' else newest.adjustment end as adjustment,
-        coalesce(newest.adjustment_factor, 1)::float8 as factor,
+        1e6::float8 / coalesce(newest.adjustment_factor, 1)::float8 as millionths,
         coalesce(newest.split_factor, 1)::float8 as share_factor
     from owners
     cross join lateral (
@@ -192,8 +195,7 @@ limit %(limit)s
 OF_SEVERAL = {
     True: _OF_SEVERAL.format(
         values=", ".join(
-            f"(round((p.{name}_adj / bases.factor)::float8 * 1e6) / 1e6)::float8"
-            for name in ("open", "high", "low", "close")
+            f"round(p.{name}_adj * bases.millionths) / 1e6::float8" for name in ("open", "high", "low", "close")
         )
         + ", round(p.volume_adj * bases.share_factor)::bigint",
         adjustment="bases.adjustment",
