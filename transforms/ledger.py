@@ -244,7 +244,8 @@ class Ledger:
             np.add(wanted_shares[number, :n] * filled.invested, stuck, out=after)
             if self._rules.max_turnover < np.inf:
                 filled = self._limited(filled, before, after, price, sessions.is_gone[number, :n], costs, equity)
-            cash = (equity - filled.cost - float(after @ price)) / growth[number]
+            if filled.amount > 0:
+                cash = (equity - filled.cost - float(after @ price)) / growth[number]
             self.cash[number + 1], self.equity[number] = cash, equity
             self.cost[number], self.amount[number] = filled.cost, filled.amount
 

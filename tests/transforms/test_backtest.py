@@ -421,6 +421,19 @@ def test_an_instrument_that_is_listed_later_changes_no_bit():
     pd.testing.assert_frame_equal(part.daily, whole.daily.iloc[:listed_at], check_exact=True, check_freq=False)
 
 
+def test_asking_for_what_is_long_delisted_changes_no_bit_before():
+    close, last = random_market(6, n_names=150)
+    targets = random_targets(close, 6, long_only=True)
+    asked_at = 80
+    for name, day in last.items():
+        assert day < close.index[asked_at]
+        targets.loc[targets.index < close.index[asked_at], name] = 0.0
+    whole = backtest(close, targets, last_trade_dates=last)
+    part = backtest(close, targets[targets.index < close.index[asked_at]], last_trade_dates=last)
+    rows = slice(None, asked_at + 1)
+    pd.testing.assert_frame_equal(part.daily.iloc[rows], whole.daily.iloc[rows], check_exact=True)
+
+
 def test_how_prices_lie_in_memory_changes_no_bit():
     close, _ = random_market(4, n_names=150)
     close, targets = close.ffill().bfill(), random_targets(close, 4, long_only=False)
