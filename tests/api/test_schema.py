@@ -35,7 +35,8 @@ def test_every_operation_does_what_its_document_says(database, tmp_path, figure)
                 "--checks", "all", "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", EXAMPLES,
                 "--suppress-health-check", "all", "--no-color",
             ],
-            cwd=HERE.parents[1], capture_output=True, text=True, check=False,
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HERE.parents[1])}, capture_output=True, text=True,
+            check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     figure(f"schemathesis: {re.search(r'[0-9]+ generated', done.stdout)[0]}")
