@@ -165,8 +165,13 @@ class Database(Reader):
             try:
                 yield transaction
                 await transaction.execute("commit")
+            except Exception:
+                # The pool would roll back as well, but with a warning, and what is refused is nothing to warn of.
+                with suppress(psycopg.Error):
+                    await transaction.connection.rollback()
+                raise
             finally:
-                # A connection that is still inside the transaction is rolled back by the pool, a broken one replaced.
+                # One whose request was given up is rolled back by the pool, a broken one replaced.
                 await self._release(transaction.connection)
 
     async def _begin(self, claim: str, parameters: list[str]) -> Connection:

@@ -214,3 +214,11 @@ def test_events_are_those_of_everybody_and_the_callers_own(site):
     assert len(seen) == len(set(seen)) >= 2
     refused(site.ask("GET", "/v1/events", params={"type": "price.updated' or 1=1"}), 400, "parameter-invalid")
     assert site.ask("GET", "/v1/events", params={"subject": str(uuid.uuid4())}).json()["data"] == []
+
+
+def test_what_is_refused_gives_its_connection_back_without_a_warning(site, caplog):
+    create(site)
+    refused(create(site), 409, "name-taken")
+    refused(site.ask("DELETE", f"/v1/alerts/{uuid.uuid4()}"), 404, "alert-unknown")
+    assert not [record for record in caplog.records if record.name.startswith("psycopg")]
+    assert len(site.rows("select from app.alerts")) == 1
