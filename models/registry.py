@@ -46,6 +46,7 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: list[ModelEntry]
     ensemble: EnsembleSettings = EnsembleSettings()
+    ranking: str | None = None
 
 
 class Registry(msgspec.Struct, frozen=True):
@@ -53,6 +54,12 @@ class Registry(msgspec.Struct, frozen=True):
 
     entries: tuple[ModelEntry, ...]
     ensemble: EnsembleSettings = EnsembleSettings()
+    ranking: str | None = None
+
+    @property
+    def ranking_model(self) -> str | None:
+        """Id of the forecaster that the rankings follow: the one that is named, else the first enabled; None = none."""
+        return self.ranking or next((entry.id for entry in self.enabled), None)
 
     @property
     def enabled(self) -> list[ModelEntry]:
@@ -117,7 +124,14 @@ def load_registry(path: Path | None = None) -> Registry:
         *(_unlisted(name) for name in sorted(_entry_points()) if name not in used),
     ]
     _check(entries)
-    return Registry(entries=tuple(entries), ensemble=parsed.ensemble)
+    registry = Registry(entries=tuple(entries), ensemble=parsed.ensemble, ranking=parsed.ranking)
+    enabled = [entry.id for entry in registry.enabled]
+    if parsed.ranking is not None and parsed.ranking not in enabled:
+        raise RegistryError(
+            f"registry: ranking must be one of the enabled forecasters {enabled}; got {parsed.ranking!r}. Name one of "
+            "them, or enable it."
+        )
+    return registry
 
 
 def resolve_type(forecaster_type: str) -> type[Forecaster]:

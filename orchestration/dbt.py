@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def parsed_manifest() -> dict[str, Any]:
 def prepare_manifest() -> None:
     """Parse the project unless the manifest stands for its present files."""
     path = dbt_project().manifest_path
-    stamp, digest = path.with_name("manifest.digest"), project_digest()
+    stamp, digest = path.with_name("manifest.digest"), f"{project_digest()} dbt {version('dbt-core')}"
     if path.exists() and stamp.exists() and stamp.read_text() == digest:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,21 +70,29 @@ def prepare_manifest() -> None:
 
 @lru_cache(maxsize=1)
 def parsed_project() -> "Manifest":
-    """Return the project as dbt holds it: what the last parse left, unless that was made for another database.
+    """Return the project as dbt holds it, from what the last parse left where that fits.
 
     dbt itself would parse anew for another address of the same database, as that of a container's image is.
     """
+    return _left_by_the_last_parse() or parse_project("--no-write-json")
+
+
+def _left_by_the_last_parse() -> "Manifest | None":
+    """Return what another release of dbt, or a parse for another database, has not left, and no parse is writing."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    left = dbt_project().manifest_path.with_name("partial_parse.msgpack")
-    if left.exists():
-        project = Manifest.from_msgpack(left.read_bytes(), decoder=extended_mashumuro_decoder)
-        if {node.database for node in project.nodes.values()} == {
-            os.environ.get("FACTORLOOM_DBT_DATABASE", "factorloom")
-        }:
-            return project
-    return parse_project("--no-write-json")
+    try:
+        left = dbt_project().manifest_path.with_name("partial_parse.msgpack").read_bytes()
+        project = Manifest.from_msgpack(left, decoder=extended_mashumuro_decoder)
+    # What half a file, or one of another form, gives is the library's own affair.
+    except Exception:
+        return None
+    database = os.environ.get("FACTORLOOM_DBT_DATABASE", "factorloom")
+    fits = project.metadata.dbt_version == version("dbt-core") and all(
+        node.database == database for node in project.nodes.values()
+    )
+    return project if fits else None
 
 
 def parse_project(*options: str) -> "Manifest":

@@ -61,11 +61,11 @@ def explain(
 
 def as_lists(explained: pd.DataFrame) -> pa.Table:
     """Return the columns of reasons alone, as many rows; what is no list is an empty one."""
-    columns = explained.reindex(columns=list(REASONS))
-    none = {name: pa.scalar([], type_) for name, type_ in REASONS.items()}
+    columns = explained.reindex(columns=list(REASONS)).astype(object)
+    columns = columns.where(columns.notna(), None)
     return pa.table(
         {
-            name: pc.coalesce(pa.array(columns[name].astype(object), type_, from_pandas=True), none[name])
+            name: pc.coalesce(pa.array(columns[name], type_, from_pandas=False), pa.scalar([], type_))
             for name, type_ in REASONS.items()
         }
     )

@@ -1,4 +1,7 @@
-"""What schemathesis does not know of itself; it loads this file in a process of its own."""
+"""What schemathesis does not know of itself; it loads this file in a process of its own.
+
+Of the lines of NDJSON it knows nothing: it sends text, most of which is refused. test_uploads.py sends lines.
+"""
 
 import schemathesis
 

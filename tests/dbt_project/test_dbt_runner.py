@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from orchestration.calendars import HomeCalendar
-from orchestration.dbt import parsed_project
+from orchestration.dbt import parse_project, parsed_project
 from orchestration.dbt_runner import dbt_settings, run_dbt
 from orchestration.errors import DbtFailed
 from tests.dbt_project.conftest import Store
@@ -58,6 +58,22 @@ def test_dbt_is_told_the_hours_of_the_exchange_and_its_early_closes():
         "window_first_date": "2024-12-02",
         "window_last_date": "2024-12-02",
     }
+
+
+def test_what_the_last_parse_left_is_taken_only_where_it_is_whole_and_of_the_same_database(
+    in_store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    parse_project()
+    left = Path(os.environ["DBT_TARGET_PATH"]) / "partial_parse.msgpack"
+    made_at = parsed_project().metadata.generated_at
+    parsed_project.cache_clear()
+    assert parsed_project().metadata.generated_at == made_at
+    monkeypatch.setenv("FACTORLOOM_DBT_DATABASE", "another")
+    parsed_project.cache_clear()
+    assert {node.database for node in parsed_project().nodes.values()} == {"another"}
+    left.write_bytes(left.read_bytes()[:1000])
+    parsed_project.cache_clear()
+    assert parsed_project().nodes
 
 
 def test_a_build_tells_of_each_table_and_test_and_leaves_this_process_as_it_was(in_store: Store):

@@ -116,6 +116,29 @@ def test_an_entry_point_is_a_model_without_a_line(installed, tmp_path, panel):
     assert guesses.tolist() == (-features.iloc[:, 0]).astype(float).tolist()
 
 
+def test_the_rankings_follow_the_forecaster_that_is_named_else_the_first_enabled(tmp_path):
+    lines = [
+        "{id: idle, type: linear, features: technical, enabled: false}", "{id: a, type: linear, features: technical}",
+        LINE % ("momentum_12_1", ""),
+    ]  # fmt: skip
+    path = write(tmp_path, *lines)
+    assert load_registry().ranking_model == "technical"
+    assert load_registry(path).ranking_model == "a"
+    path.write_text("ranking: x\n" + path.read_text())
+    assert load_registry(path).ranking_model == "x"
+    assert Registry(entries=()).ranking_model is None
+
+
+@pytest.mark.parametrize("named", ["idle", "nobody"])
+def test_rankings_cannot_follow_what_does_not_forecast(tmp_path, named):
+    path = write(
+        tmp_path, "{id: idle, type: linear, features: technical, enabled: false}", LINE % ("momentum_12_1", "")
+    )
+    path.write_text(f"ranking: {named}\n" + path.read_text())
+    with pytest.raises(RegistryError, match=rf"must be one of the enabled forecasters \['x'\]; got '{named}'"):
+        load_registry(path)
+
+
 def test_an_entry_point_with_a_line_takes_the_line(installed, tmp_path):
     installed(contrarian="Contrarian")
     registry = load_registry(write(tmp_path, "{id: y, type: contrarian, features: technical, weight: 0.5}"))

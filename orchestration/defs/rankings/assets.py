@@ -1,14 +1,14 @@
 """Rankings by risk profile."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
-from models.registry import load_registry
+from models.registry import Registry, load_registry
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import EXPOSURES, forecasts
@@ -22,8 +22,6 @@ from transforms.rankings import rankings as rank_universe
 from warehouse.merge import MergeResult, Window, merge
 from warehouse.queries import research as queries
 
-# The forecaster whose forecasts go into the rankings.
-RANKING_MODEL = "technical"
 KEY = ["instrument_id", "as_of_date"]
 TEXT = dict.fromkeys(("breached_limit", "model_version_id"), pa.large_string())
 
@@ -42,9 +40,12 @@ def rankings(
     """
     installation, (first, last) = market_data.installation, window_of(context)
     first = max(first, first_ranked_session(installation))
-    exposures = read_exposures(warehouse, first, last)
+    registry = load_registry(installation.settings.models_file)
+    exposures = read_exposures(warehouse, first, last, registry.ranking_model)
     kept_from = installation.sessions()[-KEPT_SESSIONS:][0]
-    explained = read_reasons(warehouse, artifacts, installation, max(first, kept_from), last)
+    begin = max(first, kept_from)
+    days = installation.sessions(begin, last) if begin <= last else []
+    explained = read_reasons(warehouse, artifacts, registry, days)
     # The three profiles rank the same rows.
     reasons = reasons_of(exposures, explained)
     shown = {}
@@ -58,11 +59,11 @@ def rankings(
     written = write_rankings(warehouse, ranked(), first, last)
     with warehouse.connection() as connection:
         connection.execute(queries.FORGET_REASONS_BEFORE, [kept_from])
-    days = exposures.groupby("as_of_date").size()
+    members = exposures.groupby("as_of_date").size()
     return dg.MaterializeResult(
         metadata={
             **merge_metadata(written),
-            "ranked_instruments": int(days.iloc[-1]) if len(days) else 0,
+            "ranked_instruments": int(members.iloc[-1]) if len(members) else 0,
             **shown,
             **table_metadata(warehouse, "research.rankings"),
         }
@@ -75,13 +76,13 @@ def first_ranked_session(installation: Installation) -> dt.date:
     return quarter if quarter <= installation.last_session() else installation.first_session
 
 
-def read_exposures(warehouse: Warehouse, first: dt.date, last: dt.date) -> pd.DataFrame:
-    """Return what the ranking weighs: exposures of the universe, and the forecast beside them."""
+def read_exposures(warehouse: Warehouse, first: dt.date, last: dt.date, model_id: str | None) -> pd.DataFrame:
+    """Return what the ranking weighs: exposures of the universe, and the forecasts of a model beside them."""
     factors = [f"{factor}_z" for group in GROUPS.values() for factor in group]
     limits = sorted({limit.column for profile in PROFILES.values() for limit in profile.limits})
     sql = queries.columns_between("factors.fct_factor_exposures", [*factors, *limits])
     exposures = warehouse.read_frame(sql, [first, last])
-    made = warehouse.read_frame(queries.FORECASTS_OF_MODEL_BETWEEN, [first, last, RANKING_MODEL])
+    made = warehouse.read_frame(queries.FORECASTS_OF_MODEL_BETWEEN, [first, last, model_id or ""])
     joined = exposures.merge(made.rename(columns={"forecast_rank": "forecast"}), on=KEY, how="left")
     return joined.sort_values(["as_of_date", "instrument_id"], ignore_index=True)
 
@@ -94,19 +95,19 @@ def rank(exposures: pd.DataFrame, profile: Profile) -> pd.DataFrame:
 
 
 def read_reasons(
-    warehouse: Warehouse, artifacts: Artifacts, installation: Installation, first: dt.date, last: dt.date
+    warehouse: Warehouse, artifacts: Artifacts, registry: Registry, days: Sequence[dt.date]
 ) -> pd.DataFrame:
-    """Return the strongest reasons of the forecasts that go into the rankings, between two sessions."""
-    days = installation.sessions(first, last) if first <= last else []
-    if not days:
+    """Return the strongest reasons of the forecasts that go into the rankings of some sessions."""
+    if not days or registry.ranking_model is None:
         return pd.DataFrame(columns=[*KEY, *REASONS])
-    registry = load_registry(installation.settings.models_file)
-    return explain(warehouse, artifacts, registry, days, models={RANKING_MODEL})
+    return explain(warehouse, artifacts, registry, days, models={registry.ranking_model})
 
 
 def reasons_of(rows: pd.DataFrame, explained: pd.DataFrame) -> pa.Table:
     """Return the reasons of each row's forecast; the labels of the rows are 0, 1, ..."""
-    return as_lists(rows[KEY].merge(explained, on=KEY, how="left") if len(explained) else rows[KEY])
+    return as_lists(
+        rows[KEY].merge(explained, on=KEY, how="left", validate="many_to_one") if len(explained) else rows[KEY]
+    )
 
 
 def as_rows(rows: pd.DataFrame, reasons: "pa.Table | None" = None, *, is_intraday: bool = False) -> pa.Table:

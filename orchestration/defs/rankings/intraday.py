@@ -7,13 +7,14 @@ import pandas as pd
 from pydantic import Field
 
 from models.artifacts import load
-from models.features import EXPOSURE_COLUMNS, technical_panel
+from models.features import EXPOSURE_COLUMNS, FEATURE_SETS, technical_panel
+from models.registry import load_registry
 from models.training import forecast
 from orchestration.catch_up import is_at_work
 from orchestration.defs.market_data.assets import quotes
 from orchestration.defs.market_data.assets import take_quotes as store_quotes
 from orchestration.defs.market_data.schedules import ZONE, session_is_open
-from orchestration.defs.rankings.assets import RANKING_MODEL, as_rows, rank, read_exposures, write_rankings
+from orchestration.defs.rankings.assets import as_rows, rank, read_exposures, write_rankings
 from orchestration.installation import current_installation
 from orchestration.resources import Artifacts, MarketData, Warehouse
 from transforms.indicators import indicators
@@ -51,16 +52,19 @@ def rank_live(
     now = installation.clock()
     today = now.astimezone(installation.calendar.timezone).date()
     close = installation.calendar.previous_session(today)
-    exposures = read_exposures(warehouse, close, close)
+    model_id = load_registry(installation.settings.models_file).ranking_model
+    exposures = read_exposures(warehouse, close, close, model_id)
     live, n_incomplete = live_bars(warehouse, today)
     if n_incomplete:
         context.log.warning("%d quotes of %s lack high, low, open or volume: not ranked on", n_incomplete, today)
     if exposures.empty or live.empty:
         context.log.info("ranking left out: no exposures of %s or no quotes of %s", close, today)
         return
-    exposures = exposures.drop(columns=["forecast", "model_version_id"]).assign(as_of_date=pd.Timestamp(today))
-    made = live_forecasts(warehouse, artifacts, close, today, live)
-    exposures = exposures.merge(made, on=["instrument_id", "as_of_date"], how="left")
+    exposures = exposures.assign(as_of_date=pd.Timestamp(today))
+    made = live_forecasts(warehouse, artifacts, close, today, live, model_id)
+    if made is not None:
+        kept = exposures.drop(columns=["forecast", "model_version_id"])
+        exposures = kept.merge(made, on=["instrument_id", "as_of_date"], how="left")
     ranked = (as_rows(rank(exposures, profile), is_intraday=True) for profile in PROFILES.values())
     write_rankings(warehouse, ranked, today, today, is_intraday=True)
     counts = {"ranked_instruments": len(exposures), "live_bars": len(live), "incomplete_quotes": n_incomplete}
@@ -78,14 +82,18 @@ def live_bars(warehouse: Warehouse, today: dt.date) -> tuple[pd.DataFrame, int]:
 
 
 def live_forecasts(
-    warehouse: Warehouse, artifacts: Artifacts, close: dt.date, today: dt.date, live: pd.DataFrame
-) -> pd.DataFrame:
-    """Forecast today: indicators move with the live price, factors stand as of the last close."""
+    warehouse: Warehouse, artifacts: Artifacts, close: dt.date, today: dt.date, live: pd.DataFrame,
+    model_id: str | None,
+) -> pd.DataFrame | None:  # fmt: skip
+    """Forecast today: indicators move with the live price, factors stand as of the last close.
+
+    None where the model has no version, or learns from what no live price moves: the forecasts of the close stand.
+    """
     versions = warehouse.read(queries.VERSIONS_BETWEEN, [close, close]).to_pylist()
-    version = next((row for row in versions if row["model_id"] == RANKING_MODEL), None)
-    if version is None:
-        columns = ["instrument_id", "as_of_date", "forecast", "model_version_id"]
-        return pd.DataFrame(columns=columns).astype({"as_of_date": "datetime64[s]", "forecast": "float64"})
+    version = next((row for row in versions if row["model_id"] == model_id), None)
+    trained = load(artifacts.read(version["artifact_uri"])) if version else None
+    if version is None or trained is None or not set(trained.version.features) <= set(FEATURE_SETS["technical"]):
+        return None
     history = warehouse.read_frame(queries.ADJUSTED_BARS_BETWEEN, [close - dt.timedelta(days=HISTORY_DAYS), close])
     bars = pd.concat([history, live]).sort_values(["instrument_id", "trade_date"], ignore_index=True)
     moved = indicators(bars)
@@ -93,7 +101,6 @@ def live_forecasts(
     factors = warehouse.read_frame(
         queries.columns_between("factors.fct_factor_exposures", EXPOSURE_COLUMNS), [close, close]
     ).assign(as_of_date=pd.Timestamp(today))
-    trained = load(artifacts.read(version["artifact_uri"]))
     panel = technical_panel(factors, moved, live)[list(trained.version.features)]
     made = forecast(trained, panel).reset_index()
     return (

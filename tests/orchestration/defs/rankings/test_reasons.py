@@ -13,12 +13,16 @@ OLD, NEW = pd.Timestamp("2024-06-27"), pd.Timestamp("2024-06-28")
 
 
 @pytest.fixture
-def ranked() -> pd.DataFrame:
+def exposures() -> pd.DataFrame:
     rng = np.random.default_rng(1)
     keys = pd.MultiIndex.from_product([[OLD, NEW], list("abcde")], names=["as_of_date", "instrument_id"])
-    exposures = keys.to_frame(index=False).assign(
+    return keys.to_frame(index=False).assign(
         momentum_252d_21d_z=rng.normal(size=10), forecast=rng.random(10), model_version_id="v"
     )
+
+
+@pytest.fixture
+def ranked(exposures: pd.DataFrame) -> pd.DataFrame:
     return rank(exposures, PROFILES["balanced"])
 
 
@@ -55,3 +59,11 @@ def test_older_sessions_forget_their_reasons_and_keep_their_ranks(database, rank
     # What is written again without its reasons is what stands there.
     recent = explained[explained["as_of_date"] == NEW]
     assert not write_rankings(warehouse, iter([as_rows(ranked, reasons_of(ranked, recent))]), *days).changed
+
+
+def test_reasons_find_their_rows_in_whatever_order_these_came(exposures, explained):
+    mixed = exposures.sample(frac=1, random_state=2, ignore_index=True)
+    rows = as_rows(rank(mixed, PROFILES["balanced"]), reasons_of(mixed, explained)).to_pylist()
+    assert {(row["as_of_date"], row["instrument_id"]) for row in rows if row["reasons"]} == {(NEW, "d"), (OLD, "d")}
+    with pytest.raises(pd.errors.MergeError):
+        reasons_of(exposures, pd.concat([explained, explained]))

@@ -1,0 +1,65 @@
+"""A forecaster of another package: installed, named in a models.yaml, and no line of ours changed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import ROOT, Installation
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+
+PACKAGE = """
+from models.momentum import MomentumForecaster
+
+class Contrarian(MomentumForecaster):
+    name = "contrarian"
+    feature_set = "momentum_12_1"
+
+    def predict(self, features):
+        return -super().predict(features)
+"""
+MODELS = """
+ranking: contrarian
+models:
+  - {id: momentum_12_1, type: momentum_12_1, features: momentum_12_1, weight: 0.0}
+  - {id: contrarian, type: contrarian, features: momentum_12_1}
+"""
+LINKED = """
+select v.model_id, count(*)
+from research.rankings as r inner join research.model_versions as v using (model_version_id)
+group by v.model_id
+"""
+AGAINST = """
+select corr(a.forecast_rank, b.forecast_rank)
+from research.forecasts as a
+inner join research.forecasts as b using (as_of_date, instrument_id)
+where a.model_id = 'contrarian' and b.model_id = 'momentum_12_1'
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A package of another party, installed as pip would: a module and its entry point."""
+    about = tmp_path / "contrarian-1.0.dist-info"
+    about.mkdir()
+    (tmp_path / "contrarian.py").write_text(PACKAGE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: contrarian\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[factorloom.forecasters]\ncontrarian = contrarian:Contrarian\n")
+    (tmp_path / "models.yaml").write_text(MODELS)
+    return tmp_path
+
+
+def test_it_trains_forecasts_ranks_and_is_judged(site: Path, new_installation: Callable[..., Installation]) -> None:
+    installation = new_installation(
+        "third_party", FACTORLOOM_MODELS_FILE=str(site / "models.yaml"), PYTHONPATH=f"{site}:{ROOT}"
+    )
+    printed = installation.refresh()
+    assert "contrarian" in printed
+    [(model_id, n_ranked)] = installation.read(LINKED)
+    assert model_id == "contrarian"
+    assert n_ranked > 1000
+    [(against,)] = installation.read(AGAINST)
+    assert against == pytest.approx(-1, abs=0.01)
+    judged = installation.read("select distinct model_id from research.evaluation_days order by 1")
+    assert judged == [("contrarian",), ("momentum_12_1",)]
