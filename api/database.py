@@ -23,6 +23,7 @@ MAX_CONNECTIONS = 8
 MAX_KEPT_CURSORS = 100
 # A cursor holds its last answer; one with more rows is not kept.
 MAX_KEPT_ROWS = 200
+OPEN_SECONDS = 2.0
 ACQUIRE_SECONDS = 0.25
 STATEMENT_TIMEOUT = "2s"
 # Who the rows are for holds as long as the transaction; behind a pooler that shares connections too.
@@ -114,8 +115,11 @@ class Database(Reader):
     async def open(self) -> None:
         """Begin to connect; a server that is not there yet does not stop the start."""
         await self._pool.open(wait=False)
-        with suppress(PoolTimeout):
-            await self._pool.wait(timeout=2)
+        # The pool's own `wait` closes it for ever when the time is over.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPEN_SECONDS):
+                while self._pool.get_stats()["pool_available"] < MIN_CONNECTIONS:
+                    await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -203,11 +207,21 @@ class Database(Reader):
             raise
         except _WORTH_ANOTHER_TRY:
             await self._pool.check()
-            return await self._once(shape, sql, parameters)
+            # The other connection may have planned for the table of before as well.
+            return await self._once(shape, sql, parameters, is_planned_anew=True)
 
-    async def _once(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None) -> list[Row]:
+    async def _once(
+        self,
+        shape: type[Row],
+        sql: str,
+        parameters: Mapping[str, object] | None,
+        *,
+        is_planned_anew: bool = False,
+    ) -> list[Row]:
         connection = await self._acquire()
         try:
+            if is_planned_anew:
+                return await _rows(connection.cursor(binary=True), shape, sql, parameters, prepare=False)
             rows = await _rows(connection.cursor_for(sql), shape, sql, parameters)
             if len(rows) > MAX_KEPT_ROWS:
                 connection.forget(sql)
@@ -252,9 +266,14 @@ class Database(Reader):
 
 
 async def _rows(
-    cursor: AsyncCursor[Any], shape: type[Row], sql: str, parameters: Mapping[str, object] | None
+    cursor: AsyncCursor[Any],
+    shape: type[Row],
+    sql: str,
+    parameters: Mapping[str, object] | None,
+    *,
+    prepare: bool | None = None,
 ) -> list[Row]:
-    await cursor.execute(sql, parameters)
+    await cursor.execute(sql, parameters, prepare=prepare)
     # Tuples are what the driver makes fastest; no Python runs between one row and the next.
     return list(starmap(shape, await cursor.fetchall()))
 

@@ -8,6 +8,7 @@ import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 
 from api import app as application
 from api import problems
+from api.database import MAX_CONNECTIONS
 from api.outermost import Outermost
 from api.routes.docs import STATIC
 from warehouse.connect import API, connect, with_role
@@ -27,6 +29,7 @@ from warehouse.queries.datasets import wanted_revision
 from warehouse.settings import Settings
 
 NOW = dt.datetime(2024, 6, 27, 12, tzinfo=dt.UTC)
+WAITING = "select count(*) from pg_locks where relation = %s::regclass and not granted"
 
 
 def test_every_answer_carries_its_id_its_times_and_security_headers(client):
@@ -118,8 +121,8 @@ def test_the_wanted_revision_is_the_migration_tools_own():
 
 def test_a_table_that_dbt_makes_anew_is_read_on_the_same_connections(own):
     client, connection = own
-    for _ in range(12):  # more often than the driver needs to prepare the statement on every connection
-        assert client.get("/v1/instruments").status_code == 200
+    for _ in range(7):  # more often than the driver needs to prepare a statement
+        _answer_on_every_connection(client, connection, "/v1/instruments", table="marts.dim_instruments")
     connection.execute("create table marts.dim_new as select * from marts.dim_instruments")
     connection.execute("alter table marts.dim_new alter column name type varchar(80)")
     connection.execute("drop table marts.dim_instruments")
@@ -201,6 +204,21 @@ def test_without_a_database_everything_is_503_but_the_process_lives(tmp_path):
         assert client.get("/docs").status_code == 200
 
 
+def test_a_database_that_comes_after_the_api_is_found(server, seeded_url, tmp_path):
+    sockets = tmp_path / "sockets"
+    url = seeded_url.replace(quote(str(server.socket_folder)), quote(str(sockets)))
+    settings = Settings(home=tmp_path, api_database_url=SecretStr(with_role(url, API)), now=NOW)
+    with TestClient(application.create_app(settings)) as client:
+        assert client.get("/readyz").status_code == 503
+        # To the API, a server begins to listen.
+        sockets.symlink_to(server.socket_folder)
+        deadline = time.monotonic() + 20
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert client.get("/v1/instruments").status_code == 200
+
+
 def test_the_api_may_not_read_raw_tables_nor_write(seeded_url):
     with connect(with_role(seeded_url, API), autocommit=True) as connection:
         for statement in (
@@ -261,6 +279,25 @@ def test_the_docs_example_of_an_error_is_what_is_answered(client):
     shown = json.loads(re.search(r"```json\n(\{\"type\".*?)```", text, re.DOTALL)[1])
     answer = client.get("/v1/quotes/NOPE").json()
     assert answer | {"instance": shown["instance"]} == shown
+
+
+def _answer_on_every_connection(client, connection, path, *, table):
+    """Ask for what reads the table, and let it be read once all connections of the pool wait for it."""
+
+    def ask():
+        while client.get(path).status_code != 200:
+            pass
+
+    with ThreadPoolExecutor(MAX_CONNECTIONS) as askers:
+        with connection.transaction():
+            connection.execute(f"lock table {table} in access exclusive mode")
+            answers = [askers.submit(ask) for _ in range(MAX_CONNECTIONS)]
+            deadline = time.monotonic() + 20
+            while connection.execute(WAITING, [table]).fetchone() != (MAX_CONNECTIONS,):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        for answer in answers:
+            answer.result()
 
 
 def _handlers():
