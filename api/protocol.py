@@ -6,7 +6,7 @@ is no HTTP at all is answered by a problem.
 
 import asyncio
 import uuid
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,9 +24,9 @@ UNREAD_SECONDS = 60.0
 
 
 class Together:
-    """What one answer writes to: its head waits until the end of a step of the loop for what follows.
+    """A transport whose first piece waits until the end of a step of the loop for what follows.
 
-    Nearly always that is the body, at once: one packet, and a client that is woken once.
+    Nearly always that is a head and its body: one packet, and a client that is woken once.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -75,7 +75,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Give the first head its time."""
-        super().connection_made(transport)
+        # Whatever writes or closes does it here: otherwise a close would overtake what still waits.
+        together: Any = Together(transport, self.loop)
+        super().connection_made(together)
         self._begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -119,8 +121,6 @@ class PatientProtocol(HttpToolsProtocol):
         """Give the body its time."""
         self._is_in_body = True
         super().on_headers_complete()
-        if self.cycle is not None:
-            self.cycle.transport = cast("asyncio.Transport", Together(self.transport, self.loop))
 
     def on_message_complete(self) -> None:
         """The request is here; the answer has its own limits."""

@@ -1,5 +1,6 @@
 """Requests that are too large, too slow, too deep or no requests at all, over a real socket."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -7,6 +8,10 @@ import time
 
 import httpx
 import pytest
+import uvicorn
+import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from api import arrival, outermost, protocol
 from api import database as door
@@ -47,6 +52,43 @@ def test_head_and_body_of_an_answer_come_together(port):
             head, _, body = connection.recv(1 << 20).partition(b"\r\n\r\n")
             assert b"content-length: %d\r\n" % len(body) in head
             assert json.loads(body)["data"]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "end", "last"),
+    [
+        (b"HEAD", [(b"content-length", b"2")], HttpToolsProtocol.shutdown, b"content-length: 2\r\n\r\n"),
+        (b"GET", [], HttpToolsProtocol.shutdown, b"\r\n0\r\n\r\n"),
+        (b"HEAD", [(b"content-length", b"2")], lambda connection: connection.data_received(b"\x16\x03"), b"}"),
+    ],
+    ids=["head", "stream", "no HTTP"],
+)
+def test_what_is_written_alone_is_sent_when_the_connection_closes_at_once(method, headers, end, last):
+    state = ServerState()
+
+    async def answer_and_end(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if method == b"GET":
+            await send({"type": "http.response.body", "body": b"{}", "more_body": True})
+            await asyncio.sleep(0.05)
+        await send({"type": "http.response.body"})
+        for connection in list(state.connections):
+            end(connection)
+
+    async def ask():
+        loop = asyncio.get_running_loop()
+        config = uvicorn.Config(answer_and_end, log_config=None)
+        server = await loop.create_server(lambda: protocol.PatientProtocol(config, state, {}), "127.0.0.1", 0)
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(method + b" / HTTP/1.1\r\nHost: x\r\n\r\n")
+            received = await asyncio.wait_for(reader.read(), 20)
+            writer.close()
+        return received
+
+    received = uvloop.run(ask())
+    assert received.startswith(b"HTTP/1.1 200")
+    assert received.endswith(last)
 
 
 def test_a_body_that_stalls_is_cut_off_and_told_why(port):
