@@ -205,6 +205,26 @@ def test_history_refuses_ranges_that_contradict_themselves(client, params):
     assert (answer.status_code, answer.json()["code"]) == (422, "parameter-conflict")
 
 
+def test_history_refuses_a_contradiction_before_it_looks_for_prices(client):
+    contradictory = {"start": "2024-02-01", "end": "2024-01-01"}
+    assert client.get("/v1/history/NEW", params=contradictory).json()["code"] == "parameter-conflict"
+    assert client.get("/v1/history/NEW").json()["code"] == "price-missing"
+
+
+@pytest.mark.parametrize("params", [{}, {"adjusted": "false"}, {"interval": "1w"}])
+def test_columns_of_the_same_name_do_not_stand_in_for_what_history_computes(own, params):
+    client, connection = own
+    before = client.get("/v1/history/ACME", params=params).json()["data"]
+    for name, kind in (
+        ("millionths", "float8"),
+        ("share_factor", "float8"),
+        ("first_date", "date"),
+        ("last_date", "date"),
+    ):
+        connection.execute(f"alter table marts.fct_daily_prices add {name} {kind}")
+    assert client.get("/v1/history/ACME", params=params).json()["data"] == before
+
+
 def test_history_before_the_first_bar_is_404(client):
     answer = client.get("/v1/history/ACME", params={"end": "2020-01-01"})
     assert (answer.status_code, answer.json()["code"]) == (404, "nothing-in-range")

@@ -33,19 +33,19 @@ order by newest.trade_date desc
 limit 1
 """
 
-# Rounded to six decimals: dividing by the factor leaves noise in the last bits.
+# Rounded to six decimals: dividing by the factor leaves noise in the last bits. `span` is that of `_HISTORY`.
 _ADJUSTED = """
 select
     trade_date,
-    round(open_adj * millionths) / 1e6::float8 as open,
-    round(high_adj * millionths) / 1e6::float8 as high,
-    round(low_adj * millionths) / 1e6::float8 as low,
-    round(close_adj * millionths) / 1e6::float8 as close,
-    round(volume_adj * share_factor)::bigint as volume_shares,
+    round(open_adj * span.millionths) / 1e6::float8 as open,
+    round(high_adj * span.millionths) / 1e6::float8 as high,
+    round(low_adj * span.millionths) / 1e6::float8 as low,
+    round(close_adj * span.millionths) / 1e6::float8 as close,
+    round(volume_adj * span.share_factor)::bigint as volume_shares,
     1 as n_sessions,
     is_suspect
 from marts.fct_daily_prices
-where instrument_id = %(instrument_id)s and trade_date between first_date and last_date
+where instrument_id = %(instrument_id)s and trade_date between span.first_date and span.last_date
 order by trade_date
 """
 
@@ -60,7 +60,7 @@ select
     1 as n_sessions,
     is_suspect
 from marts.fct_daily_prices
-where instrument_id = %(instrument_id)s and trade_date between first_date and last_date
+where instrument_id = %(instrument_id)s and trade_date between span.first_date and span.last_date
 order by trade_date
 """
 
