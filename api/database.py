@@ -21,8 +21,10 @@ from warehouse.queries.reader import Reader, Row, Writer
 MIN_CONNECTIONS = 4
 MAX_CONNECTIONS = 8
 MAX_KEPT_CURSORS = 100
-# A cursor holds its last answer; one with more rows is not kept.
-MAX_KEPT_ROWS = 200
+# A cursor holds its last answer; one that is longer is not kept.
+MAX_KEPT_BYTES = 65_536
+# What libpq holds of a value besides its bytes.
+VALUE_OVERHEAD_BYTES = 16
 OPEN_SECONDS = 2.0
 ACQUIRE_SECONDS = 0.25
 STATEMENT_TIMEOUT = "2s"
@@ -59,9 +61,11 @@ class Connection(AsyncConnection[Any]):
             found = self._kept[sql] = self.cursor(binary=True)
         return found
 
-    def forget(self, sql: str) -> None:
-        """Let go of a query's cursor, and of the answer that it holds until it is used again."""
-        self._kept.pop(sql, None)
+    def forget_if_long(self, sql: str) -> None:
+        """Let go of a query's cursor where the answer that it holds until it is used again is a long one."""
+        cursor = self._kept.get(sql)
+        if cursor is not None and _estimated_bytes(cursor) > MAX_KEPT_BYTES:
+            del self._kept[sql]
 
 
 class Transaction(Writer):
@@ -223,8 +227,7 @@ class Database(Reader):
             if is_planned_anew:
                 return await _rows(connection.cursor(binary=True), shape, sql, parameters, prepare=False)
             rows = await _rows(connection.cursor_for(sql), shape, sql, parameters)
-            if len(rows) > MAX_KEPT_ROWS:
-                connection.forget(sql)
+            connection.forget_if_long(sql)
             return rows
         except errors.QueryCanceled:
             raise
@@ -276,6 +279,18 @@ async def _rows(
     await cursor.execute(sql, parameters, prepare=prepare)
     # Tuples are what the driver makes fastest; no Python runs between one row and the next.
     return list(starmap(shape, await cursor.fetchall()))
+
+
+def _estimated_bytes(cursor: AsyncCursor[Any]) -> int:
+    """Return about how much a cursor holds: as if each row had the length of the first.
+
+    One row may be long by itself: arrays of thousands of bars, a published document.
+    """
+    result = cursor.pgresult
+    if result is None or not result.ntuples:
+        return 0
+    values = (result.get_value(0, column) or b"" for column in range(result.nfields))
+    return result.ntuples * sum(VALUE_OVERHEAD_BYTES + len(value) for value in values)
 
 
 @contextmanager

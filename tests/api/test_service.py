@@ -1,6 +1,8 @@
 """Headers, health, documentation, and what happens when the database does not do its part."""
 
+import asyncio
 import datetime as dt
+import gc
 import hashlib
 import json
 import re
@@ -10,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
 import psycopg
 import pytest
 from litestar import Litestar, get
@@ -18,7 +21,7 @@ from pydantic import SecretStr
 
 from api import app as application
 from api import problems
-from api.database import MAX_CONNECTIONS
+from api.database import MAX_CONNECTIONS, Database
 from api.outermost import Outermost
 from api.routes.docs import STATIC
 from warehouse.connect import API, connect, with_role
@@ -30,6 +33,10 @@ from warehouse.settings import Settings
 
 NOW = dt.datetime(2024, 6, 27, 12, tzinfo=dt.UTC)
 WAITING = "select count(*) from pg_locks where relation = %s::regclass and not granted"
+
+
+class _Answer(msgspec.Struct):
+    answer: object
 
 
 def test_every_answer_carries_its_id_its_times_and_security_headers(client):
@@ -161,6 +168,31 @@ def test_the_same_question_about_many_things_at_once_is_answered_for_each(own):
     assert len(set(last.values())) > 1
 
 
+def test_a_long_answer_is_not_held_until_its_query_is_asked_again(seeded_url):
+    queries = [
+        "select repeat('x', 100_000) as held_text",
+        "select array_agg(n) as held_array from generate_series(1, 20_000) as n",
+        "select n as held_rows from generate_series(1, 20_000) as n",
+        "select n as held_short from generate_series(1, 100) as n",
+        "select n as held_none from generate_series(1, 0) as n",
+    ]
+
+    async def held():
+        database = Database(with_role(seeded_url, API), lambda: NOW)
+        await database.open()
+        try:
+            lengths = [len(await database.rows(_Answer, sql)) for sql in queries]
+            gc.collect()
+            results = [cursor.pgresult for cursor in gc.get_objects() if isinstance(cursor, psycopg.AsyncCursor)]
+            return lengths, {result.fname(0) for result in results if result is not None}
+        finally:
+            await database.close()
+
+    lengths, names = asyncio.run(held())
+    assert lengths == [1, 1, 20_000, 100, 0]
+    assert {name for name in names if name.startswith(b"held_")} == {b"held_short", b"held_none"}
+
+
 def test_a_query_that_takes_too_long_is_503(own):
     client, connection = own
     connection.execute("begin")
@@ -285,7 +317,7 @@ def _answer_on_every_connection(client, connection, path, *, table):
     """Ask for what reads the table, and let it be read once all connections of the pool wait for it."""
 
     def ask():
-        while client.get(path).status_code != 200:
+        while client.get(path).status_code == 503:
             pass
 
     with ThreadPoolExecutor(MAX_CONNECTIONS) as askers:
