@@ -108,8 +108,8 @@ def load_registry(path: Path | None = None) -> Registry:
     Raises
     ------
     RegistryError
-        If the file cannot be read as a registry, an id occurs twice, or a type or feature set is
-        not known.
+        If the file cannot be read as a registry, an id occurs twice, a weight is below 0, or a type
+        or feature set is not known.
     """
     source = path or DEFAULT_PATH
     try:
@@ -180,6 +180,11 @@ def _check(entries: list[ModelEntry]) -> None:
     for entry in entries:
         if entry.type not in types:
             raise UnknownForecasterType(entry.type, known=types)
+        if not 0.0 <= entry.weight < float("inf"):
+            raise RegistryError(
+                f"registry: weight of {entry.id!r} must be 0 or more and finite; got {entry.weight}. Correct its line; "
+                "0 leaves it out of the ensemble."
+            )
         if entry.features not in FEATURE_SETS:
             raise RegistryError(
                 f"registry: features of {entry.id!r} must be one of {sorted(FEATURE_SETS)}; "

@@ -90,6 +90,15 @@ def test_unknown_feature_set_is_named_with_those_known(tmp_path):
         load_registry(write(tmp_path, "{id: x, type: momentum_12_1, features: stars}"))
 
 
+@pytest.mark.parametrize("weight", ["-0.5", ".nan", ".inf"])
+def test_a_weight_that_is_none_is_refused_and_shown(tmp_path, weight):
+    line = f"{{id: x, type: momentum_12_1, features: technical, weight: {weight}}}"
+    with pytest.raises(
+        RegistryError, match=rf"weight of 'x' must be 0 or more and finite; got {weight.lstrip('.')}\. "
+    ):
+        load_registry(write(tmp_path, line))
+
+
 def test_the_same_id_twice_is_refused(tmp_path):
     line = LINE % ("momentum_12_1", "")
     with pytest.raises(RegistryError, match=r"got \['x'\] more than once"):

@@ -54,10 +54,14 @@ where metric = 'rank_ic_over_baseline_t' and model_id <> $1
 order by model_id
 """
 
-# $1 id of the ensemble
+# $1 id of the ensemble, $2 ids of the enabled forecasters parted by commas
 SIGNALS_OF_NEWEST_SESSION = """
 with newest as (select max(as_of_date) as as_of_date from research.signals),
-made as (select f.instrument_id from research.forecasts as f inner join newest using (as_of_date)),
+made as (
+    select f.instrument_id
+    from research.forecasts as f inner join newest using (as_of_date)
+    where f.model_id = any (string_to_array($2, ','))
+),
 given as (select s.model_id from research.signals as s inner join newest using (as_of_date))
 select
     (select count(*) from made) as n_forecasts,

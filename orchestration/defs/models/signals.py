@@ -43,10 +43,10 @@ def signals(
     sessions = installation.sessions()
     kept_from = sessions[-KEPT_SESSIONS:][0]
     days = [day for day in sessions if max(first, kept_from) <= day <= last]
-    made = warehouse.read_frame(queries.FORECASTS_BETWEEN, [days[0], days[-1]]) if days else pd.DataFrame()
+    registry = load_registry(installation.settings.models_file)
+    made = _read_forecasts(warehouse, registry, days) if days else pd.DataFrame()
     if made.empty:
         return dg.MaterializeResult(metadata={"note": "No forecast of the newest sessions in this window."})
-    registry = load_registry(installation.settings.models_file)
     track = warehouse.read_frame(queries.EVALUATION_DAYS)
     parts = []
     for day in days:
@@ -72,14 +72,22 @@ def signals(
 
 @dg.asset_check(
     asset=signals,
-    description="On the newest session every forecast has one signal of its forecaster, and every member one of the "
-    "ensemble, where there is an ensemble.",
+    description="On the newest session every forecast of an enabled forecaster has one signal, and every member one of "
+    "the ensemble, where there is an ensemble.",
 )
-def every_forecast_has_a_signal(warehouse: Warehouse) -> dg.AssetCheckResult:
+def every_forecast_has_a_signal(warehouse: Warehouse, market_data: MarketData) -> dg.AssetCheckResult:
     """Count forecasts and signals of the newest session with signals."""
-    found = warehouse.read(queries.SIGNALS_OF_NEWEST_SESSION, [ENSEMBLE]).to_pylist()[0]
+    registry = load_registry(market_data.installation.settings.models_file)
+    enabled = ",".join(entry.id for entry in registry.enabled)
+    found = warehouse.read(queries.SIGNALS_OF_NEWEST_SESSION, [ENSEMBLE, enabled]).to_pylist()[0]
     is_whole = found["n_own"] == found["n_forecasts"] and found["n_combined"] in (0, found["n_members"])
     return dg.AssetCheckResult(passed=is_whole, metadata={name: int(count) for name, count in found.items()})
+
+
+def _read_forecasts(warehouse: Warehouse, registry: Registry, days: Sequence[dt.date]) -> pd.DataFrame:
+    """Read the forecasts of the enabled forecasters: rows of those given up remain, and have no say."""
+    made = warehouse.read_frame(queries.FORECASTS_BETWEEN, [days[0], days[-1]])
+    return made[made["model_id"].isin([entry.id for entry in registry.enabled])]
 
 
 def _known(track: pd.DataFrame, sessions: Sequence[dt.date], day: dt.date) -> pd.DataFrame:

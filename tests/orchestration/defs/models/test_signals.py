@@ -2,14 +2,20 @@
 
 import datetime as dt
 import json
+from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 
 from models.ensemble import ENSEMBLE, EnsembleSettings
 from models.registry import ModelEntry, Registry
-from orchestration.defs.models.signals import _as_arrow, _known, _signals_of
+from orchestration.defs.models.signals import _as_arrow, _known, _signals_of, every_forecast_has_a_signal, signals
+from orchestration.installation import current_installation
+from orchestration.resources import Artifacts, MarketData
+from tests.orchestration.defs.conftest import WarehouseOfTest
 
 SESSIONS = [day.date() for day in pd.bdate_range("2024-01-01", periods=120)]
 REGISTRY = Registry(
@@ -89,3 +95,49 @@ def test_reasons_stand_beside_the_signals_they_belong_to(track, made):
     assert by_key["x", "a"]["reasons"] == []
     assert by_key[ENSEMBLE, "e"]["reasons"] == ["x: strong buy, place 1"]
     assert by_key[ENSEMBLE, "e"]["model_version_id"] is None
+
+
+REGISTRY_WITH_ONE_GIVEN_UP = """
+models:
+  - {id: x, type: momentum_12_1, features: technical}
+  - {id: idle, type: linear, features: technical, enabled: false}
+"""
+
+
+def test_forecasters_that_are_off_or_gone_have_no_say(database, tmp_path: Path):
+    models_file = tmp_path / "models.yaml"
+    models_file.write_text(REGISTRY_WITH_ONE_GIVEN_UP)
+    installation = current_installation()
+    changed = installation._replace(settings=installation.settings.model_copy(update={"models_file": models_file}))
+
+    class MarketDataOfTest(MarketData):
+        @property
+        def installation(self):
+            return changed
+
+    day = installation.sessions()[-1]
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        connection.execute(
+            "create table marts.dim_instruments (instrument_id text, ticker text, name text, sector text)"
+        )
+        connection.execute("grant select on marts.dim_instruments to factorloom_writer")
+        for model, ranks in {"x": (0.0, 0.5, 1.0), "idle": (1.0, 0.5, 0.0), "uninstalled": (1.0, 0.5, 0.0)}.items():
+            for instrument, rank in zip("abc", ranks, strict=True):
+                connection.execute(
+                    "insert into research.forecasts (model_id, instrument_id, as_of_date, model_version_id, forecast,"
+                    " forecast_rank) values (%s, %s, %s, 'v', 0, %s)",
+                    [model, instrument, day, rank],
+                )
+        run = dg.materialize(
+            [signals, every_forecast_has_a_signal], selection=[signals], partition_key=f"{day}",
+            resources={
+                "warehouse": WarehouseOfTest(address=database.url), "artifacts": Artifacts(),
+                "market_data": MarketDataOfTest(),
+            },
+        )  # fmt: skip
+        found = connection.execute(
+            "select model_id, instrument_id, rank from research.signals order by 1, 3"
+        ).fetchall()
+        best_to_worst = [("c", 1), ("b", 2), ("a", 3)]
+        assert found == [(model, *place) for model in (ENSEMBLE, "x") for place in best_to_worst]
+        assert [check.passed for check in run.get_asset_check_evaluations()] == [True]
