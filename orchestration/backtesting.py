@@ -5,13 +5,13 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pandas as pd
 
+from orchestration.code_versions import code_version_of
 from orchestration.errors import BacktestImpossible
 from orchestration.installation import Installation
 from orchestration.resources import Warehouse
@@ -22,6 +22,7 @@ from transforms.days import as_days
 from transforms.ledger import Execution
 from transforms.metrics import Metric
 from transforms.performance import SESSIONS_PER_YEAR, performance
+from transforms.sweep import sweep
 from transforms.target_weights import (
     capped_weights,
     quantile_weights,
@@ -29,12 +30,11 @@ from transforms.target_weights import (
     volatility_scaled,
 )
 from transforms.trading_costs import Liquidity
+from transforms.trial_honesty import honesty_figures
 from warehouse.queries import trading as queries
 
-MODULES = (
-    "backtest.py", "backtest_inputs.py", "ledger.py", "trading_costs.py", "target_weights.py", "chained_prices.py",
-    "performance.py", "book_analysis.py",
-)  # fmt: skip
+# Whose source the ids of backtests and sweeps hash, with all maths that it imports.
+ENGINE = (backtest, sweep, chained, quantile_weights, performance, capacity, honesty_figures)
 CHARACTERISTICS = {
     "market": ("ratio", "beta on the benchmark over 252 sessions"),
     "size": ("standard deviations", "z-score of the logarithm of market value"),
@@ -42,6 +42,8 @@ CHARACTERISTICS = {
     "momentum": ("standard deviations", "z-score of 12-1 momentum"),
 }
 LIQUIDITY_SESSIONS = 21
+# Read before the first session, so that weights and costs of the first orders rest on as much past as later ones.
+RUN_UP_SESSIONS = 63
 
 
 class BacktestOptions(msgspec.Struct, frozen=True):
@@ -83,20 +85,31 @@ class BacktestOptions(msgspec.Struct, frozen=True):
 
 
 class Market(NamedTuple):
-    """What every backtest of a period trades in; frames of shape (n_sessions, n_instruments)."""
+    """What every backtest of a period trades in; frames of shape (n_sessions, n_instruments).
 
-    closes: pd.DataFrame
+    `history` has the closes of the sessions before the period, too.
+    """
+
+    history: pd.DataFrame
     opens: pd.DataFrame
     dollar_volume: pd.DataFrame
     gone: pd.Series
     benchmark: pd.Series
     names: pd.DataFrame
 
+    @property
+    def closes(self) -> pd.DataFrame:
+        """Closes of the period."""
+        return self._of_period(self.history)
+
     def liquidity(self) -> Liquidity:
         """How easily each instrument trades."""
-        returns = self.closes.pct_change(fill_method=None)
-        volatility = returns.rolling(LIQUIDITY_SESSIONS, min_periods=LIQUIDITY_SESSIONS // 2).std()
+        returns = self.history.pct_change(fill_method=None)
+        volatility = self._of_period(returns.rolling(LIQUIDITY_SESSIONS, min_periods=LIQUIDITY_SESSIONS // 2).std())
         return Liquidity(self.dollar_volume.to_numpy(np.float64), volatility.to_numpy(np.float64))
+
+    def _of_period(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.iloc[len(frame) - len(self.opens) :]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -157,7 +170,7 @@ def run_backtests(warehouse: Warehouse, installation: Installation, wanted: Sequ
     BacktestImpossible
         When a profile has no rankings in the period.
     """
-    market = lru_cache(maxsize=1)(partial(read_market, warehouse))
+    market = lru_cache(maxsize=1)(partial(read_market, warehouse, installation))
     return [_run(warehouse, installation, options, market) for options in wanted]
 
 
@@ -183,17 +196,25 @@ def period_of(
     return first or row["as_of_date"] or installation.first_session, last or installation.last_session()
 
 
-def read_market(warehouse: Warehouse, first: dt.date, last: dt.date) -> Market:
-    """Read what is traded between two days."""
-    prices = warehouse.read_frame(queries.PRICES_BETWEEN, [first, last])
+def read_market(warehouse: Warehouse, installation: Installation, first: dt.date, last: dt.date) -> Market:
+    """Read what is traded between two days, and what was known of it at the first."""
+    known = installation.sessions(last_date=max(first, installation.first_session))
+    run_up = [day for day in known if day < first][-RUN_UP_SESSIONS:]
+    prices = warehouse.read_frame(queries.PRICES_BETWEEN, [min([first, *run_up]), last])
+    # What no longer traded when the period began is no part of it.
+    is_own = prices["trade_date"] >= pd.Timestamp(first)
+    prices = prices[prices["instrument_id"].isin(prices.loc[is_own, "instrument_id"].unique())]
     grids = chained(prices, ("close_adj", "open_adj"))
+    history = grids["close_adj"]
     traded = prices.pivot(index="trade_date", columns="instrument_id", values="dollar_volume")
-    usual = traded.reindex_like(grids["close_adj"]).rolling(LIQUIDITY_SESSIONS, min_periods=1).median()
+    usual = traded.reindex_like(history).rolling(LIQUIDITY_SESSIONS, min_periods=1).median()
     gone = warehouse.read_frame(queries.DELISTED).set_index("instrument_id")["delisted_date"]
     benchmark = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [first, last]).set_index("trade_date")["return_1d"]
     names = warehouse.read_frame(queries.NAMES).set_index("instrument_id")
+    gone = gone[(gone <= pd.Timestamp(last)) & gone.index.isin(history.columns)]
     opens = grids["open_adj"].where(grids["open_adj"] > 0)
-    return Market(grids["close_adj"], opens, usual, gone[gone <= pd.Timestamp(last)], benchmark, names)
+    period = history.index >= pd.Timestamp(first)
+    return Market(history, opens[period], usual[period], gone, benchmark, names)
 
 
 def read_ranks(warehouse: Warehouse, market: Market, profile: str, rebalance: str) -> pd.DataFrame:
@@ -222,7 +243,7 @@ def target_weights(options: BacktestOptions, ranks: pd.DataFrame, market: Market
         weights = capped_weights(weights, max_weight=options.max_weight)
     if options.target_volatility is not None:
         most = 1.0 if options.long_only else 2.0
-        weights = volatility_scaled(weights, market.closes, target=options.target_volatility, max_gross=most)
+        weights = volatility_scaled(weights, market.history, target=options.target_volatility, max_gross=most)
     return weights
 
 
@@ -287,19 +308,16 @@ def _mean_exposures(leant_on: pd.DataFrame) -> list[Metric]:
 def digest_of(market: Market, targets: pd.DataFrame) -> str:
     """Hash everything that the engine sees."""
     digest = hashlib.blake2b(digest_size=16)
-    frames = (market.closes, market.opens, market.dollar_volume, targets, market.benchmark.to_frame())
+    frames = (market.history, market.opens, market.dollar_volume, targets, market.benchmark.to_frame())
     for frame in frames:
         digest.update("|".join(map(str, frame.columns)).encode())
         digest.update(np.ascontiguousarray(as_days(frame.index)).view(np.int64).tobytes())
         digest.update(np.ascontiguousarray(frame.to_numpy(dtype=np.float64)).tobytes())
+    digest.update("|".join(f"{name} until {day}" for name, day in market.gone.sort_index().items()).encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
     """Return a content hash of the engine's source."""
-    folder = Path(__file__).resolve().parent.parent / "transforms"
-    digest = hashlib.blake2b(digest_size=8)
-    for name in MODULES:
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
+    return code_version_of(*ENGINE)

@@ -21,9 +21,10 @@ from orchestration.backtesting import (
 )
 from orchestration.installation import Installation
 from orchestration.resources import Warehouse
-from transforms.performance import SESSIONS_PER_YEAR
+from orchestration.trials import sharpes_on_record
 from transforms.selection_bias import deflated_sharpe, overfitting_probability
 from transforms.sweep import Sweep, sweep, sweep_figures
+from transforms.trial_honesty import spread_of_trials
 
 N_BLOCKS = 16
 # Books of which the probability of overfitting is estimated: evenly, as each adds a column to thousands of cases.
@@ -56,7 +57,7 @@ def run_sweep(
     BacktestImpossible
         When the profile has no rankings in the period.
     """
-    market = read_market(warehouse, *period_of(warehouse, installation, base.first_date, base.last_date))
+    market = read_market(warehouse, installation, *period_of(warehouse, installation, base.first_date, base.last_date))
     wanted = grid_of(base, axes)
     # Books that differ in costs alone share their targets.
     ranks = {every: read_ranks(warehouse, market, base.profile, every) for every in {o.rebalance for o in wanted}}
@@ -71,12 +72,14 @@ def run_sweep(
     digest = hashlib.blake2b(digest_size=16)
     for frame in targets.values():
         digest.update(digest_of(market, frame).encode())
-    return _rows(base, axes, wanted, found, digest.hexdigest(), market.closes.index)
+    return _rows(
+        base, axes, wanted, found, digest.hexdigest(), market.closes.index, on_record=sharpes_on_record(warehouse)
+    )  # fmt: skip
 
 
 def _rows(
     base: BacktestOptions, axes: dict[str, Sequence[Any]], wanted: Sequence[BacktestOptions], found: Sweep,
-    digest: str, days: pd.Index,
+    digest: str, days: pd.Index, *, on_record: dict[BacktestOptions, float],
 ) -> Swept:  # fmt: skip
     figures = sweep_figures(found)
     configuration = {"base": msgspec.to_builtins(base), "axes": {name: list(values) for name, values in axes.items()}}
@@ -84,14 +87,13 @@ def _rows(
     sweep_id = f"s{hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()}"
     sharpe = figures["sharpe"].to_numpy(np.float64)
     best = int(np.nanargmax(sharpe)) if np.isfinite(sharpe).any() else 0
-    daily = sharpe[np.isfinite(sharpe)] / np.sqrt(SESSIONS_PER_YEAR)
+    trials = on_record | dict(zip(wanted, sharpe.tolist(), strict=True))
+    n_trials, deviation = spread_of_trials(np.array(list(trials.values())))
     row = {
         "sweep_id": sweep_id, "profile": base.profile, "configuration": json.dumps(configuration, sort_keys=True),
         "data_digest": digest, "code_version": code_version(), "first_date": days[0].date(),
         "last_date": days[-1].date(), "n_configurations": len(wanted), "best_number": best,
-        "deflated_sharpe": deflated_sharpe(
-            found.returns[:, best], n_trials=len(wanted), sharpe_sd=float(daily.std(ddof=1)) if len(daily) > 1 else 0.0
-        ),
+        "deflated_sharpe": deflated_sharpe(found.returns[:, best], n_trials=n_trials, sharpe_sd=deviation),
         "overfitting_probability": overfitting_probability(_compared(found.returns), n_blocks=N_BLOCKS),
     }  # fmt: skip
     chosen = [json.dumps({name: getattr(options, name) for name in axes}) for options in wanted]

@@ -59,7 +59,8 @@ def quantile_weights(
     quantile : float, fraction
         Share of the ranked instruments to hold, above 0 and at most 0.5; one at least is held.
     long_only : bool
-        If false, the worst quantile is held with the opposite weights.
+        If false, the worst quantile is held with the opposite weights; where too few are ranked for both sides, neither
+        is held.
     invested : float, fraction
         Sum of the long weights.
     sectors : Series of shape (n_instruments,), index instrument_id, optional
@@ -84,8 +85,8 @@ def quantile_weights(
     n_held = np.maximum(np.floor(n_ranked * quantile + 1e-9), 1)
     weights = np.where(order <= n_held, invested / n_held, 0.0)
     if not long_only:
-        is_worst = (order > n_ranked - n_held) & (order > n_held)
-        weights = weights - np.where(is_worst, invested / n_held, 0.0)
+        weights = weights - np.where(order > n_ranked - n_held, invested / n_held, 0.0)
+        weights = np.where(2 * n_held <= n_ranked, weights, 0.0)
     return pd.DataFrame(weights, index=ranks.index, columns=ranks.columns)
 
 

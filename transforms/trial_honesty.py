@@ -13,6 +13,23 @@ Array = npt.NDArray[np.float64]
 N_BLOCKS = 16
 
 
+def spread_of_trials(sharpes: Array) -> tuple[int, float]:
+    """Count trials, and give the sample deviation (ddof 1) of their Sharpe ratios.
+
+    Parameters
+    ----------
+    sharpes : ndarray of shape (n_trials,), ratio per year
+        NaN where a trial has none; it counts all the same.
+
+    Returns
+    -------
+    int, float per day
+        1 at least; 0 for fewer than two known ones.
+    """
+    known = sharpes[np.isfinite(sharpes)] / np.sqrt(SESSIONS_PER_YEAR)
+    return max(len(sharpes), 1), float(known.std(ddof=1)) if len(known) > 1 else 0.0
+
+
 def honesty_figures(return_1d: Array, trial_sharpes: Array, peers: pd.DataFrame) -> list[Metric]:
     """Set a book beside every trial on record.
 
@@ -21,7 +38,7 @@ def honesty_figures(return_1d: Array, trial_sharpes: Array, peers: pd.DataFrame)
     return_1d : ndarray of shape (n_dates,), fraction
         Daily returns after costs; NaN are left out.
     trial_sharpes : ndarray of shape (n_trials,), ratio per year
-        Of every trial on record, this one among them; NaN where one has none.
+        Of every trial on record, one of each configuration, this one among them; NaN where one has none.
     peers : DataFrame of shape (n_dates, n_peers), fraction
         Daily returns of the trials of the same period, this one among them.
 
@@ -30,9 +47,7 @@ def honesty_figures(return_1d: Array, trial_sharpes: Array, peers: pd.DataFrame)
     list of Metric
         sharpe_probability, deflated_sharpe, overfitting_probability and n_trials.
     """
-    known = trial_sharpes[np.isfinite(trial_sharpes)] / np.sqrt(SESSIONS_PER_YEAR)
-    n_trials = max(len(trial_sharpes), 1)
-    deviation = float(known.std(ddof=1)) if len(known) > 1 else 0.0
+    n_trials, deviation = spread_of_trials(trial_sharpes)
     matrix = peers.dropna().to_numpy(dtype=np.float64)
     return [
         Metric(
@@ -53,6 +68,6 @@ def honesty_figures(return_1d: Array, trial_sharpes: Array, peers: pd.DataFrame)
         ),
         Metric(
             "n_trials", float(n_trials), "count",
-            "Backtests and configurations of sweeps on record, this one among them.",
+            "Configurations of backtests and sweeps on record, each once, this one among them.",
         ),
     ]  # fmt: skip

@@ -93,7 +93,7 @@ async def list_backtests(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Backtest]:
-    """Backtests, the newest first. One row is one trial: a repeated one is the same row."""
+    """Backtests, the newest first. A configuration is one trial, its newest row; a re-run is the same row."""
     after = cursors.read(cursor, Place) if cursor else None
     rows = await backtests.matching(reader, profile=profile, sort=sort, after=after, limit=limit + 1)
     shown, last = answers.first_page(rows, limit=limit)

@@ -73,6 +73,14 @@ def test_a_sector_neutral_book_has_of_each_sector_what_the_universe_has():
     assert both.iloc[0].groupby(sectors).sum().abs().max() < 1e-15
 
 
+def test_a_sector_that_has_too_few_for_both_sides_has_neither():
+    ranks = pd.DataFrame([[1.0, 2, 3, 4, 5]], columns=list("abcde"))
+    sectors = pd.Series(["Energy"] * 4 + ["Utilities"], index=list("abcde"))
+    both = quantile_weights(ranks, quantile=0.25, long_only=False, sectors=sectors)
+    assert both.iloc[0].tolist() == [0.8, 0, 0, -0.8, 0]
+    assert quantile_weights(ranks, quantile=0.25, sectors=sectors).iloc[0].tolist() == [0.8, 0, 0, 0, 0.2]
+
+
 def test_a_cap_gives_what_it_cuts_to_those_with_room():
     weights = pd.DataFrame([[0.5, 0.3, 0.2, 0.0], [0.9, 0.1, 0.0, 0.0], [-0.6, 0.5, -0.1, 0.1]], columns=list("abcd"))
     capped = capped_weights(weights, max_weight=0.4)

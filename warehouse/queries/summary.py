@@ -32,7 +32,9 @@ order by r.rank
 
 BACKTEST_FIGURES = """
 with newest as (
-    select backtest_id, first_date, last_date, (select count(*) from research.backtests) as n_trials
+    select
+        backtest_id, first_date, last_date,
+        (select count(distinct configuration) from research.backtests) as n_trials
     from research.backtests
     where profile = %(profile)s
     order by computed_at desc

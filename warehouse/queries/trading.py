@@ -39,19 +39,33 @@ inner join factors.fct_factor_exposures as e using (as_of_date, instrument_id)
 where v.as_of_date = any (string_to_array($1, ',')::date [])
 """
 
-# Every trial on record: backtests, and each configuration of a sweep. Sharpe ratios per year.
+# Every row of a trial, oldest first: backtests, and each configuration of a sweep as the backtest that it is. Sharpe
+# ratios per year.
 TRIALS = """
-select backtest_id as trial_id, value as sharpe from research.backtest_metrics where metric = 'sharpe'
+select b.configuration::text as configuration, m.value as sharpe, b.computed_at
+from research.backtests as b
+inner join research.backtest_metrics as m using (backtest_id)
+where m.metric = 'sharpe'
 union all
-select sweep_id || '/' || number, sharpe from research.sweep_results
+select ((s.configuration -> 'base') || r.parameters)::text, r.sharpe, s.computed_at
+from research.sweep_results as r
+inner join research.sweeps as s using (sweep_id)
+order by computed_at
 """
 
-# $1 first day, $2 last day: daily returns of the backtests of exactly this period.
-RETURNS_OF_PERIOD = """
-select e.backtest_id, e.trade_date, e.return_1d
-from research.backtest_equity as e
-inner join research.backtests as b using (backtest_id)
-where b.first_date = $1 and b.last_date = $2 and e.return_1d is not null
+# $1 first day, $2 last day: the backtests of exactly this period, oldest first
+BACKTESTS_OF_PERIOD = """
+select backtest_id, configuration::text as configuration
+from research.backtests
+where first_date = $1 and last_date = $2
+order by computed_at
+"""
+
+# $1 ids parted by commas
+RETURNS_OF = """
+select backtest_id, trade_date, return_1d
+from research.backtest_equity
+where backtest_id = any (string_to_array($1, ',')) and return_1d is not null
 """
 
 NAMES = """

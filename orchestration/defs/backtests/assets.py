@@ -1,4 +1,4 @@
-"""Backtests of the rankings: each is one trial, and the same trial is the same row."""
+"""Backtests of the rankings: each configuration is one trial, and a re-run is the same row."""
 
 import datetime as dt
 import re
@@ -7,20 +7,18 @@ from typing import Any, Self
 
 import dagster as dg
 import msgspec
-import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from orchestration.backtest_report.page import name_of, report, verdict
-from orchestration.backtesting import BacktestOptions, Outcome, code_version, run_backtests, with_metrics
+from orchestration.backtesting import BacktestOptions, Outcome, code_version, run_backtests
 from orchestration.defs.rankings.assets import rankings
 from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
 from orchestration.plots import equity_figure
 from orchestration.resources import Artifacts, MarketData, Warehouse, as_arrow
+from orchestration.trials import with_honesty
 from transforms.profiles import PROFILES
-from transforms.trial_honesty import honesty_figures
 from warehouse.merge import MergeResult, Window, merge
-from warehouse.queries import trading as queries
 
 TABLES = ("backtests", "backtest_equity", "backtest_trades", "backtest_metrics")
 
@@ -162,7 +160,7 @@ class BacktestConfig(Period):
         for name, description in zip(
             TABLES,
             (
-                "One row per backtest, which is one trial: configuration, data and dates.",
+                "One row per backtest: configuration, data and dates; a configuration is one trial, its newest row.",
                 "One row per backtest and session: the books at the close.",
                 "One row per backtest, session and instrument traded.",
                 "One row per backtest and figure, the benchmark's beside it.",
@@ -190,35 +188,6 @@ def backtests(  # type: ignore[misc]
         yield dg.MaterializeResult(
             asset_key=["research", name], metadata={**metadata, **(shown if name == "backtests" else {})}
         )
-
-
-def with_honesty(warehouse: Warehouse, outcomes: list[Outcome]) -> list[Outcome]:
-    """Set each backtest beside every trial on record, those of this run among them."""
-    on_record = warehouse.read_frame(queries.TRIALS).set_index("trial_id")["sharpe"].to_dict()
-    sharpes = on_record | {outcome.backtest_id: outcome.figure("sharpe") for outcome in outcomes}
-    trials = np.array([np.nan if value is None else value for value in sharpes.values()], dtype=np.float64)
-    return [_with_honesty(outcome, trials, _peers(warehouse, outcome, outcomes)) for outcome in outcomes]
-
-
-def _with_honesty(outcome: Outcome, trials: np.ndarray, peers: pd.DataFrame) -> Outcome:
-    own = outcome.books.daily["return_1d"].to_numpy(np.float64)
-    metrics = with_metrics(outcome.metrics.drop(columns="backtest_id"), honesty_figures(own, trials, peers))
-    return msgspec.structs.replace(outcome, metrics=metrics.assign(backtest_id=outcome.backtest_id))
-
-
-def _peers(warehouse: Warehouse, outcome: Outcome, outcomes: list[Outcome]) -> pd.DataFrame:
-    """Daily returns of all backtests of the same period."""
-    period = [outcome.first_date, outcome.last_date]
-    found = warehouse.read_frame(queries.RETURNS_OF_PERIOD, period)
-    returns = found.pivot(index="trade_date", columns="backtest_id", values="return_1d")
-    own = {
-        other.backtest_id: other.books.daily["return_1d"].iloc[1:]
-        for other in outcomes
-        if [other.first_date, other.last_date] == period
-    }
-    days = next(iter(own.values())).index
-    others = [name for name in returns if name not in own]
-    return pd.DataFrame(own | {name: returns[name].reindex(days) for name in others}).sort_index(axis=1)
 
 
 def with_report(artifacts: Artifacts, outcome: Outcome, *, is_simulated: bool) -> Outcome:

@@ -69,6 +69,12 @@ class SweepConfig(Period):
             )
         if not all(0 <= cost <= 500 for cost in self.costs_bps):
             raise ValueError(f"costs_bps must be from 0 to 500; got {self.costs_bps}")
+        twice = [name for name, values in self.axes().items() if len(set(values)) < len(values)]
+        if twice:
+            raise ValueError(
+                f"each list must name a value once; got {', '.join(f'{name}={self.axes()[name]}' for name in twice)}. "
+                "Leave the repeats out: each would count as a trial"
+            )
         n = 1
         for values in self.axes().values():
             n *= len(values)

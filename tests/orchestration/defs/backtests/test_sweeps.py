@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from tests.orchestration.defs.conftest import WarehouseOfTest
 from tests.transforms.test_backtest import random_market, random_opens
 from transforms.backtest import backtest
 from transforms.performance import performance
+from transforms.selection_bias import deflated_sharpe
 from transforms.sweep import sweep
 
 
@@ -33,6 +35,7 @@ def test_the_default_grid_is_of_144_backtests_in_order():
         ({"rebalances": ["daily"]}, r"got .* and \['daily'\]"),
         ({"costs_bps": [-1.0]}, "from 0 to 500"),
         ({"quantiles": [0.1], "rebalances": ["weekly"], "costs_bps": [1.0], "long_only": [True]}, "got 1"),
+        ({"costs_bps": [5, 10, 5.0]}, r"must name a value once; got cost_bps=\[5.0, 10.0, 5.0\]"),
         ({"quantiles": [n / 1000 for n in range(1, 500)]}, "got 11976"),
     ],
 )
@@ -54,7 +57,9 @@ def test_every_configuration_is_a_row_with_the_figures_of_its_own_backtest(datab
         cost_bps=[options.cost_bps for options in grid], long_only=[True] * 8, open_adj=market.opens,
         last_trade_dates=last, execution=base.execution(),
     )  # fmt: skip
-    swept = _rows(base, axes, grid, found, "digest", close.index)
+    # One of them stands on record already, and one beside it.
+    on_record = {grid[2]: 9.0, msgspec.structs.replace(base, quantile=0.05): -1.0}
+    swept = _rows(base, axes, grid, found, "digest", close.index, on_record=on_record)
     for number in (3, 6):
         options = grid[number]
         books = backtest(
@@ -69,6 +74,10 @@ def test_every_configuration_is_a_row_with_the_figures_of_its_own_backtest(datab
     head = swept.row.iloc[0]
     assert head["best_number"] == int(swept.results["sharpe"].argmax())
     assert 0 <= head["overfitting_probability"] <= 1
+    daily = np.append(swept.results["sharpe"], -1.0) / np.sqrt(252)
+    best = found.returns[:, head["best_number"]]
+    assert head["deflated_sharpe"] == deflated_sharpe(best, n_trials=9, sharpe_sd=daily.std(ddof=1))
+    assert head["deflated_sharpe"] < deflated_sharpe(best, n_trials=8, sharpe_sd=daily[:8].std(ddof=1))
 
     warehouse = WarehouseOfTest(address=database.url)
     assert write_sweep(warehouse, swept)["sweep_results"].inserted == 8
