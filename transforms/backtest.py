@@ -33,6 +33,8 @@ class Books:
         the first day), turnover (bought plus sold over equity before trading), cost, drawdown
         (fraction, 0 or less), n_unfilled (orders that found no price). At the close, after that
         close's trades.
+    shares : DataFrame of shape (n_sessions, n_asked_for), index trade_date
+        Held after each session with orders or delistings; negative where sold short.
     trades : DataFrame of shape (n_trades, 8)
         trade_date, instrument_id, weight_before, weight_after (fractions), traded_value (sold is
         negative), price_adj (currency per share), cost, reason (rebalance or delisting).
@@ -47,6 +49,11 @@ class Books:
     def daily(self) -> pd.DataFrame:
         """Paths; see above."""
         return self.ledger.daily(self.days)
+
+    @cached_property
+    def shares(self) -> pd.DataFrame:
+        """Shares; see above."""
+        return self.ledger.held(self.days, self.instruments.take(self.columns))
 
     @cached_property
     def trades(self) -> pd.DataFrame:
@@ -90,7 +97,8 @@ def backtest(
     ValueError
         If days are not ascending, a target day is no row of `close_adj`, weights are missing,
         negative or above 1 in a long-only book, prices are not positive, what `execution` needs is
-        missing, or the book is worth nothing.
+        missing, costs do not settle below the equity, or the book is worth nothing: a long-only one
+        in any session, any other when it is to be rebalanced.
 
     Notes
     -----
@@ -101,11 +109,12 @@ def backtest(
     Costs: fees, half a spread and impact, by what was known of liquidity at the signal's close.
 
     Missing price: a position is carried at its last price and can be neither bought nor sold; the
-    order is dropped and counted in `n_unfilled`, the next rebalance tries again. If what cannot be
+    order is dropped and counted in `n_unfilled`, the next rebalance tries again. So is an order at the
+    open of what has never had a close. If what cannot be
     sold leaves too little cash in a long-only book, all purchases shrink in proportion.
 
-    Delisting: in the session after its last one a position is sold at the last price times
-    ``1 + delisting_return``; the proceeds stay in cash until the next rebalance.
+    Delisting: in the session after its last one a position is sold at the last price up to then times
+    ``1 + delisting_return``, whatever is quoted later; the proceeds stay in cash until the next rebalance.
 
     Shorts pay no borrowing fee; their proceeds are cash.
 

@@ -34,9 +34,9 @@ def contributions(books: Books, close_adj: pd.DataFrame) -> pd.Series:
     """
     trades = books.trades
     last = pd.Series(carried_forward(close_adj.to_numpy(dtype=np.float64))[-1], index=close_adj.columns)
-    bought = trades.assign(shares=trades["traded_value"] / trades["price_adj"].where(trades["price_adj"] > 0, 1.0))
-    by_name = bought.groupby("instrument_id")[["shares", "traded_value", "cost"]].sum()
-    earned = by_name["shares"] * last.reindex(by_name.index) - by_name["traded_value"] - by_name["cost"]
+    by_name = trades.groupby("instrument_id")[["traded_value", "cost"]].sum()
+    value = (books.shares.tail(1).sum() * last).reindex(by_name.index)
+    earned = value - by_name["traded_value"] - by_name["cost"]
     return earned.sort_values(ascending=False, kind="stable")
 
 
@@ -48,18 +48,14 @@ def holdings(books: Books, close_adj: pd.DataFrame) -> pd.DataFrame:
     DataFrame of shape (n_trade_sessions, n_traded), fraction
         Index trade_date. A short is negative; what is missing to 1 is cash.
     """
-    trades = books.trades
-    price = trades["price_adj"].where(trades["price_adj"] > 0, 1.0)
-    bought = trades.assign(shares=trades["traded_value"] / price).pivot(
-        index="trade_date", columns="instrument_id", values="shares"
-    )
-    shares = bought.fillna(0.0).cumsum()
+    days, names = (pd.Index(books.trades[key].drop_duplicates()) for key in ("trade_date", "instrument_id"))
+    shares = books.shares.loc[days, names.sort_values()]
     closes = pd.DataFrame(
         carried_forward(close_adj[shares.columns].to_numpy(dtype=np.float64)), index=close_adj.index,
         columns=shares.columns,
     ).loc[shares.index]  # fmt: skip
-    weights = (shares * closes).div(books.daily["equity"].reindex(shares.index), axis=0)
-    return weights.where(weights.abs() > 1e-9, 0.0)
+    weights: pd.DataFrame = (shares * closes).div(books.daily["equity"].reindex(shares.index), axis=0)
+    return weights
 
 
 def exposures(weights: pd.DataFrame, characteristics: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -15,9 +15,13 @@ Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 
-# Below this share of the book a difference is rounding, not an order.
+# Below this share of the book a difference is rounding: neither an order nor a position.
 MIN_TRADE = 1e-12
-MAX_STEPS = 200
+# A weight above it, of money that is above it, is no rounding.
+SMALL = MIN_TRADE**0.5
+# Steps to the equity after costs, and what may be missing to it then, as a share of the equity.
+MAX_STEPS, UNSETTLED = 200, 1e-9
+MOST_COST_BPS = 1000
 REASONS = pd.Index(["rebalance", "delisting"])
 
 
@@ -59,25 +63,26 @@ class Execution:
     capital: float = 1e6
 
     def __post_init__(self) -> None:
-        if not 0 <= self.cost_bps + self.slippage_bps <= 1000 or min(self.cost_bps, self.slippage_bps) < 0:
+        if not 0 <= self.cost_bps + self.slippage_bps <= MOST_COST_BPS or min(self.cost_bps, self.slippage_bps) < 0:
             raise ValueError(
-                "Execution: cost_bps and slippage_bps must be 0 or more and 1000 together at most; "
+                "Execution: cost_bps and slippage_bps must be 0 or more and "
+                f"{MOST_COST_BPS} together at most; "
                 f"got {self.cost_bps=}, {self.slippage_bps=}. One per cent is 100 basis points."
             )
-        if self.delisting_return < -1:
+        if not -1 <= self.delisting_return < np.inf or not -1 < self.cash_return_1d < np.inf:
             raise ValueError(
-                f"Execution: delisting_return must be -1 or more; got {self.delisting_return=}. "
-                "A fraction is meant: -0.3 loses 30 %."
+                "Execution: delisting_return must be finite and -1 or more, cash_return_1d finite and above -1; got "
+                f"{self.delisting_return=}, {self.cash_return_1d=}. Fractions are meant: -0.3 loses 30 %."
             )
         if self.fill not in ("close", "open") or not self.max_turnover > 0:
             raise ValueError(
                 f"Execution: fill must be close or open and max_turnover above 0; got {self.fill=}, "
                 f"{self.max_turnover=}. 2.0 lets the whole book be exchanged."
             )
-        if self.impact_coefficient < 0 or not self.capital > 0:
+        if not 0 <= self.impact_coefficient < np.inf or not 0 < self.capital < np.inf:
             raise ValueError(
-                f"Execution: impact_coefficient must be 0 or more and capital above 0; got {self.impact_coefficient=}, "
-                f"{self.capital=}. About 1 is usual for the former."
+                "Execution: impact_coefficient must be finite and 0 or more, capital finite and above 0; got "
+                f"{self.impact_coefficient=}, {self.capital=}. About 1 is usual for the former."
             )
 
     @property
@@ -128,6 +133,7 @@ class Sessions(NamedTuple):
     is_order : whether weights are asked for
     asked : target weights, fraction
     price : what a position is worth when orders are filled, and what a delisted one is sold at, currency per share
+        The latter from its last session, whatever is quoted after it.
     can_trade : whether an order is filled
     is_gone : whether the instrument was delisted before
     costs : of trades
@@ -148,16 +154,22 @@ class Sessions(NamedTuple):
         """Lay out the sessions of orders on some rows."""
         can_end = np.any(weights != 0, axis=0) & (market.gone_after + 1 < len(market.carried))
         rows = np.union1d(trade_rows, market.gone_after[can_end] + 1)
-        is_order = np.isin(rows, trade_rows)
+        is_order = np.zeros(len(rows), dtype=np.bool_)
+        is_order[np.searchsorted(rows, trade_rows)] = True
         asked = np.zeros((len(rows), weights.shape[1]))
         asked[is_order] = weights
         signal_rows = np.maximum(rows - 1, 0)
         price, is_gone = market.fills[rows], rows[:, None] > market.gone_after
         is_missing = np.isnan(price)
+        if rules.fill == "open":
+            # Before its first close a position would be carried at nothing.
+            is_missing |= market.carried[signal_rows] == 0.0
         numbers, places = np.nonzero(is_missing)
         # What finds no price is worth its last close.
         price[is_missing] = market.carried[(rows if rules.fill == "close" else signal_rows)[numbers], places]
-        price[is_gone] *= 1.0 + rules.delisting_return
+        last_rows = np.clip(market.gone_after, 0, len(market.carried) - 1)
+        final = market.carried[last_rows, np.arange(len(last_rows))] * (1.0 + rules.delisting_return)
+        np.copyto(price, final, where=is_gone)
         can_trade = ~(is_missing | is_gone) & is_order[:, None]
         return cls(rows, is_order, asked, price, can_trade, is_gone, _costs(signal_rows, rules, liquidity))
 
@@ -224,11 +236,14 @@ class Ledger:
         if n_sessions > 0:
             self._run()
 
+    # Costs that do not settle overflow before they are refused.
+    @np.errstate(over="ignore", invalid="ignore")
     def _run(self) -> None:
         """Carry shares and cash from session to session; nothing but prices moves in between."""
         sessions, growth = self._sessions, self._growth[self._sessions.rows].tolist()
         wanted = sessions.asked * sessions.can_trade
         wanted_shares = np.divide(wanted, sessions.price, out=np.zeros_like(wanted), where=sessions.can_trade)
+        has_small = ((wanted != 0) & (wanted <= SMALL) & (wanted >= -SMALL)).any(axis=1).tolist()
         is_stuck = ~(sessions.can_trade | sessions.is_gone)
         # What is asked for later stands behind: without it, sums are rounded alike whatever the future brings.
         n_asked = np.searchsorted((sessions.asked != 0).argmax(axis=0), np.arange(len(wanted)), side="right").tolist()
@@ -240,8 +255,10 @@ class Ledger:
             stuck = before * is_stuck[number, :n]
             costs = sessions.costs.of_session(number, n)
             order = _Order(wanted[number, :n], (before - stuck) * price, float(stuck @ price), costs)
-            filled = self._filled(order, equity)
+            filled = self._filled(number, order, equity)
             np.add(wanted_shares[number, :n] * filled.invested, stuck, out=after)
+            if has_small[number] or abs(filled.invested) <= SMALL * equity:
+                _drop_rounding(after, price, equity)
             if self._rules.max_turnover < np.inf:
                 filled = self._limited(filled, before, after, price, sessions.is_gone[number, :n], costs, equity)
             if filled.amount > 0:
@@ -250,13 +267,21 @@ class Ledger:
             self.cost[number], self.amount[number] = filled.cost, filled.amount
 
     def _check_solvent(self, number: int, equity: float) -> None:
-        if self._sessions.is_order[number] and not equity > 0:
+        if equity > MIN_TRADE:
+            return
+        row = self._sessions.rows[number]
+        if self._rules.long_only:
             raise ValueError(
-                f"backtest: equity must be above 0 to be rebalanced; got {equity} in row "
-                f"{self._sessions.rows[number]}. Lower the short weights."
+                f"backtest: a long-only book must be worth something; got an equity of {equity} in row {row}, with "
+                f"delisting_return={self._rules.delisting_return}. Hold cash or more instruments."
+            )
+        if self._sessions.is_order[number]:
+            raise ValueError(
+                f"backtest: equity must be above 0 to be rebalanced; got {equity} in row {row}. "
+                "Lower the short weights."
             )
 
-    def _filled(self, order: _Order, equity: float) -> _Filled:
+    def _filled(self, number: int, order: _Order, equity: float) -> _Filled:
         """Trade to the weights of the equity that is left after the costs.
 
         The costs depend on the trades and the trades on the equity after costs, so the fixed point is iterated; each
@@ -268,9 +293,15 @@ class Ledger:
         for _ in range(MAX_STEPS):
             invested = min(after, (after - blocked) / gross) if is_bound else after
             amount, cost = costs.together(wanted * invested - freed)
-            if abs(equity - cost - after) <= 4e-16 * abs(equity):
+            missing = abs(equity - cost - after)
+            if missing <= 4e-16 * abs(equity):
                 break
             after = equity - cost
+        if not missing <= UNSETTLED * abs(equity) or 0 < equity <= cost:
+            raise ValueError(
+                f"backtest: costs must settle below the equity; got costs of {cost} for an equity of {equity} in row "
+                f"{self._sessions.rows[number]}. Lower capital or impact_coefficient, or drop what hardly trades."
+            )
         return _Filled(invested, cost, amount)
 
     def _limited(
@@ -283,10 +314,11 @@ class Ledger:
         traded = (after - before) * price
         of_gone, cost_of_gone = costs.together(traded * is_gone)
         turnover = (filled.amount - of_gone) / (equity - cost_of_gone)
-        if turnover <= self._rules.max_turnover:
+        if turnover <= self._rules.max_turnover * (1.0 + MIN_TRADE):
             return filled
         share = np.where(is_gone, 1.0, self._rules.max_turnover / turnover)
         after[:] = np.where(is_gone, 0.0, before + (after - before) * share)
+        _drop_rounding(after, price, equity)
         amount, cost = costs.together(traded * share)
         return _Filled(filled.invested, cost, amount)
 
@@ -299,7 +331,7 @@ class Ledger:
         returns = np.full(n_dates, np.nan)
         returns[1:] = equity[1:] / equity[:-1] - 1
         turnover, cost, n_unfilled = np.zeros(n_dates), np.zeros(n_dates), np.zeros(n_dates, dtype=np.int64)
-        has_traded = self.amount > MIN_TRADE * self.equity
+        has_traded = self.amount > MIN_TRADE * np.abs(self.equity)
         turnover[rows] = np.divide(self.amount, self.equity, out=np.zeros(len(rows)), where=has_traded)
         cost[rows], n_unfilled[rows] = self.cost * has_traded, self._n_unfilled()
         columns = {
@@ -345,12 +377,17 @@ class Ledger:
         """Whether a delisted position was given up; shape (n_sessions, n_instruments)."""
         return np.asarray(self._sessions.is_gone & (self.shares[:-1] != 0))
 
+    def held(self, days: Days, instruments: pd.Index) -> pd.DataFrame:
+        """Give the shares after each session, see `Books`; `instruments` are the market's."""
+        index = pd.DatetimeIndex(days[self._sessions.rows].astype("datetime64[s]"), name="trade_date")
+        return pd.DataFrame(self.shares[1:], index=index, columns=instruments)
+
     def trades(self, days: Days, instruments: pd.Index, columns: Rows) -> pd.DataFrame:
         """Give the trades of all sessions as a frame, see `Books`; `columns` are the market's among the instruments."""
         sessions, is_sold = self._sessions, self._is_sold()
         value = self.shares[:-1] * sessions.price
         traded = self.shares[1:] * sessions.price - value
-        is_done = is_sold | (np.abs(traded) > MIN_TRADE * self.equity[:, None])
+        is_done = is_sold | (np.abs(traded) > MIN_TRADE * np.abs(self.equity[:, None]))
         in_order = np.argsort(columns)
         numbers, places = np.nonzero(is_done[:, in_order])
         done = numbers * len(columns) + in_order[places]
@@ -366,3 +403,8 @@ class Ledger:
                 "reason": REASONS.take(is_sold.take(done).astype(np.intp)),
             }
         )
+
+
+def _drop_rounding(shares: Array, price: Array, equity: float) -> None:
+    """Set shares to 0 that are worth no more than a rounding error."""
+    shares[np.abs(shares * price) <= MIN_TRADE * equity] = 0.0

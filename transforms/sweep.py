@@ -7,7 +7,17 @@ import numpy as np
 import pandas as pd
 
 from transforms.backtest_inputs import checked_days, checked_opens, checked_prices, rows_of_last_trade, trade_orders
-from transforms.ledger import Array, Execution, Flags, Market, Rows, Sessions, carried_forward
+from transforms.ledger import (
+    MIN_TRADE,
+    MOST_COST_BPS,
+    Array,
+    Execution,
+    Flags,
+    Market,
+    Rows,
+    Sessions,
+    carried_forward,
+)
 from transforms.performance import NO_VARIATION, SESSIONS_PER_YEAR
 
 # So many books at a time stay in the processor's cache.
@@ -22,7 +32,8 @@ class Sweep(NamedTuple):
     Attributes
     ----------
     equity : multiples of the starting capital
-        NaN from the day on that a book was worth nothing when it was to be rebalanced.
+        NaN from the day on that a book was worth nothing: a long-only one in any session with orders or delistings,
+        any other when it was to be rebalanced.
     turnover : fraction
         Bought plus sold over equity before trading.
     """
@@ -55,7 +66,7 @@ def sweep(
     targets : sequence of n_books DataFrames of shape (n_rebalances, n_targeted), fraction
         Target weights of each book; books may share a frame, and rebalance on days of their own.
     cost_bps : sequence of n_books floats, basis points of the traded value
-        All costs of a trade together.
+        All costs of a trade together, 0 to 1000.
     long_only : sequence of n_books bools
     execution : Execution, optional
         Rules that all books share: fill, delisting_return, cash_return_1d, max_turnover. Its costs do not count, and
@@ -68,7 +79,7 @@ def sweep(
     Raises
     ------
     ValueError
-        As `backtest`; also if the lengths differ. A ruined book is no error here.
+        As `backtest`; also if the lengths differ or costs are out of bounds. A ruined book is no error here.
 
     Notes
     -----
@@ -80,6 +91,7 @@ def sweep(
             f"sweep: each book needs targets, costs and long_only, and no costs by liquidity; got {len(targets)}, "
             f"{len(cost_bps)}, {len(long_only)}, {rules.needs_liquidity=}. Run `backtest` for costs by liquidity."
         )
+    rates = _checked_rates(cost_bps)
     days = checked_days(close_adj)
     prices = checked_prices(close_adj)
     fills = prices if rules.fill == "close" else checked_opens(open_adj, close_adj)
@@ -94,8 +106,7 @@ def sweep(
     equity, turnover = (np.empty((len(days), len(targets))) for _ in range(2))
     for books in _chunks([rows for rows, _ in of_books]):
         rows, weights = of_books[books[0]][0], [of_books[book][1] for book in books]
-        rates, only = np.array([cost_bps[b] for b in books]) / 1e4, np.array([bool(long_only[b]) for b in books])
-        ledger = _Ledgers(market, rules, rates, only)
+        ledger = _Ledgers(market, rules, rates[books], np.array([bool(long_only[b]) for b in books]))
         ledger.run(rows, weights)
         equity[:, books], turnover[:, books] = ledger.equity, ledger.turnover
     return Sweep(equity, turnover)
@@ -108,22 +119,37 @@ def sweep_figures(found: Sweep) -> pd.DataFrame:
     -------
     DataFrame of shape (n_books, 5)
         sharpe, cagr, volatility, max_drawdown and turnover, defined as in `transforms.performance.DEFINITIONS`; NaN for
-        a ruined book.
+        a ruined book, and where there are too few days.
     """
-    returns, n = found.returns, len(found.equity) - 1
-    deviation = returns.std(axis=0, ddof=1)
+    returns = found.returns
+    n, n_books = returns.shape
+    unknown = np.full(n_books, np.nan)
+    mean, deviation = returns.mean(axis=0) if n > 0 else unknown, returns.std(axis=0, ddof=1) if n > 1 else unknown
     year = np.sqrt(SESSIONS_PER_YEAR)
-    wealth = np.vstack([np.ones(returns.shape[1]), found.equity])
+    wealth = np.vstack([np.ones(n_books), found.equity])
     with np.errstate(invalid="ignore", divide="ignore"):
-        sharpe = np.where(deviation > NO_VARIATION, returns.mean(axis=0) / deviation * year, np.nan)
-        cagr = np.maximum(found.equity[-1] / found.equity[0], 0.0) ** (SESSIONS_PER_YEAR / n) - 1.0
-        fall = (wealth / np.maximum.accumulate(wealth, axis=0) - 1.0).min(axis=0)
+        sharpe = np.where(deviation > NO_VARIATION, mean / deviation * year, np.nan)
+        grown = np.maximum(found.equity[-1] / found.equity[0], 0.0)
+        cagr = grown ** (SESSIONS_PER_YEAR / n) - 1.0 if n > 0 else unknown
+        fall = (wealth / np.maximum.accumulate(wealth, axis=0) - 1.0).min(axis=0) if n > 0 else unknown
     return pd.DataFrame(
         {
             "sharpe": sharpe, "cagr": cagr, "volatility": deviation * year, "max_drawdown": fall,
             "turnover": found.turnover.mean(axis=0) * SESSIONS_PER_YEAR,
         }
     )  # fmt: skip
+
+
+def _checked_rates(cost_bps: Sequence[float]) -> Array:
+    """Give costs as fractions of the traded value."""
+    costs = np.asarray(cost_bps, dtype=np.float64)
+    is_wrong = ~((costs >= 0) & (costs <= MOST_COST_BPS))
+    if is_wrong.any():
+        raise ValueError(
+            f"sweep: cost_bps must be 0 to {MOST_COST_BPS}; got {costs[is_wrong][:3].tolist()}. "
+            "One per cent is 100 basis points."
+        )
+    return costs / 1e4
 
 
 def _chunks(rows: Sequence[Rows]) -> Iterator[list[int]]:
@@ -168,9 +194,8 @@ class _Ledgers:
     def _trade(self, sessions: Sessions, number: int, asked: Array) -> None:
         price, can_trade, is_gone = sessions.price[number], sessions.can_trade[number], sessions.is_gone[number]
         equity = self.cash + self.shares @ price
-        if sessions.is_order[number]:
-            # A book that is worth nothing is followed no further.
-            equity = np.where(equity > 0, equity, np.nan)
+        # A book that is worth nothing is followed no further.
+        equity = np.where((equity > MIN_TRADE) | ~(self.long_only | sessions.is_order[number]), equity, np.nan)
         is_stuck = ~(can_trade | is_gone)
         stuck = self.shares * is_stuck if is_stuck.any() else 0.0
         freed, blocked = (self.shares - stuck) * price, self.shares @ (price * is_stuck)

@@ -42,6 +42,25 @@ def test_holdings_are_the_weights_at_the_close():
     np.testing.assert_array_equal((held != 0).sum(axis=1), daily["n_positions"])
 
 
+def test_what_was_lost_to_a_delisting_is_held_no_more():
+    close = prices(A=[10.0] * 3 + [NAN] * 4, B=[10.0] * 7)
+    last = pd.Series([close.index[2]], index=["A"])
+    targets = weights(close, {0: {"A": 0.5, "B": 0.5}, 4: {"B": 0.9}})
+    books = backtest(
+        close, targets, last_trade_dates=last, execution=Execution(cost_bps=0, slippage_bps=0, delisting_return=-1.0)
+    )
+    assert contributions(books, close).to_dict() == {"B": 0.0, "A": -0.5}
+    assert holdings(books, close)["A"].tolist() == [0.5, 0.0, 0.0]
+    assert holdings(books, close)["B"].tolist() == pytest.approx([0.5, 1.0, 0.9])
+
+
+def test_a_book_without_trades_has_no_holdings():
+    close = prices(A=[10.0, 10.0])
+    books = backtest(close, weights(close, {1: {"A": 1.0}}))
+    assert contributions(books, close).empty
+    assert holdings(books, close).empty
+
+
 def test_exposures_are_weighted_and_what_is_unknown_counts_as_the_rest():
     day = pd.DatetimeIndex(["2024-01-02", "2024-01-03"])
     held = pd.DataFrame([[0.5, 0.25, 0.25], [0.5, -0.5, 0.0]], index=day, columns=list("abc"))
