@@ -4,24 +4,9 @@ import pytest
 
 from models.errors import NotAForecaster, RegistryError, UnknownForecasterType, UnknownModel, UnknownParameter
 from models.registry import ModelEntry, Registry, load_registry, resolve_type
+from tests.third_party import install
 
 LINE = "{id: x, type: %s, features: technical, parameters: {%s}}"
-
-THIRD_PARTY = """
-from models.momentum import MomentumForecaster
-
-class Contrarian(MomentumForecaster):
-    name = "contrarian"
-    feature_set = "momentum_12_1"
-
-    def predict(self, features):
-        return -super().predict(features)
-
-class Nameless(Contrarian):
-    name = "other"
-
-def not_a_class(): ...
-"""
 
 
 def write(tmp_path: Path, *lines: str) -> Path:
@@ -32,20 +17,13 @@ def write(tmp_path: Path, *lines: str) -> Path:
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """Install a package of another party, as pip would: a module and its entry points."""
+    """Install a package of another party with these entry points."""
 
-    def install(**points: str) -> None:
-        folder = tmp_path / "site"
-        (folder / "thirdparty-1.0.dist-info").mkdir(parents=True)
-        (folder / "thirdparty_forecasters.py").write_text(THIRD_PARTY)
-        named = "".join(f"{name} = thirdparty_forecasters:{target}\n" for name, target in points.items())
-        (folder / "thirdparty-1.0.dist-info" / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: thirdparty\nVersion: 1.0\n"
-        )
-        (folder / "thirdparty-1.0.dist-info" / "entry_points.txt").write_text(f"[factorloom.forecasters]\n{named}")
-        monkeypatch.syspath_prepend(folder)
+    def install_and_find(**points: str) -> None:
+        install(tmp_path / "site", **points)
+        monkeypatch.syspath_prepend(tmp_path / "site")
 
-    return install
+    return install_and_find
 
 
 def test_the_shipped_registry_has_the_technical_model_and_the_baseline():

@@ -6,19 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.conftest import ROOT, Installation
+from tests.third_party import install
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 
-PACKAGE = """
-from models.momentum import MomentumForecaster
-
-class Contrarian(MomentumForecaster):
-    name = "contrarian"
-    feature_set = "momentum_12_1"
-
-    def predict(self, features):
-        return -super().predict(features)
-"""
 MODELS = """
 ranking: contrarian
 models:
@@ -40,12 +31,8 @@ where a.model_id = 'contrarian' and b.model_id = 'momentum_12_1'
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A package of another party, installed as pip would: a module and its entry point."""
-    about = tmp_path / "contrarian-1.0.dist-info"
-    about.mkdir()
-    (tmp_path / "contrarian.py").write_text(PACKAGE)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: contrarian\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[factorloom.forecasters]\ncontrarian = contrarian:Contrarian\n")
+    """A folder with a package of another party, and a list of models that names it."""
+    install(tmp_path, contrarian="Contrarian")
     (tmp_path / "models.yaml").write_text(MODELS)
     return tmp_path
 
