@@ -95,7 +95,7 @@ def calibrate(known: Evaluation, *, label_sessions: int = 22) -> Calibration:
         `UNKNOWN` for fewer than 63 days with tenths.
     """
     returns, ups = known.decile_returns, known.decile_up_shares
-    usable = np.isfinite(returns).all(axis=1) & np.isfinite(ups).all(axis=1) & np.isfinite(known.rank_ic)
+    usable = _usable(known)
     if usable.sum() < MIN_DAYS:
         return UNKNOWN
     t = newey_west_t(known.rank_ic[usable], lag=label_sessions - 1)
@@ -106,6 +106,26 @@ def calibrate(known: Evaluation, *, label_sessions: int = 22) -> Calibration:
         mean_rank_ic=float(known.rank_ic[usable].mean()),
         n_days=int(usable.sum()),
     )
+
+
+def trailing_rank_ics(known: Evaluation, n_days: NDArray[np.intp]) -> Array:
+    """Give the mean rank IC of the first n days for many n at once: what `calibrate` says of each.
+
+    Parameters
+    ----------
+    known : Evaluation
+        Out-of-sample days of one model, oldest first.
+    n_days : ndarray of int, shape (n_looks,)
+
+    Returns
+    -------
+    ndarray of shape (n_looks,), ratio
+        NaN for fewer than 63 days with tenths among the first n.
+    """
+    usable = _usable(known)
+    sums = np.append(0.0, np.cumsum(np.where(usable, known.rank_ic, 0.0)))[n_days]
+    counts = np.append(0, np.cumsum(usable))[n_days]
+    return np.where(counts >= MIN_DAYS, sums / np.maximum(counts, 1), np.nan)
 
 
 def model_signals(forecasts: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
@@ -137,17 +157,22 @@ def model_signals(forecasts: pd.DataFrame, calibration: Calibration) -> pd.DataF
 
 
 def model_weights(
-    configured: Mapping[str, float], calibrations: Mapping[str, Calibration], settings: EnsembleSettings
+    configured: Mapping[str, float], rank_ics: Mapping[str, float], settings: EnsembleSettings
 ) -> dict[str, float]:
     """Give the weight of each model on a day: those above 0 only.
 
-    With trailing_ic a model whose mean rank IC is not above 0 has none; where no model has any, the configured ones
-    stand.
+    Parameters
+    ----------
+    configured, rank_ics : mapping of float, by model
+        Weight of the registry, and mean rank IC of the days known by then, NaN where there are too few.
+    settings : EnsembleSettings
+        With trailing_ic a model whose mean rank IC is not above 0 has no weight; where no model has any, the configured
+        ones stand.
     """
     weights = {name: weight for name, weight in configured.items() if weight > 0.0}
     if settings.weights == "configured":
         return weights
-    skills = {name: max(np.nan_to_num(calibrations[name].mean_rank_ic), 0.0) for name in weights}
+    skills = {name: max(float(np.nan_to_num(rank_ics[name])), 0.0) for name in weights}
     scaled = {name: weight * skills[name] for name, weight in weights.items() if skills[name] > 0.0}
     return scaled or weights
 
@@ -203,6 +228,45 @@ def combine(
         }
     )
     return combined.iloc[order].reset_index(drop=True)
+
+
+def combined_forecasts(made: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    """Make one forecast of those of several models, for many days: what `combine` orders by.
+
+    Parameters
+    ----------
+    made : DataFrame, one row per model_id, as_of_date and instrument_id
+        forecast_rank (0 worst to 1 best within the day).
+    weights : DataFrame of shape (n_days, n_models), 0 or more
+        By as_of_date and model_id; other models and days have no say.
+
+    Returns
+    -------
+    DataFrame, one row per as_of_date and instrument_id that a model with a weight has forecast
+        forecast: weighted mean of the models' percentiles, fraction.
+    """
+    keys = ["as_of_date", "model_id"]
+    rows = made[made["model_id"].isin(weights.columns) & made["as_of_date"].isin(weights.index)]
+    rows = rows.sort_values([*keys, "forecast_rank", "instrument_id"], ascending=[True, True, False, True])
+    of_day = rows.groupby(keys, sort=False)
+    size = of_day["instrument_id"].transform("size").to_numpy(np.float64)
+    percentile = (size - of_day.cumcount().to_numpy(np.float64) - 0.5) / size
+    day, model = weights.index.get_indexer(rows["as_of_date"]), weights.columns.get_indexer(rows["model_id"])
+    weight = weights.to_numpy(np.float64)[day, model]
+    voted = pd.DataFrame(
+        {
+            "as_of_date": rows["as_of_date"].to_numpy(), "instrument_id": rows["instrument_id"].to_numpy(),
+            "weighted": weight * percentile, "weight": weight,
+        }
+    )[weight > 0.0]  # fmt: skip
+    sums = voted.groupby(["as_of_date", "instrument_id"], as_index=False)[["weighted", "weight"]].sum()
+    return sums.assign(forecast=sums["weighted"] / sums["weight"])[["as_of_date", "instrument_id", "forecast"]]
+
+
+def _usable(known: Evaluation) -> NDArray[np.bool_]:
+    """Mark the days with a rank IC and all tenths."""
+    tenths = np.isfinite(known.decile_returns).all(axis=1) & np.isfinite(known.decile_up_shares).all(axis=1)
+    return np.asarray(tenths & np.isfinite(known.rank_ic))
 
 
 def _line(tenths: Array) -> tuple[float, float]:

@@ -21,10 +21,11 @@ from transforms.chained_prices import chained
 from transforms.days import as_days
 from transforms.ledger import Execution
 from transforms.metrics import Metric
-from transforms.performance import SESSIONS_PER_YEAR, performance
+from transforms.performance import SESSIONS_PER_YEAR, performance, relative_figures
 from transforms.sweep import sweep
 from transforms.target_weights import (
     capped_weights,
+    equal_weights,
     quantile_weights,
     rebalance_rows,
     volatility_scaled,
@@ -34,7 +35,7 @@ from transforms.trial_honesty import honesty_figures
 from warehouse.queries import trading as queries
 
 # Whose source the ids of backtests and sweeps hash, with all maths that it imports.
-ENGINE = (backtest, sweep, chained, quantile_weights, performance, capacity, honesty_figures)
+ENGINE = (backtest, sweep, chained, quantile_weights, performance, capacity, honesty_figures, equal_weights)
 CHARACTERISTICS = {
     "market": ("ratio", "beta on the benchmark over 252 sessions"),
     "size": ("standard deviations", "z-score of the logarithm of market value"),
@@ -68,6 +69,11 @@ class BacktestOptions(msgspec.Struct, frozen=True):
     first_date: dt.date | None = None
     last_date: dt.date | None = None
 
+    @property
+    def cash_return_1d(self) -> float:
+        """Interest on cash, fraction per session."""
+        return float((1.0 + self.cash_rate) ** (1.0 / SESSIONS_PER_YEAR) - 1.0)
+
     def execution(self) -> Execution:
         """Rules of filling."""
         return Execution(
@@ -75,7 +81,7 @@ class BacktestOptions(msgspec.Struct, frozen=True):
             slippage_bps=self.slippage_bps,
             long_only=self.long_only,
             delisting_return=self.delisting_return,
-            cash_return_1d=(1.0 + self.cash_rate) ** (1.0 / SESSIONS_PER_YEAR) - 1.0,
+            cash_return_1d=self.cash_return_1d,
             fill=self.fill,  # type: ignore[arg-type] # the engine checks it
             max_turnover=self.max_turnover or float("inf"),
             spread_by_liquidity=self.spread_by_liquidity,
@@ -87,14 +93,14 @@ class BacktestOptions(msgspec.Struct, frozen=True):
 class Market(NamedTuple):
     """What every backtest of a period trades in; frames of shape (n_sessions, n_instruments).
 
-    `history` has the closes of the sessions before the period, too.
+    `history` has the closes of the sessions before the period, too; `index_returns` are those of the market's index.
     """
 
     history: pd.DataFrame
     opens: pd.DataFrame
     dollar_volume: pd.DataFrame
     gone: pd.Series
-    benchmark: pd.Series
+    index_returns: pd.Series
     names: pd.DataFrame
 
     @property
@@ -209,12 +215,12 @@ def read_market(warehouse: Warehouse, installation: Installation, first: dt.date
     traded = prices.pivot(index="trade_date", columns="instrument_id", values="dollar_volume")
     usual = traded.reindex_like(history).rolling(LIQUIDITY_SESSIONS, min_periods=1).median()
     gone = warehouse.read_frame(queries.DELISTED).set_index("instrument_id")["delisted_date"]
-    benchmark = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [first, last]).set_index("trade_date")["return_1d"]
+    index = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [first, last]).set_index("trade_date")["return_1d"]
     names = warehouse.read_frame(queries.NAMES).set_index("instrument_id")
     gone = gone[(gone <= pd.Timestamp(last)) & gone.index.isin(history.columns)]
     opens = grids["open_adj"].where(grids["open_adj"] > 0)
     period = history.index >= pd.Timestamp(first)
-    return Market(history, opens[period], usual[period], gone, benchmark, names)
+    return Market(history, opens[period], usual[period], gone, index, names)
 
 
 def read_ranks(warehouse: Warehouse, market: Market, profile: str, rebalance: str) -> pd.DataFrame:
@@ -247,6 +253,41 @@ def target_weights(options: BacktestOptions, ranks: pd.DataFrame, market: Market
     return weights
 
 
+def benchmark_returns(options: BacktestOptions, ranks: pd.DataFrame, market: Market) -> pd.Series:
+    """Return what a book is measured by, weighted as the book is; shape (n_sessions,), fraction, NaN on the first day.
+
+    A long-only book chooses among the ranked instruments: all of them in equal weights, rebalanced and filled on the
+    same days, before costs. A long-short one stands on cash: its interest.
+    """
+    if not options.long_only:
+        interest = pd.Series(options.cash_return_1d, index=market.closes.index, name="return_1d")
+        return interest.where(np.arange(len(interest)) > 0)
+    free = msgspec.structs.replace(
+        options, cost_bps=0.0, slippage_bps=0.0, max_turnover=None, spread_by_liquidity=False, impact_coefficient=0.0
+    )
+    books = backtest(
+        market.closes, equal_weights(ranks), open_adj=market.opens, last_trade_dates=market.gone,
+        execution=free.execution(),
+    )  # fmt: skip
+    return books.daily["return_1d"]
+
+
+def index_figures(return_1d: pd.Series, index_returns: pd.Series) -> list[Metric]:
+    """Set a book beside the market's index, which need not be weighted as the book is."""
+    both = pd.concat([return_1d, index_returns], axis=1, keys=["own", "index"]).dropna()
+    found = relative_figures(both["own"].to_numpy(np.float64), both["index"].to_numpy(np.float64))
+    return [
+        Metric(
+            "market_beta", found["beta"], "ratio",
+            "Covariance of daily returns with the index's over the index's variance; the index as its source makes it.",
+        ),
+        Metric(
+            "market_alpha", found["alpha"], "fraction per year",
+            "Mean of daily return less market beta times the index's, compounded over 252 days.",
+        ),
+    ]  # fmt: skip
+
+
 def _outcome(
     warehouse: Warehouse, options: BacktestOptions, books: Books, targets: pd.DataFrame, ranks: pd.DataFrame,
     market: Market,
@@ -255,19 +296,23 @@ def _outcome(
     identity = json.dumps([msgspec.to_builtins(options), digest, code_version()], sort_keys=True)
     backtest_id = f"b{hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()}"
     daily = books.daily
-    matched = market.benchmark.reindex(pd.DatetimeIndex(daily.index)).to_numpy(dtype=np.float64)
-    equity = (
-        daily.drop(columns="n_unfilled").assign(benchmark_return_1d=matched).rename_axis("trade_date").reset_index()
+    days = pd.DatetimeIndex(daily.index)
+    benchmark, index = (
+        pd.Series(returns.reindex(days).to_numpy(dtype=np.float64), index=daily.index)
+        for returns in (benchmark_returns(options, ranks, market), market.index_returns)
     )
-    benchmark = pd.Series(matched, index=daily.index)
+    equity = daily.drop(columns="n_unfilled").assign(benchmark_return_1d=benchmark, index_return_1d=index)
     metrics = performance(daily["return_1d"], benchmark=benchmark, turnover=daily["turnover"])
     leant_on = _exposures(warehouse, books, market)
-    more = [break_even(daily, benchmark), capacity(books, market.dollar_volume), *_mean_exposures(leant_on)]
+    more = [
+        *index_figures(daily["return_1d"], index), break_even(daily, benchmark),
+        capacity(books, market.dollar_volume), *_mean_exposures(leant_on),
+    ]  # fmt: skip
     return Outcome(
         options=options,
         backtest_id=backtest_id,
         data_digest=digest,
-        equity=equity.assign(backtest_id=backtest_id),
+        equity=equity.rename_axis("trade_date").reset_index().assign(backtest_id=backtest_id),
         trades=books.trades.assign(backtest_id=backtest_id),
         metrics=with_metrics(metrics, more).assign(backtest_id=backtest_id),
         n_rebalances=len(targets),
@@ -308,7 +353,7 @@ def _mean_exposures(leant_on: pd.DataFrame) -> list[Metric]:
 def digest_of(market: Market, targets: pd.DataFrame) -> str:
     """Hash everything that the engine sees."""
     digest = hashlib.blake2b(digest_size=16)
-    frames = (market.history, market.opens, market.dollar_volume, targets, market.benchmark.to_frame())
+    frames = (market.history, market.opens, market.dollar_volume, targets, market.index_returns.to_frame())
     for frame in frames:
         digest.update("|".join(map(str, frame.columns)).encode())
         digest.update(np.ascontiguousarray(as_days(frame.index)).view(np.int64).tobytes())

@@ -166,6 +166,19 @@ def monthly_ic_figure(days: pd.DataFrame, *, name: str) -> "Figure":
     return figure
 
 
+def retraining_figure(rank_ics: pd.DataFrame) -> "Figure":
+    """Draw the mean rank IC of each version of the forecasters; a column per forecaster, index valid_from_date."""
+    figure, (axes,) = _axes()
+    for colour, (name, own) in zip([*COLOURS, *[GREY] * len(rank_ics.columns)], rank_ics.items(), strict=False):
+        known = own.dropna()
+        axes.plot(pd.to_datetime(known.index), known, color=colour, linewidth=1.2, marker="o", markersize=3, label=name)
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    _label(axes, "Rank correlation of forecast and 22-session return, by retraining date", "mean daily rank IC")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    _dates(axes)
+    return figure
+
+
 def drift_figure(rows: pd.DataFrame) -> "Figure":
     """Draw the largest stability indices of each forecaster's features and forecasts, beside where drift begins.
 

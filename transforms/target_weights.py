@@ -90,6 +90,23 @@ def quantile_weights(
     return pd.DataFrame(weights, index=ranks.index, columns=ranks.columns)
 
 
+def equal_weights(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Hold all that is ranked in equal weights: what a choice among them is measured by.
+
+    Parameters
+    ----------
+    ranks : DataFrame of shape (n_rebalances, n_instruments), places
+        Null where an instrument is not ranked.
+
+    Returns
+    -------
+    DataFrame of shape (n_rebalances, n_instruments), fraction
+        A row without ranked instruments has no weights.
+    """
+    is_ranked = ranks.notna()
+    return is_ranked.astype(np.float64).div(is_ranked.sum(axis=1).clip(lower=1), axis=0)
+
+
 def _by_sector(
     ranks: pd.DataFrame, sectors: pd.Series, *, quantile: float, long_only: bool, invested: float
 ) -> pd.DataFrame:

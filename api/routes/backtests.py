@@ -68,7 +68,7 @@ class BacktestDetail(msgspec.Struct, frozen=True):
 DETAIL = BacktestDetail(
     BACKTEST,
     [Metric("sharpe", 0.92, 0.61, "ratio", "Mean over standard deviation of daily returns, times sqrt(252).")],
-    [EquityDay(dt.date(2024, 6, 28), 1.31, 0.01, 1.30, 50, 0.004, 0.002, 0.0, 0.0, -0.012)],
+    [EquityDay(dt.date(2024, 6, 28), 1.31, 0.01, 1.30, 50, 0.004, 0.002, 0.003, 0.0, 0.0, -0.012)],
 )
 
 

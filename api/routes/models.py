@@ -41,6 +41,7 @@ STATE = ForecasterState(
     computed_at=dt.datetime(2024, 4, 1, 22, 3, tzinfo=dt.UTC),
 )
 EVALUATION = Evaluation(
+    None,
     "rank_ic_mean",
     0.031,
     "ratio",
@@ -94,14 +95,28 @@ async def list_models(
     summary="List the figures of one forecaster",
     tag="Research",
     scope="read:market",
-    datasets=["research.evaluations", "research.model_versions"],
+    datasets=["research.evaluations", "research.evaluations_by_retraining", "research.model_versions"],
     cache_control=operations.DAILY,
     problems=[404],
     example=Page([EVALUATION], answers.Meta(dataset_version="1f3870be274f6c49b3e31a0c6728957f")),
 )
-async def list_model_evaluations(reader: NamedDependency[Reader], model_id: ModelId) -> Page[Evaluation]:
-    """Every figure over all days out of sample, with its definition, by name."""
-    rows = await forecasters.evaluations(reader, model_id)
+async def list_model_evaluations(
+    reader: NamedDependency[Reader],
+    model_id: ModelId,
+    by_retraining: Annotated[
+        bool, QueryParameter(description="Figures of each version on the days that it forecast, the newest first.")
+    ] = False,
+    metric: Annotated[
+        str | None,
+        QueryParameter(
+            pattern=r"^[a-z][a-z0-9_]{0,62}$",
+            description="Only this figure.",
+            examples=[Example(value="rank_ic_mean")],
+        ),
+    ] = None,
+) -> Page[Evaluation]:
+    """Every figure out of sample with its definition, by name: over all days, or per retraining date."""
+    rows = await forecasters.evaluations(reader, model_id, by_retraining=by_retraining, metric=metric)
     if not rows:
         await require_model(reader, model_id)
     return Page(rows, answers.meta())

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from orchestration.backtest_report.charts import bars, lines
-from orchestration.backtesting import CHARACTERISTICS, Outcome, code_version
+from orchestration.backtesting import CHARACTERISTICS, BacktestOptions, Outcome, code_version
 from transforms.book_analysis import contributions, monthly_returns, rolling_sharpe
 from transforms.days import as_days
 from transforms.evaluation import evaluate
@@ -18,8 +18,8 @@ N_CONTRIBUTORS = 10
 ROLLING_SESSIONS = 126
 LABEL_SESSIONS = 22
 HEADLINES = (
-    "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "beta", "alpha", "information_ratio",
-    "turnover",
+    "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "market_beta", "market_alpha",
+    "information_ratio", "turnover",
 )  # fmt: skip
 HONESTY = ("sharpe_probability", "deflated_sharpe", "overfitting_probability", "n_trials")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -58,6 +58,7 @@ def report(outcome: Outcome, *, is_simulated: bool) -> bytes:
         is_simulated=is_simulated,
         code_version=code_version(),
         verdict=verdict(outcome),
+        measured_by=measured_by(outcome.options),
         headlines=[figures[name] for name in HEADLINES],
         honesty=[figures[name] for name in HONESTY],
         costs=_costs(outcome, figures),
@@ -87,9 +88,21 @@ def verdict(outcome: Outcome) -> str:
     return f"{sure}; {enough}{more}"
 
 
+def measured_by(options: BacktestOptions) -> str:
+    """Say what the benchmark is, see `benchmark_returns`."""
+    if not options.long_only:
+        return "Benchmark: interest on cash, as a long-short book stands on it."
+    return (
+        "Benchmark: all ranked instruments in equal weights, rebalanced on the days of the book, before costs. "
+        "Index: the market's, as its source makes it."
+    )
+
+
 def _charts(outcome: Outcome) -> list[str]:
     daily, equity = outcome.books.daily, outcome.equity.set_index("trade_date")
-    benchmark = (1.0 + equity["benchmark_return_1d"].fillna(0.0)).cumprod()
+    benchmark, index = (
+        (1.0 + equity[name].fillna(0.0)).cumprod() for name in ("benchmark_return_1d", "index_return_1d")
+    )
     fall = benchmark / benchmark.cummax() - 1.0
     returns, beside = daily["return_1d"], equity["benchmark_return_1d"]
     traded = daily.loc[daily["turnover"] > 0, "turnover"]
@@ -97,7 +110,8 @@ def _charts(outcome: Outcome) -> list[str]:
     tenths = decile_means(outcome)
     return [
         lines(
-            {"book": daily["equity"], "benchmark": benchmark}, title="Equity after costs", unit="multiple of the start"
+            {"book": daily["equity"], "benchmark": benchmark, "index": index}, title="Equity after costs",
+            unit="multiple of the start",
         ),
         lines(
             {"book": daily["drawdown"], "benchmark": fall}, title="Drawdown", unit="below the highest level",

@@ -213,6 +213,12 @@ insert into research.evaluations (model_id, metric, value, unit, definition, com
 ('technical', 'rank_ic_mean', 0.03125, 'ratio', 'Mean.', '2024-06-26T22:00Z'),
 ('technical', 'rank_ic_t', 2.5, 'ratio', 'Mean over its error.', '2024-06-26T22:00Z'),
 ('momentum_rule', 'rank_ic_mean', 0.015625, 'ratio', 'Mean.', '2024-06-26T22:00Z');
+insert into research.evaluations_by_retraining
+(model_id, valid_from_date, metric, value, unit, definition, computed_at)
+values
+('technical', '2024-01-01', 'rank_ic_mean', 0.0625, 'ratio', 'Mean.', '2024-06-26T22:00Z'),
+('technical', '2024-04-01', 'rank_ic_mean', 0, 'ratio', 'Mean.', '2024-06-26T22:00Z'),
+('technical', '2024-04-01', 'rank_ic_t', null, 'ratio', 'Mean over its error.', '2024-06-26T22:00Z');
 
 insert into research.backtest_trades
 (backtest_id, trade_date, instrument_id, weight_before, weight_after, traded_value, price_adj, cost, reason)
@@ -282,6 +288,7 @@ from unnest(array[
     'research.indicators', 'research.backtests', 'research.backtest_metrics', 'research.backtest_equity',
     'research.index_values', 'research.index_allocations', 'research.risk_metrics', 'marts.fct_news_articles',
     'research.news_sentiment', 'research.signals', 'research.model_versions', 'research.evaluations',
+    'research.evaluations_by_retraining',
     'research.backtest_trades', 'research.model_drift', 'factors.fct_factor_exposures',
     'research.strategies', 'research.strategy_equity', 'research.strategy_signals',
     'research.paper_orders', 'research.paper_trades', 'research.strategy_events', 'marts.fct_exchange_rates'

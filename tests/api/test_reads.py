@@ -128,6 +128,12 @@ def test_models_show_their_newest_version_and_their_skill(client):
 def test_evaluations_are_those_of_one_model(client):
     rows = client.get("/v1/models/technical/evaluations").json()["data"]
     assert [(row["metric"], row["value"]) for row in rows] == [("rank_ic_mean", 0.03125), ("rank_ic_t", 2.5)]
+    by_retraining = client.get("/v1/models/technical/evaluations", params={"by_retraining": True}).json()["data"]
+    assert [(row["valid_from_date"], row["metric"], row["value"]) for row in by_retraining] == [
+        ("2024-04-01", "rank_ic_mean", 0), ("2024-04-01", "rank_ic_t", None), ("2024-01-01", "rank_ic_mean", 0.0625),
+    ]  # fmt: skip
+    only = {"by_retraining": True, "metric": "rank_ic_t"}
+    assert len(client.get("/v1/models/technical/evaluations", params=only).json()["data"]) == 1
     unknown = client.get("/v1/models/nope/evaluations")
     assert (unknown.status_code, unknown.json()["known"]) == (404, ["momentum_rule", "technical"])
 

@@ -12,8 +12,10 @@ from models.ensemble import (
     EnsembleSettings,
     calibrate,
     combine,
+    combined_forecasts,
     model_signals,
     model_weights,
+    trailing_rank_ics,
 )
 from models.errors import RegistryError
 from models.registry import load_registry
@@ -142,12 +144,40 @@ def test_a_model_without_the_instrument_has_no_say():
 
 
 def test_weights_follow_known_skill_where_that_is_asked_for():
-    tracks = {"x": SURE, "y": SURE._replace(mean_rank_ic=-0.01), "z": UNKNOWN}
+    rank_ics = {"x": 0.05, "y": -0.01, "z": UNKNOWN.mean_rank_ic, "baseline": 0.1}
     configured = {"x": 2.0, "y": 1.0, "z": 1.0, "baseline": 0.0}
     trailing = EnsembleSettings(weights="trailing_ic")
-    assert model_weights(configured, tracks, EnsembleSettings()) == {"x": 2.0, "y": 1.0, "z": 1.0}
-    assert model_weights(configured, tracks, trailing) == {"x": pytest.approx(0.1)}
-    assert model_weights({"y": 1.0}, tracks, trailing) == {"y": 1.0}
+    assert model_weights(configured, rank_ics, EnsembleSettings()) == {"x": 2.0, "y": 1.0, "z": 1.0}
+    assert model_weights(configured, rank_ics, trailing) == {"x": pytest.approx(0.1)}
+    assert model_weights({"y": 1.0}, rank_ics, trailing) == {"y": 1.0}
+
+
+def test_the_skill_of_many_looks_is_that_of_each_calibration():
+    known = track(200)
+    known.rank_ic[[3, 70]] = np.nan
+    known.decile_returns[10, 2] = np.nan
+    looks = np.array([0, 10, 63, 66, 67, 120, 200])
+    expected = [calibrate(Evaluation(*(part[:n] for part in known))).mean_rank_ic for n in looks]
+    assert np.isnan(expected).tolist() == [True, True, True, False, False, False, False]
+    np.testing.assert_allclose(trailing_rank_ics(known, looks), expected, rtol=1e-12)
+
+
+def test_forecasts_of_many_days_are_in_the_order_of_each_days_signals():
+    rng = np.random.default_rng(3)
+    days = pd.date_range("2024-01-01", periods=5)
+    rows = pd.MultiIndex.from_product([["x", "y", "z"], days, list("abcdefgh")])
+    made = pd.DataFrame({"forecast_rank": rng.integers(0, 6, len(rows)) / 5}, index=rows).reset_index()
+    made.columns = pd.Index(["model_id", "as_of_date", "instrument_id", "forecast_rank"])
+    made = made[rng.random(len(made)) < 0.9]
+    weights = pd.DataFrame(rng.random((5, 3)), index=days, columns=["x", "y", "z"])
+    weights.iloc[2, 1] = 0.0
+    found = combined_forecasts(made.sample(frac=1.0, random_state=4), weights)
+    for day, own in found.groupby("as_of_date"):
+        of_day = {name: rows for name, rows in made[made["as_of_date"] == day].groupby("model_id")}
+        signals = {name: model_signals(rows.drop(columns="model_id"), SURE) for name, rows in of_day.items()}
+        together = combine(signals, weights.loc[day].to_dict(), EnsembleSettings())
+        ordered = own.sort_values(["forecast", "instrument_id"], ascending=[False, True])
+        assert ordered["instrument_id"].tolist() == together["instrument_id"].tolist()
 
 
 @pytest.mark.parametrize(

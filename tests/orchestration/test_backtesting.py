@@ -7,7 +7,16 @@ import pandas as pd
 import psycopg
 import pytest
 
-from orchestration.backtesting import ENGINE, BacktestOptions, Market, digest_of, read_market, target_weights
+from orchestration.backtesting import (
+    ENGINE,
+    BacktestOptions,
+    Market,
+    benchmark_returns,
+    digest_of,
+    index_figures,
+    read_market,
+    target_weights,
+)
 from orchestration.code_versions import sources_of
 from orchestration.installation import current_installation
 from tests.orchestration.defs.conftest import WarehouseOfTest
@@ -89,6 +98,36 @@ def test_the_first_orders_cost_by_the_21_sessions_before_them(market: Market, cl
     past = closes["a"].iloc[FIRST - 21 : FIRST + 1].to_numpy()
     assert liquidity.volatility[0, 0] == pytest.approx(np.std(past[1:] / past[:-1] - 1, ddof=1))
     assert liquidity.volatility.shape == market.closes.shape
+
+
+def test_a_book_is_measured_by_all_that_is_ranked_in_equal_weights(market: Market):
+    ranks = market.closes.iloc[[0, 20]][["a", "b"]].rank(axis=1)
+    options = BacktestOptions("balanced", quantile=0.5, cost_bps=50.0, max_turnover=0.1)
+    found = benchmark_returns(options, ranks, market)
+    closes = market.closes[["a", "b"]].to_numpy()
+    worth = np.ones(len(closes))
+    # Both are bought in halves at the close after each signal, and left alone until the next.
+    for bought, until in ((1, 21), (21, len(closes) - 1)):
+        worth[bought : until + 1] = worth[bought] * (closes[bought : until + 1] / closes[bought]).mean(axis=1)
+    np.testing.assert_allclose(found.to_numpy()[1:], worth[1:] / worth[:-1] - 1, rtol=1e-9, atol=1e-12)
+    assert found.index.equals(market.closes.index)
+
+
+def test_a_long_short_book_is_measured_by_interest(market: Market):
+    ranks = market.closes.iloc[[0]].rank(axis=1)
+    found = benchmark_returns(BacktestOptions("balanced", long_only=False, cash_rate=0.05), ranks, market)
+    assert np.isnan(found.iloc[0])
+    np.testing.assert_allclose(found.iloc[1:], 1.05 ** (1 / 252) - 1, rtol=1e-12)
+
+
+def test_the_index_stands_beside_it():
+    rng = np.random.default_rng(2)
+    index = pd.Series(rng.normal(0, 0.01, 300))
+    own = 0.0002 + 1.5 * index
+    index.iloc[7] = np.nan
+    beta, alpha = index_figures(own, index)
+    assert (beta.name, beta.value) == ("market_beta", pytest.approx(1.5))
+    assert (alpha.name, alpha.value) == ("market_alpha", pytest.approx(1.0002**252 - 1))
 
 
 def test_the_id_hashes_delistings_and_the_past(market: Market):

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 MODELS = """
 ranking: contrarian
 models:
-  - {id: momentum_12_1, type: momentum_12_1, features: momentum_12_1, weight: 0.0}
+  - {id: momentum_12_1, type: momentum_12_1, features: momentum_12_1, weight: 0.25}
   - {id: contrarian, type: contrarian, features: momentum_12_1}
 """
 LINKED = """
@@ -27,6 +27,8 @@ from research.forecasts as a
 inner join research.forecasts as b using (as_of_date, instrument_id)
 where a.model_id = 'contrarian' and b.model_id = 'momentum_12_1'
 """
+
+FIGURES = "select model_id, avg(value)"
 
 
 @pytest.fixture
@@ -49,4 +51,12 @@ def test_it_trains_forecasts_ranks_and_is_judged(site: Path, new_installation: C
     [(against,)] = installation.read(AGAINST)
     assert against == pytest.approx(-1, abs=0.01)
     judged = installation.read("select distinct model_id from research.evaluation_days order by 1")
-    assert judged == [("contrarian",), ("momentum_12_1",)]
+    assert judged == [("contrarian",), ("ensemble",), ("momentum_12_1",)]
+    # The ensemble follows the heavier of the two, which says the opposite of the other.
+    for table in ("evaluations", "evaluations_by_retraining"):
+        found = installation.read(f"{FIGURES} from research.{table} where metric = 'rank_ic_mean' group by model_id")
+        skill = dict(found)
+        assert skill["ensemble"] == pytest.approx(skill["contrarian"], abs=1e-9)
+        assert skill["ensemble"] == pytest.approx(-skill["momentum_12_1"], abs=0.01)
+    [(n_trials,)] = installation.read("select count(*) from research.trials where model_id = 'ensemble'")
+    assert n_trials == 1

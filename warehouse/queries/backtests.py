@@ -46,7 +46,8 @@ order by metric
 
 EQUITY = """
 select
-    trade_date, equity, cash, positions_value, n_positions, return_1d, benchmark_return_1d, turnover, cost, drawdown
+    trade_date, equity, cash, positions_value, n_positions, return_1d, benchmark_return_1d, index_return_1d, turnover,
+    cost, drawdown
 from research.backtest_equity
 where backtest_id = %(backtest_id)s
 order by trade_date
@@ -103,7 +104,14 @@ class EquityDay(msgspec.Struct, frozen=True, gc=False):
     positions_value: _Multiple
     n_positions: Annotated[int, Meta(description="Positions held. Unit count.")]
     return_1d: _FractionOrNull
-    benchmark_return_1d: _FractionOrNull
+    benchmark_return_1d: Annotated[
+        float | None,
+        Meta(
+            description="Of what the book is measured by: all ranked instruments in equal weights, or interest on cash"
+            " for a long-short book. Unit fraction (0.05 is 5%)."
+        ),
+    ]
+    index_return_1d: Annotated[float | None, Meta(description="Of the market's index. Unit fraction (0.05 is 5%).")]
     turnover: _Fraction
     cost: _Multiple
     drawdown: _Fraction

@@ -38,10 +38,17 @@ limit %(limit)s
 """
 
 EVALUATIONS = """
-select metric, value, unit, definition, computed_at
+select null::date, metric, value, unit, definition, computed_at
 from research.evaluations
-where model_id = %(model_id)s
+where model_id = %(model_id)s and (%(metric)s::text is null or metric = %(metric)s)
 order by metric
+"""
+
+EVALUATIONS_BY_RETRAINING = """
+select valid_from_date, metric, value, unit, definition, computed_at
+from research.evaluations_by_retraining
+where model_id = %(model_id)s and (%(metric)s::text is null or metric = %(metric)s)
+order by valid_from_date desc, metric
 """
 
 DRIFT = """
@@ -91,8 +98,11 @@ class ForecasterState(msgspec.Struct, frozen=True, gc=False):
 
 
 class Evaluation(msgspec.Struct, frozen=True, gc=False):
-    """One figure of a forecaster over all days out of sample."""
+    """One figure of a forecaster out of sample: over all days, or over those of one version."""
 
+    valid_from_date: Annotated[
+        dt.date | None, Meta(description="Retraining date, the first day that the version forecast; null for all days.")
+    ]
     metric: Annotated[str, Meta(description="Name of the figure.")]
     value: Annotated[float | None, Meta(description="The figure. Unit as in `unit`.")]
     unit: Annotated[str, Meta(description="Unit of the figure.")]
@@ -143,9 +153,12 @@ async def known(reader: Reader) -> list[str]:
     return [row.model_id for row in await reader.rows(_Model, KNOWN)]
 
 
-async def evaluations(reader: Reader, model_id: str) -> list[Evaluation]:
-    """Return the figures of a forecaster, by name."""
-    return await reader.rows(Evaluation, EVALUATIONS, {"model_id": model_id})
+async def evaluations(
+    reader: Reader, model_id: str, *, by_retraining: bool = False, metric: str | None = None
+) -> list[Evaluation]:
+    """Return the figures of a forecaster by name: over all days, or of each version, the newest first."""
+    query = EVALUATIONS_BY_RETRAINING if by_retraining else EVALUATIONS
+    return await reader.rows(Evaluation, query, {"model_id": model_id, "metric": metric})
 
 
 async def drift(

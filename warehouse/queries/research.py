@@ -23,7 +23,7 @@ where as_of_date between $1 and $2 and model_id = $3
 
 # $1 days parted by commas
 FORECASTS_ON = """
-select model_id, as_of_date, instrument_id, forecast
+select model_id, as_of_date, instrument_id, forecast, forecast_rank
 from research.forecasts
 where as_of_date = any (string_to_array($1, ',')::date [])
 """
@@ -40,6 +40,10 @@ NEWEST_CONFIGURATIONS = """
 select distinct on (model_id) model_id, parameters::text, features_hash
 from research.model_versions
 order by model_id, valid_from_date desc
+"""
+
+RETRAININGS = """
+select model_id, valid_from_date from research.model_versions
 """
 
 TRIALS = """

@@ -63,8 +63,12 @@ class BacktestParameters(Trading, frozen=True, kw_only=True):
     rebalance: Annotated[Rebalance, Meta(description="How often the book is brought back to its targets.")] = "monthly"
     cost_bps: Annotated[float, Meta(ge=0, le=500, description="Fees. Unit basis points of the traded value.")] = 5.0
     slippage_bps: Annotated[
-        float, Meta(ge=0, le=500, description="Half spread and impact. Unit basis points of the traded value.")
-    ] = 5.0
+        Annotated[float, Meta(ge=0, le=500)] | None,
+        Meta(
+            description="Half spread and impact; null charges 5, or 0 with `spread_by_liquidity`, which charges the"
+            " half spread itself. Unit basis points of the traded value."
+        ),
+    ] = None
     long_only: Annotated[bool, Meta(description="False also shorts the worst quantile with the same weight.")] = True
     sector_neutral: Annotated[
         bool, Meta(description="Take the quantile within each sector, weighted as the universe's sectors are.")
@@ -74,7 +78,7 @@ class BacktestParameters(Trading, frozen=True, kw_only=True):
         Meta(description="Volatility that weights are scaled to, null for none. Unit fraction per year."),
     ] = None
     spread_by_liquidity: Annotated[
-        bool, Meta(description="Also charge half a spread by what an instrument trades; 0.5 to 100 basis points.")
+        bool, Meta(description="Charge half a spread by what an instrument trades; 0.5 to 100 basis points.")
     ] = False
     impact_coefficient: Annotated[
         float,

@@ -171,9 +171,12 @@ class Client:
         """List the forecasters."""
         return self._list("/v1/models", rows.ForecasterState, {})
 
-    def evaluations(self, model_id: str) -> Listing[rows.Evaluation]:
-        """List the figures of one forecaster."""
-        return self._list(f"/v1/models/{model_id}/evaluations", rows.Evaluation, {})
+    def evaluations(
+        self, model_id: str, *, by_retraining: bool | None = None, metric: str | None = None
+    ) -> Listing[rows.Evaluation]:
+        """List the figures of one forecaster: over all days, or of each version on the days that it forecast."""
+        query = {"by_retraining": by_retraining, "metric": metric}
+        return self._list(f"/v1/models/{model_id}/evaluations", rows.Evaluation, query)
 
     def backtests(self, *, profile: str | None = None, sort: str | None = None) -> Listing[rows.Backtest]:
         """List backtests."""

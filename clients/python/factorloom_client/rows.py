@@ -197,12 +197,13 @@ class ForecasterState(Row):
 
 
 class Evaluation(Row):
-    """One figure of a forecaster over all days out of sample."""
+    """One figure of a forecaster out of sample: over all days, or over those of one version."""
 
     metric: str
     unit: str
     definition: str
     computed_at: dt.datetime
+    valid_from_date: dt.date | None = None
     value: float | None = None
 
 
@@ -244,6 +245,7 @@ class EquityDay(Row):
     drawdown: float
     return_1d: float | None = None
     benchmark_return_1d: float | None = None
+    index_return_1d: float | None = None
 
 
 class BacktestDetail(Row):

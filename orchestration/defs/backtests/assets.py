@@ -85,11 +85,12 @@ class BacktestConfig(Period):
         default=Rebalance.monthly, description="How often to rebalance; the signal of a close is traded at the next."
     )
     cost_bps: float = Field(default=5.0, ge=0, le=500, description="Fees, basis points of the traded value.")
-    slippage_bps: float = Field(
-        default=5.0,
+    slippage_bps: float | None = Field(
+        default=None,
         ge=0,
         le=500,
-        description="Half spread and impact, basis points of the traded value; 0 where the two rules below are used.",
+        description="Half spread and impact, basis points of the traded value. 5 by default; 0 with "
+        "spread_by_liquidity, which charges the half spread itself.",
     )
     fill: Fill = Field(
         default=Fill.close, description="Whether orders are filled at the close or the open of the session after."
@@ -114,7 +115,7 @@ class BacktestConfig(Period):
         description="Most that a rebalance may buy plus sell (fraction of equity); no limit by default.",
     )
     spread_by_liquidity: bool = Field(
-        default=False, description="Also charge half a spread by what an instrument trades, 0.5 to 100 basis points."
+        default=False, description="Charge half a spread by what an instrument trades, 0.5 to 100 basis points."
     )
     impact_coefficient: float = Field(
         default=0.0,
@@ -139,6 +140,12 @@ class BacktestConfig(Period):
     long_only: bool = Field(
         default=True, description="True: hold the best quantile. False: also short the worst one with the same weight."
     )
+
+    def slippage(self) -> float:
+        """Slippage in basis points, where none is given the default of the other options."""
+        if self.slippage_bps is not None:
+            return self.slippage_bps
+        return 0.0 if self.spread_by_liquidity else 5.0
 
     @field_validator("profiles")
     @classmethod
@@ -217,7 +224,7 @@ def _options(config: BacktestConfig) -> list[BacktestOptions]:
             quantile=config.quantile,
             rebalance=config.rebalance.value,
             cost_bps=config.cost_bps,
-            slippage_bps=config.slippage_bps,
+            slippage_bps=config.slippage(),
             long_only=config.long_only,
             fill=config.fill.value,
             sector_neutral=config.sector_neutral,

@@ -8,10 +8,13 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from models.ensemble import ENSEMBLE, combined_forecasts
 from models.labels import LABEL_SESSIONS, forward_returns_at
+from models.registry import Registry, load_registry
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import GROUP, PRICES, forecasts
+from orchestration.evaluated_days import ensemble_forecasts, voters
 from orchestration.metadata import OWNER, merge_metadata, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse
@@ -30,12 +33,16 @@ Labels = dict[int, pd.DataFrame]
 @dg.asset(
     key=["research", "evaluation_days"], deps=[forecasts, PRICES], partitions_def=sessions_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(), group_name=GROUP, kinds={"python", "postgres"}, owners=[OWNER],
-    automation_condition=FOLLOW_INPUTS, code_version=code_version_of(evaluate, rank_correlations, sector_correlations),
+    automation_condition=FOLLOW_INPUTS, code_version=code_version_of(
+        evaluate, rank_correlations, sector_correlations, combined_forecasts
+    ),
 )  # fmt: skip
 def evaluation_days(
     context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
 ) -> dg.MaterializeResult[None]:
     """One row per forecaster and as_of_date whose 22-session label is known: skill of the day, out of sample.
+
+    Where several forecasters have a weight, the ensemble is one more of them.
 
     The partition of session D completes the day 22 sessions before it, whose label D's close has decided, and the
     longer horizons of the days up to 64 sessions before it.
@@ -52,12 +59,30 @@ def evaluation_days(
     labels = forward_returns_at(prices, _between(sessions, read_from, last), [h + 1 for h in HORIZONS])
     sectors = warehouse.read_frame(queries.SECTORS).set_index("instrument_id")["sector"]
     rows = _rows(made, labels, sectors, window.first_date)
+    registry = load_registry(installation.settings.models_file)
+    combined = _combined(warehouse, registry, made, rows, sessions, window.first_date)
+    if len(combined):
+        together = _rows_of_model(ENSEMBLE, combined, labels, sectors, window.first_date)
+        rows = pd.concat([rows, together], ignore_index=True)
     if rows.empty:
         return dg.MaterializeResult(metadata={"days": 0, "note": "No forecast of this window has a known label yet."})
     written = warehouse.merge("research.evaluation_days", rows, window=window)
     return dg.MaterializeResult(
         metadata={**merge_metadata(written), "days": len(rows), **table_metadata(warehouse, "research.evaluation_days")}
     )
+
+
+def _combined(
+    warehouse: Warehouse, registry: Registry, made: pd.DataFrame, fresh: pd.DataFrame, sessions: list[dt.date],
+    first: dt.date,
+) -> pd.DataFrame:  # fmt: skip
+    """Forecasts of the ensemble, weighted by the skill on record and that of this window; nothing without one."""
+    if len(voters(registry, made)) < 2:
+        return pd.DataFrame()
+    track = warehouse.read_frame(queries.EVALUATION_DAYS)
+    before = track[track["as_of_date"] < pd.Timestamp(first)]
+    known = pd.concat([part for part in (before, fresh) if len(part)] or [before])
+    return ensemble_forecasts(registry, made, known.sort_values(["model_id", "as_of_date"]), sessions)
 
 
 def _rows(made: pd.DataFrame, labels: Labels, sectors: pd.Series, first: dt.date) -> pd.DataFrame:

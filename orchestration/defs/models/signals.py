@@ -1,7 +1,6 @@
 """What the forecasters say of the newest sessions: one by one, together, and why."""
 
 import datetime as dt
-from bisect import bisect_left
 from collections.abc import Sequence
 
 import dagster as dg
@@ -18,7 +17,7 @@ from orchestration.code_versions import code_version_of
 from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.models.assets import EXPOSURES, GROUP, PRICES, forecasts
 from orchestration.defs.models.evaluation import evaluation_days
-from orchestration.defs.models.skill import as_evaluation
+from orchestration.evaluated_days import as_evaluation, last_known_day
 from orchestration.explaining import KEPT_SESSIONS, as_lists, explain, with_lists
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
@@ -92,8 +91,8 @@ def _read_forecasts(warehouse: Warehouse, registry: Registry, days: Sequence[dt.
 
 def _known(track: pd.DataFrame, sessions: Sequence[dt.date], day: dt.date) -> pd.DataFrame:
     """Take the evaluated days whose labels were known at a day's close."""
-    place = bisect_left(sessions, day) - LABEL_SESSIONS
-    return track[track["as_of_date"] <= pd.Timestamp(sessions[place])] if place >= 0 else track.iloc[:0]
+    newest = last_known_day(sessions, day)
+    return track.iloc[:0] if newest is None else track[track["as_of_date"] <= pd.Timestamp(newest)]
 
 
 def _signals_of(made: pd.DataFrame, registry: Registry, known: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +103,8 @@ def _signals_of(made: pd.DataFrame, registry: Registry, known: pd.DataFrame) -> 
         for name in names
     }
     own = {name: model_signals(made[made["model_id"] == name], calibrations[name]) for name in names}
-    weights = model_weights({name: registry.entry(name).weight for name in names}, calibrations, registry.ensemble)
+    rank_ics = {name: calibration.mean_rank_ic for name, calibration in calibrations.items()}
+    weights = model_weights({name: registry.entry(name).weight for name in names}, rank_ics, registry.ensemble)
     if weights:
         own[ENSEMBLE] = combine(own, weights, registry.ensemble)
     rows = pd.concat([frame.assign(model_id=name) for name, frame in own.items()], ignore_index=True)

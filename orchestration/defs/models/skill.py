@@ -1,30 +1,37 @@
-"""The skill of the forecasters over all days: every configuration tried, every figure, and the verdict."""
+"""The skill of the forecasters, over all days and per retraining: what was tried, every figure, and the verdict."""
 
+import datetime as dt
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
+from models.ensemble import ENSEMBLE
 from models.labels import LABEL_SESSIONS
 from models.momentum import MomentumForecaster
 from models.provenance import content_id
+from models.registry import Registry, load_registry
+from models.walk_forward import quarter_start
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.backtesting import CHARACTERISTICS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import GROUP
 from orchestration.defs.models.evaluation import HORIZONS, evaluation_days
+from orchestration.evaluated_days import as_evaluation, ensemble_forecasts, padded, voters
 from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
-from orchestration.plots import decile_figure, monthly_ic_figure
-from orchestration.resources import Warehouse
+from orchestration.plots import decile_figure, monthly_ic_figure, retraining_figure
+from orchestration.resources import MarketData, Warehouse
 from transforms.days import as_days
-from transforms.evaluation import N_DECILES, Evaluation, summarise
+from transforms.evaluation import Evaluation, summarise
 from transforms.metrics import Metric
 from transforms.selection_bias import overfitting_probability, sharpe_ratio
 from transforms.skill_slices import beats_baseline, by_horizon, by_sector, by_year, over_baseline, verdict
 from transforms.spread import period_returns, period_rows, spread_figures
 from transforms.spread_exposures import spread_exposures
+from warehouse.merge import Window
 from warehouse.queries import research as queries
 from warehouse.queries import trading as trading_queries
 
@@ -41,10 +48,9 @@ SHOWN = (
     key=["research", "trials"], deps=[evaluation_days], group_name=GROUP, kinds={"python", "postgres"}, owners=[OWNER],
     automation_condition=FOLLOW_INPUTS, code_version=code_version_of(sharpe_ratio, spread_figures),
 )  # fmt: skip
-def trials(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def trials(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per configuration of a forecaster that was ever evaluated; the best of many means little."""
-    configurations = warehouse.read(queries.NEWEST_CONFIGURATIONS).to_pylist()
-    by_model = {row["model_id"]: row for row in configurations}
+    by_model = _configurations(warehouse, load_registry(market_data.installation.settings.models_file))
     days = warehouse.read_frame(queries.EVALUATION_DAYS)
     rows = [
         _trial(by_model[str(model_id)], own) for model_id, own in days.groupby("model_id") if str(model_id) in by_model
@@ -56,25 +62,27 @@ def trials(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={**merge_metadata(written), **table_metadata(warehouse, "research.trials")})
 
 
+class Span(NamedTuple):
+    """What is judged: a forecaster on the days of one retraining, or on all days."""
+
+    model_id: str
+    valid_from_date: dt.date | None = None
+
+
 @dg.asset(
     key=["research", "evaluations"], deps=[evaluation_days, trials], group_name=GROUP, kinds={"python", "postgres"},
     owners=[OWNER], automation_condition=FOLLOW_INPUTS,
     code_version=code_version_of(summarise, verdict, spread_figures, spread_exposures),
 )  # fmt: skip
-def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def evaluations(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
     """One row per forecaster and figure over all out-of-sample days, with its definition."""
-    days = {str(name): own for name, own in warehouse.read_frame(queries.EVALUATION_DAYS).groupby("model_id")}
+    days = _days_by_model(warehouse)
     if not days:
         return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
-    tried = warehouse.read_frame(queries.TRIALS)["sharpe_net"].to_numpy(np.float64, na_value=np.nan)
-    leant_on = _exposures(warehouse, days)
-    figures = {name: figures_of(own, days.get(BASELINE), tried) + leant_on[name] for name, own in days.items()}
+    found = _figures(warehouse, market_data, days, {Span(name): own for name, own in days.items()})
+    figures = {span.model_id: metrics for span, metrics in found.items()}
     overfitting = _overfitting(days)
-    rows = [
-        {"model_id": name, "metric": m.name, "value": m.value, "unit": m.unit, "definition": m.definition}
-        for name, metrics in figures.items()
-        for m in (*metrics, overfitting)
-    ]
+    rows = [{"model_id": name, **_columns(m)} for name, metrics in figures.items() for m in (*metrics, overfitting)]
     frame = pd.DataFrame(rows)
     written = warehouse.merge("research.evaluations", frame)
     comparison = frame.pivot(index="metric", columns="model_id", values="value")
@@ -102,6 +110,34 @@ def evaluations(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     )
 
 
+@dg.asset(
+    key=["research", "evaluations_by_retraining"], deps=[evaluation_days, trials], group_name=GROUP,
+    kinds={"python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
+    code_version=code_version_of(summarise, spread_figures, spread_exposures),
+)  # fmt: skip
+def evaluations_by_retraining(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
+    """One row per forecaster, retraining date and figure over the out-of-sample days that this version forecast."""
+    days = _days_by_model(warehouse)
+    if not days:
+        return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
+    found = _figures(warehouse, market_data, days, by_retraining(days, warehouse.read_frame(queries.RETRAININGS)))
+    rows = [{**span._asdict(), **_columns(metric)} for span, metrics in found.items() for metric in metrics]
+    frame = pd.DataFrame(rows)
+    window = Window("valid_from_date", frame["valid_from_date"].min(), frame["valid_from_date"].max())
+    written = warehouse.merge("research.evaluations_by_retraining", frame, window=window)
+    rank_ics = frame[frame["metric"] == "rank_ic_mean"].pivot(
+        index="valid_from_date", columns="model_id", values="value"
+    )
+    return dg.MaterializeResult(
+        metadata={
+            **merge_metadata(written),
+            "rank_ic_mean": table(rank_ics.tail(12).reset_index(), digits=4),
+            "rank_ic_by_retraining": picture(retraining_figure(rank_ics)),
+            **table_metadata(warehouse, "research.evaluations_by_retraining"),
+        }
+    )
+
+
 @dg.asset_check(
     asset=evaluations,
     description="Every forecaster that is no baseline has a higher rank IC than momentum_12_1, by 2 standard errors of "
@@ -123,7 +159,7 @@ def figures_of(days: pd.DataFrame, baseline: pd.DataFrame | None, tried: np.ndar
     Parameters
     ----------
     days, baseline : DataFrame
-        Rows of the forecaster and of the baseline, None where the baseline is not evaluated.
+        Rows of the forecaster and of the baseline; None where the baseline is not evaluated, or is the forecaster.
     tried : ndarray of shape (n_trials,)
         Net Sharpe ratio per period of every configuration on record; NaN where it has none.
     """
@@ -136,25 +172,15 @@ def figures_of(days: pd.DataFrame, baseline: pd.DataFrame | None, tried: np.ndar
     )  # fmt: skip
     metrics += _deciles(evaluation)
     metrics += by_year(as_days(days["as_of_date"]), evaluation.rank_ic)
-    metrics += by_horizon(_padded(days["rank_ic_by_horizon"], len(HORIZONS)), HORIZONS)
+    metrics += by_horizon(padded(days["rank_ic_by_horizon"], len(HORIZONS)), HORIZONS)
     sectors = pd.DataFrame([json.loads(text) for text in days["rank_ic_by_sector"]], dtype=np.float64)
     metrics += by_sector({str(name): values.to_numpy(np.float64) for name, values in sectors.items()})
-    if baseline is not None and baseline is not days:
+    if baseline is not None:
         both = days.set_index("as_of_date")["rank_ic"].astype(float).to_frame("own")
         both["other"] = baseline.set_index("as_of_date")["rank_ic"].astype(float)
         own, other = both["own"].to_numpy(np.float64), both["other"].to_numpy(np.float64)
         metrics += over_baseline(own, other, baseline=BASELINE, lag=LABEL_SESSIONS - 1)
     return metrics
-
-
-def as_evaluation(days: pd.DataFrame) -> Evaluation:
-    """Return the rows of research.evaluation_days of one forecaster as `evaluate` gave them."""
-    rank_ic, top, bottom = (
-        days[name].to_numpy(np.float64, na_value=np.nan)
-        for name in ("rank_ic", "top_decile_turnover", "bottom_decile_turnover")
-    )
-    returns, up_shares = (_padded(days[name], N_DECILES) for name in ("decile_returns", "decile_up_shares"))
-    return Evaluation(rank_ic, days["n_instruments"].to_numpy(np.int64), returns, up_shares, top, bottom)
 
 
 def _trial(configuration: dict[str, Any], days: pd.DataFrame) -> dict[str, Any]:
@@ -168,22 +194,86 @@ def _trial(configuration: dict[str, Any], days: pd.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _exposures(warehouse: Warehouse, days: dict[str, pd.DataFrame]) -> dict[str, list[Metric]]:
-    """What the spread of each forecaster leans on, and its capacity, on the days that its periods begin with."""
+def by_retraining(days: Mapping[str, pd.DataFrame], retrainings: pd.DataFrame) -> dict[Span, pd.DataFrame]:
+    """Split the days of each forecaster by the version that forecast them.
+
+    Parameters
+    ----------
+    days
+        Rows of research.evaluation_days by forecaster.
+    retrainings
+        model_id and valid_from_date of every version. What is not trained, as the ensemble, is split by quarter.
+    """
+    spans = {}
+    for name, own in days.items():
+        on = as_days(own["as_of_date"])
+        starts = np.unique(as_days(retrainings.loc[retrainings["model_id"] == name, "valid_from_date"]))
+        if not len(starts):
+            starts = np.unique([np.datetime64(quarter_start(day)) for day in on.tolist()])
+        of_day = starts[np.maximum(np.searchsorted(starts, on, side="right") - 1, 0)]
+        for start in np.unique(of_day):
+            spans[Span(name, start.item())] = own[of_day == start]
+    return spans
+
+
+def _days_by_model(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
+    return {str(name): own for name, own in warehouse.read_frame(queries.EVALUATION_DAYS).groupby("model_id")}
+
+
+def _figures(
+    warehouse: Warehouse, market_data: MarketData, days: Mapping[str, pd.DataFrame], spans: Mapping[Span, pd.DataFrame]
+) -> dict[Span, list[Metric]]:
+    """Every figure of each span, beside the baseline and all trials on record."""
+    tried = warehouse.read_frame(queries.TRIALS)["sharpe_net"].to_numpy(np.float64, na_value=np.nan)
+    leant_on = _exposures(warehouse, market_data, days, spans)
+    return {
+        span: figures_of(own, None if span.model_id == BASELINE else days.get(BASELINE), tried) + leant_on[span]
+        for span, own in spans.items()
+    }
+
+
+def _configurations(warehouse: Warehouse, registry: Registry) -> dict[str, dict[str, Any]]:
+    """What each forecaster was made with last, and how the ensemble combines those that have a say."""
+    found = {row["model_id"]: row for row in warehouse.read(queries.NEWEST_CONFIGURATIONS).to_pylist()}
+    say = {entry.id: entry.weight for entry in registry.enabled if entry.weight > 0.0 and entry.id in found}
+    if len(say) > 1:
+        how = json.dumps({"weights": registry.ensemble.weights, "weight_of": say}, sort_keys=True)
+        of = content_id([found[name] for name in sorted(say)])[:16]
+        found[ENSEMBLE] = {"model_id": ENSEMBLE, "parameters": how, "features_hash": of}
+    return found
+
+
+def _columns(metric: Metric) -> dict[str, Any]:
+    return {"metric": metric.name, "value": metric.value, "unit": metric.unit, "definition": metric.definition}
+
+
+def _exposures(
+    warehouse: Warehouse, market_data: MarketData, days: Mapping[str, pd.DataFrame], spans: Mapping[Span, pd.DataFrame]
+) -> dict[Span, list[Metric]]:
+    """What the spread of each span leans on, and its capacity, on the days that its periods begin with."""
     chosen = {
-        name: own["as_of_date"].iloc[period_rows(len(own), horizon_sessions=LABEL_SESSIONS)]
-        for name, own in days.items()
+        span: own["as_of_date"].iloc[period_rows(len(own), horizon_sessions=LABEL_SESSIONS)]
+        for span, own in spans.items()
     }
     listed = ",".join(sorted({f"{day:%Y-%m-%d}" for own in chosen.values() for day in own}))
     made = warehouse.read_frame(queries.FORECASTS_ON, [listed])
     known = warehouse.read_frame(trading_queries.CHARACTERISTICS_ON, [listed])
+    if ENSEMBLE in days:
+        registry = load_registry(market_data.installation.settings.models_file)
+        if len(voters(registry, made)) > 1:
+            track = pd.concat(list(days.values()))
+            together = ensemble_forecasts(registry, made, track, market_data.installation.sessions())
+            made = pd.concat([made, together.assign(model_id=ENSEMBLE)])
+    by_model = {str(name): own.drop(columns="model_id") for name, own in made.groupby("model_id")}
+    nothing = made.iloc[:0].drop(columns="model_id")
     return {
-        name: spread_exposures(
-            made.loc[(made["model_id"] == name) & made["as_of_date"].isin(own)].drop(columns="model_id"), known,
-            CHARACTERISTICS,
-        )
-        for name, own in chosen.items()
-    }  # fmt: skip
+        span: spread_exposures(_on(by_model.get(span.model_id, nothing), own), _on(known, own), CHARACTERISTICS)
+        for span, own in chosen.items()
+    }
+
+
+def _on(frame: pd.DataFrame, days: pd.Series) -> pd.DataFrame:
+    return frame[frame["as_of_date"].isin(days)]
 
 
 def _overfitting(days: dict[str, pd.DataFrame]) -> Metric:
@@ -217,14 +307,6 @@ def _deciles(evaluation: Evaluation) -> list[Metric]:
         )
         for number, mean in enumerate(means, start=1)
     ]
-
-
-def _padded(lists: pd.Series, length: int) -> np.ndarray:
-    """Lay lists out as rows; what is null, or was written before there were horizons, is NaN."""
-    rows = np.full((len(lists), length), np.nan)
-    for row, values in zip(rows, lists, strict=True):
-        row[: len(values)] = np.asarray(values, dtype=np.float64)
-    return rows
 
 
 def _verdict(name: str, figures: dict[str, float]) -> str:

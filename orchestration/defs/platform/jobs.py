@@ -12,6 +12,7 @@ RANKED = dg.AssetSelection.groups("rankings", "index", "strategies") | dg.AssetS
     ["research", "evaluation_days"],
     ["research", "trials"],
     ["research", "evaluations"],
+    ["research", "evaluations_by_retraining"],
     ["research", "signals"],
     ["research", "model_drift"],
     ["app", "published_documents"],
@@ -65,9 +66,10 @@ evaluate = dg.define_asset_job(
     "evaluate",
     selection=dg.AssetSelection.assets(
         ["research", "evaluation_days"], ["research", "trials"], ["research", "evaluations"],
-        ["research", "model_drift"],
+        ["research", "evaluations_by_retraining"], ["research", "model_drift"],
     ),
-    description="What forecasts were worth, for a range of sessions: skill by day, every figure over all days, drift.",
+    description="What forecasts were worth, for a range of sessions: skill by day, every figure over all days and per "
+    "retraining, drift.",
 )  # fmt: skip
 
 rank = dg.define_asset_job(

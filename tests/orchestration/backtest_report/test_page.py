@@ -11,7 +11,15 @@ import pytest
 
 from orchestration.backtest_report.charts import bars, lines, ticks
 from orchestration.backtest_report.page import decile_means, report, verdict
-from orchestration.backtesting import BacktestOptions, Market, Outcome, target_weights, with_metrics
+from orchestration.backtesting import (
+    BacktestOptions,
+    Market,
+    Outcome,
+    benchmark_returns,
+    index_figures,
+    target_weights,
+    with_metrics,
+)
 from tests.transforms.test_backtest import random_market, random_opens
 from transforms.backtest import backtest
 from transforms.book_analysis import break_even, capacity
@@ -38,9 +46,10 @@ def outcome() -> Outcome:
     options = BacktestOptions(profile="balanced", quantile=0.3)
     books = backtest(close, target_weights(options, ranks, market), last_trade_dates=last)
     daily = books.daily
-    equity = daily.drop(columns="n_unfilled").assign(benchmark_return_1d=market.benchmark).reset_index()
-    metrics = performance(daily["return_1d"], benchmark=market.benchmark, turnover=daily["turnover"])
-    more = [break_even(daily, market.benchmark), capacity(books, volume)]
+    benchmark, index = benchmark_returns(options, ranks, market), market.index_returns
+    equity = daily.drop(columns="n_unfilled").assign(benchmark_return_1d=benchmark, index_return_1d=index).reset_index()
+    metrics = performance(daily["return_1d"], benchmark=benchmark, turnover=daily["turnover"])
+    more = [*index_figures(daily["return_1d"], index), break_even(daily, benchmark), capacity(books, volume)]
     more += [Metric(f"exposure_{name}", 0.5, "ratio", "d") for name in CHARACTERISTICS]
     more += honesty_figures(daily["return_1d"].to_numpy(), np.array([1.0, 0.5]), daily[["return_1d"]])
     leant_on = pd.DataFrame(0.5, index=ranks.index, columns=list(CHARACTERISTICS))

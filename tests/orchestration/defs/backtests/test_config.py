@@ -36,3 +36,11 @@ def test_unknown_profiles_and_shares_are_refused():
         BacktestConfig(profiles=["bold"])
     with pytest.raises(ValidationError, match="less than or equal to"):
         BacktestConfig(quantile=0.6)
+
+
+@pytest.mark.parametrize(
+    ("options", "slippage"),
+    [({}, 5.0), ({"spread_by_liquidity": True}, 0.0), ({"spread_by_liquidity": True, "slippage_bps": 2.0}, 2.0)],
+)
+def test_the_half_spread_is_charged_once(options: dict, slippage: float):
+    assert BacktestConfig(**options).slippage() == slippage

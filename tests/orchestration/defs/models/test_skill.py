@@ -1,5 +1,6 @@
 """What the rows of research.evaluation_days are condensed into."""
 
+import datetime as dt
 import json
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 import pytest
 
 from orchestration.defs.models.evaluation import HORIZONS
-from orchestration.defs.models.skill import as_evaluation, figures_of
+from orchestration.defs.models.skill import Span, by_retraining, figures_of
+from orchestration.evaluated_days import as_evaluation
 from transforms.evaluation import summarise
 
 NAN = float("nan")
@@ -56,7 +58,23 @@ def test_the_baseline_is_compared_on_the_days_that_both_have(days):
     baseline = days.iloc[10:].assign(rank_ic=days["rank_ic"] - 0.05)
     found = values(figures_of(days, baseline, np.array([0.1, NAN])))
     assert found["rank_ic_over_baseline"] == pytest.approx(0.05)
-    assert "rank_ic_over_baseline" not in values(figures_of(baseline, baseline, np.array([0.1])))
+
+
+def test_days_are_split_by_the_version_that_forecast_them(days):
+    retrainings = pd.DataFrame(
+        {"model_id": "technical", "valid_from_date": pd.to_datetime(["2023-10-01", "2024-01-01", "2024-02-01"])}
+    )
+    spans = by_retraining({"technical": days, "ensemble": days}, retrainings)
+    expected = {
+        ("technical", "2023-10-01"): (None, "2024-01-01"), ("technical", "2024-01-01"): ("2024-01-01", "2024-02-01"),
+        ("technical", "2024-02-01"): ("2024-02-01", None), ("ensemble", "2023-10-01"): (None, "2024-01-01"),
+        ("ensemble", "2024-01-01"): ("2024-01-01", None),
+    }  # fmt: skip
+    assert set(spans) == {Span(name, dt.date.fromisoformat(day)) for name, day in expected}
+    for (name, start), (first, after) in expected.items():
+        on = days["as_of_date"]
+        own = days[(on >= (first or "2000")) & (on < (after or "2100"))]
+        pd.testing.assert_frame_equal(spans[Span(name, dt.date.fromisoformat(start))], own)
 
 
 def test_each_configuration_on_record_deflates(days):
