@@ -89,7 +89,7 @@ manifest: install ## Parse the dbt project
 
 lock: dev ## Resolve the dependencies anew into the lock files, without addresses
 	$(COMPILE) --extra build -o requirements.lock
-	$(COMPILE) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --extra build --extra dev --extra oracles -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what this installation has stored (asks first)
 	@read -p "Remove .factorloom with everything in it? [y/N] " answer; \

@@ -251,7 +251,8 @@ def combined_forecasts(made: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFram
     of_day = rows.groupby(keys, sort=False)
     size = of_day["instrument_id"].transform("size").to_numpy(np.float64)
     percentile = (size - of_day.cumcount().to_numpy(np.float64) - 0.5) / size
-    day, model = weights.index.get_indexer(rows["as_of_date"]), weights.columns.get_indexer(rows["model_id"])
+    day = weights.index.get_indexer(pd.Index(rows["as_of_date"]))
+    model = weights.columns.get_indexer(pd.Index(rows["model_id"]))
     weight = weights.to_numpy(np.float64)[day, model]
     voted = pd.DataFrame(
         {

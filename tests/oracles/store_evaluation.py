@@ -69,8 +69,9 @@ def of_alphalens(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     from alphalens import performance
     from alphalens.utils import get_clean_factor
 
-    days = pd.bdate_range("2021-01-01", periods=N_DAYS, name="date")
-    names = pd.Index([f"I{number:02d}" for number in range(N_INSTRUMENTS)], name="asset")
+    n_days, n_instruments = given["forecast"].shape
+    days = pd.bdate_range("2015-01-01", periods=n_days, name="date")
+    names = pd.Index([f"I{number:03d}" for number in range(n_instruments)], name="asset")
     rows = pd.MultiIndex.from_product([days, names])
     factor, label = (pd.Series(given[name].ravel(), rows) for name in ("forecast", "label"))
     data = get_clean_factor(factor, label.to_frame("22D"), quantiles=10, max_loss=0.0)

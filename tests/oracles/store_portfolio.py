@@ -67,8 +67,9 @@ def worth(given: dict[str, np.ndarray], book: str, cost_bps: float) -> np.ndarra
     """Trade weights of a signal at the close of the session after it."""
     import bt
 
-    days = pd.bdate_range("2021-01-04", periods=N_DAYS)
-    close = pd.DataFrame(given["close"], days, [f"I{number:02d}" for number in range(N_INSTRUMENTS)])
+    n_days, n_instruments = given["close"].shape
+    days = pd.bdate_range("2015-01-01", periods=n_days)
+    close = pd.DataFrame(given["close"], days, [f"I{number:03d}" for number in range(n_instruments)])
     weights = pd.DataFrame(given[book], days[given["signal_rows"] + 1], close.columns)
     test = bt.Backtest(
         bt.Strategy("book", [bt.algos.WeighTarget(weights), bt.algos.Rebalance()]), close, initial_capital=CAPITAL,
