@@ -166,7 +166,7 @@ def _monthly(outcome: Outcome) -> list[tuple[int, list[tuple[str, str]]]]:
 def _cell(value: float) -> tuple[str, str]:
     if not np.isfinite(value):
         return "", "none"
-    strength = min(abs(value) / 0.1, 1.0) * 55
+    strength = min(abs(value) / 0.1, 1.0) * 40
     colour = "var(--two)" if value >= 0 else "var(--three)"
     return f"{value * 100:+.1f}", f"color-mix(in srgb, {colour} {strength:.0f}%, transparent)"
 

@@ -20,6 +20,7 @@ from orchestration.backtesting import (
     target_weights,
     with_metrics,
 )
+from tests.browser import CONTRAST, SIZES, launched, needs_browser
 from tests.transforms.test_backtest import random_market, random_opens
 from transforms.backtest import backtest
 from transforms.book_analysis import break_even, capacity
@@ -87,6 +88,29 @@ def test_the_page_is_well_formed(page: str):
     assert still_open == []
     for drawing in re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL):
         ET.fromstring(drawing)
+
+
+@pytest.mark.slow
+@needs_browser
+def test_in_a_browser_it_fits_its_width_and_asks_nobody(page: str, tmp_path):
+    """At desktop and phone width, light and dark; contrast of words is 4.5 and more (WCAG AA)."""
+    file = tmp_path / "report.html"
+    file.write_text(page)
+    asked, complaints = [], []
+    with launched() as browser:
+        for (width, height), theme in zip(SIZES.values(), ("light", "dark"), strict=True):
+            shown = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+            shown.on("request", lambda request: asked.append(request.url))
+            shown.on("console", lambda message: complaints.append(message.text))
+            shown.goto(file.as_uri())
+            assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+            assert shown.evaluate(
+                "[...document.querySelectorAll('svg')].every(d => d.getBoundingClientRect().width > 200)"
+            )
+            assert shown.locator("svg").count() == 8
+            assert shown.evaluate(CONTRAST) == [], theme
+    assert asked == [file.as_uri()] * 2
+    assert complaints == []
 
 
 def test_the_page_has_every_part(page: str, outcome: Outcome):
