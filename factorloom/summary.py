@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 PROFILE = "balanced"
 BASELINE = "momentum_12_1"
 HOW_TO_SWITCH = "For your own files set FACTORLOOM_SOURCE=files and FACTORLOOM_FILES_FOLDER; see docs/your-own-data.md."
-METRICS = ("cagr", "volatility", "sharpe", "sortino", "max_drawdown", "beta", "turnover", "hit_rate")
+METRICS = (
+    "cagr", "volatility", "sharpe", "deflated_sharpe", "overfitting_probability", "sortino", "max_drawdown",
+    "market_beta", "turnover", "hit_rate",
+)  # fmt: skip
 SLOWEST_STEPS = 12
 
 

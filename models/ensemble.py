@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import stdtr
 
 from transforms.evaluation import Evaluation, newey_west_t
 
@@ -63,7 +63,8 @@ class Calibration(NamedTuple):
     up_in_middle, up_slope : float, fraction
         The same line through the shares of labels above 0.
     reliability : float, 0 to 1
-        ``2 * Phi(t) - 1`` of the Newey-West t of the rank IC, 0 where t is below 0.
+        ``2 * F(t) - 1`` of the Newey-West t of the rank IC, 0 where t is below 0; F is Student's distribution with one
+        degree of freedom less than there are labels that do not overlap, since few labels say little.
     mean_rank_ic : float, ratio
     n_days : int
     """
@@ -102,7 +103,9 @@ def calibrate(known: Evaluation, *, label_sessions: int = 22) -> Calibration:
     return Calibration(
         *_line(returns[usable].mean(axis=0)),
         *_line(ups[usable].mean(axis=0)),
-        reliability=max(2.0 * float(ndtr(t)) - 1.0, 0.0) if np.isfinite(t) else 0.0,
+        reliability=max(2.0 * float(stdtr(usable.sum() / label_sessions - 1.0, t)) - 1.0, 0.0)
+        if np.isfinite(t)
+        else 0.0,
         mean_rank_ic=float(known.rank_ic[usable].mean()),
         n_days=int(usable.sum()),
     )

@@ -21,6 +21,8 @@ from models.features import FEATURE_SETS
 from models.forecaster import Forecaster, Setting, parameter_names
 
 ENTRY_POINT_GROUP = "factorloom.forecasters"
+# What every forecaster must beat; evaluated beside them, whatever the file names.
+BASELINE = "momentum_12_1"
 DEFAULT_PATH = Path(__file__).with_name("models.yaml")
 
 # Named, not imported: LightGBM takes a second to load, which a command that only lists models
@@ -102,7 +104,8 @@ class Registry(msgspec.Struct, frozen=True):
 def load_registry(path: Path | None = None) -> Registry:
     """Read the registry; `None` reads the file that comes with the project.
 
-    An entry point that no line uses becomes an entry under its own name, enabled, with weight 1 and
+    The baseline is one of the entries also where the file does not name it, with weight 0. An entry point that no line
+    uses becomes an entry under its own name, enabled, with weight 1 and
     the feature set that the class names in ``feature_set`` (default ``technical``).
 
     Raises
@@ -123,6 +126,8 @@ def load_registry(path: Path | None = None) -> Registry:
         *parsed.models,
         *(_unlisted(name) for name in sorted(_entry_points()) if name not in used),
     ]
+    if all(entry.id != BASELINE for entry in entries):
+        entries.append(ModelEntry(id=BASELINE, type=BASELINE, features=BASELINE, weight=0.0))
     _check(entries)
     registry = Registry(entries=tuple(entries), ensemble=parsed.ensemble, ranking=parsed.ranking)
     enabled = [entry.id for entry in registry.enabled]
@@ -177,6 +182,12 @@ def _check(entries: list[ModelEntry]) -> None:
     if twice:
         raise RegistryError(f"registry: every model id must be unique; got {twice} more than once. Rename one.")
     types = {*_OWN_TYPES, *_entry_points()}
+    baseline = next(entry for entry in entries if entry.id == BASELINE)
+    if not baseline.enabled or (baseline.type, baseline.features) != (BASELINE, BASELINE):
+        raise RegistryError(
+            f"registry: {BASELINE!r} is the baseline that all must beat: it must be enabled, with type and features "
+            f"{BASELINE!r}; got {baseline}. Correct its line or leave it out; weight 0 keeps it out of the ensemble."
+        )
     for entry in entries:
         if entry.type not in types:
             raise UnknownForecasterType(entry.type, known=types)

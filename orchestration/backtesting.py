@@ -16,16 +16,22 @@ from orchestration.errors import BacktestImpossible
 from orchestration.installation import Installation
 from orchestration.resources import Warehouse
 from transforms.backtest import Books, backtest
-from transforms.book_analysis import break_even, capacity, exposures, holdings
+from transforms.book_analysis import (
+    benchmark_returns,
+    break_even,
+    capacity,
+    exposures,
+    holdings,
+    index_figures,
+)
 from transforms.chained_prices import chained
 from transforms.days import as_days
 from transforms.ledger import Execution
 from transforms.metrics import Metric
-from transforms.performance import SESSIONS_PER_YEAR, performance, relative_figures
+from transforms.performance import SESSIONS_PER_YEAR, performance
 from transforms.sweep import sweep
 from transforms.target_weights import (
     capped_weights,
-    equal_weights,
     quantile_weights,
     rebalance_rows,
     volatility_scaled,
@@ -35,7 +41,7 @@ from transforms.trial_honesty import honesty_figures
 from warehouse.queries import trading as queries
 
 # Whose source the ids of backtests and sweeps hash, with all maths that it imports.
-ENGINE = (backtest, sweep, chained, quantile_weights, performance, capacity, honesty_figures, equal_weights)
+ENGINE = (backtest, sweep, chained, quantile_weights, performance, capacity, honesty_figures)
 CHARACTERISTICS = {
     "market": ("ratio", "beta on the benchmark over 252 sessions"),
     "size": ("standard deviations", "z-score of the logarithm of market value"),
@@ -69,11 +75,6 @@ class BacktestOptions(msgspec.Struct, frozen=True):
     first_date: dt.date | None = None
     last_date: dt.date | None = None
 
-    @property
-    def cash_return_1d(self) -> float:
-        """Interest on cash, fraction per session."""
-        return float((1.0 + self.cash_rate) ** (1.0 / SESSIONS_PER_YEAR) - 1.0)
-
     def execution(self) -> Execution:
         """Rules of filling."""
         return Execution(
@@ -81,7 +82,7 @@ class BacktestOptions(msgspec.Struct, frozen=True):
             slippage_bps=self.slippage_bps,
             long_only=self.long_only,
             delisting_return=self.delisting_return,
-            cash_return_1d=self.cash_return_1d,
+            cash_return_1d=(1.0 + self.cash_rate) ** (1.0 / SESSIONS_PER_YEAR) - 1.0,
             fill=self.fill,  # type: ignore[arg-type] # the engine checks it
             max_turnover=self.max_turnover or float("inf"),
             spread_by_liquidity=self.spread_by_liquidity,
@@ -176,14 +177,18 @@ def run_backtests(warehouse: Warehouse, installation: Installation, wanted: Sequ
     BacktestImpossible
         When a profile has no rankings in the period.
     """
+    period = lru_cache(maxsize=1)(partial(period_of, warehouse, installation))
     market = lru_cache(maxsize=1)(partial(read_market, warehouse, installation))
-    return [_run(warehouse, installation, options, market) for options in wanted]
+    characteristics = lru_cache(maxsize=1)(partial(_read_characteristics, warehouse))
+    return [
+        _run(warehouse, market(*period(options.first_date, options.last_date)), options, characteristics)
+        for options in wanted
+    ]
 
 
 def _run(
-    warehouse: Warehouse, installation: Installation, options: BacktestOptions, market: Callable[..., Market]
+    warehouse: Warehouse, found: Market, options: BacktestOptions, characteristics: Callable[[str], pd.DataFrame]
 ) -> Outcome:
-    found = market(*period_of(warehouse, installation, options.first_date, options.last_date))
     ranks = read_ranks(warehouse, found, options.profile, options.rebalance)
     targets = target_weights(options, ranks, found)
     execution = options.execution()
@@ -191,7 +196,7 @@ def _run(
         found.closes, targets, open_adj=found.opens, last_trade_dates=found.gone, execution=execution,
         liquidity=found.liquidity() if execution.needs_liquidity else None,
     )  # fmt: skip
-    return _outcome(warehouse, options, books, targets, ranks, found)
+    return _outcome(options, books, targets, ranks, found, characteristics)
 
 
 def period_of(
@@ -253,57 +258,23 @@ def target_weights(options: BacktestOptions, ranks: pd.DataFrame, market: Market
     return weights
 
 
-def benchmark_returns(options: BacktestOptions, ranks: pd.DataFrame, market: Market) -> pd.Series:
-    """Return what a book is measured by, weighted as the book is; shape (n_sessions,), fraction, NaN on the first day.
-
-    A long-only book chooses among the ranked instruments: all of them in equal weights, rebalanced and filled on the
-    same days, before costs. A long-short one stands on cash: its interest.
-    """
-    if not options.long_only:
-        interest = pd.Series(options.cash_return_1d, index=market.closes.index, name="return_1d")
-        return interest.where(np.arange(len(interest)) > 0)
-    free = msgspec.structs.replace(
-        options, cost_bps=0.0, slippage_bps=0.0, max_turnover=None, spread_by_liquidity=False, impact_coefficient=0.0
-    )
-    books = backtest(
-        market.closes, equal_weights(ranks), open_adj=market.opens, last_trade_dates=market.gone,
-        execution=free.execution(),
-    )  # fmt: skip
-    return books.daily["return_1d"]
-
-
-def index_figures(return_1d: pd.Series, index_returns: pd.Series) -> list[Metric]:
-    """Set a book beside the market's index, which need not be weighted as the book is."""
-    both = pd.concat([return_1d, index_returns], axis=1, keys=["own", "index"]).dropna()
-    found = relative_figures(both["own"].to_numpy(np.float64), both["index"].to_numpy(np.float64))
-    return [
-        Metric(
-            "market_beta", found["beta"], "ratio",
-            "Covariance of daily returns with the index's over the index's variance; the index as its source makes it.",
-        ),
-        Metric(
-            "market_alpha", found["alpha"], "fraction per year",
-            "Mean of daily return less market beta times the index's, compounded over 252 days.",
-        ),
-    ]  # fmt: skip
-
-
 def _outcome(
-    warehouse: Warehouse, options: BacktestOptions, books: Books, targets: pd.DataFrame, ranks: pd.DataFrame,
-    market: Market,
+    options: BacktestOptions, books: Books, targets: pd.DataFrame, ranks: pd.DataFrame, market: Market,
+    characteristics: Callable[[str], pd.DataFrame],
 ) -> Outcome:  # fmt: skip
-    digest = digest_of(market, targets)
+    digest = digest_of(market, targets, ranks.notna())
     identity = json.dumps([msgspec.to_builtins(options), digest, code_version()], sort_keys=True)
     backtest_id = f"b{hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()}"
     daily = books.daily
     days = pd.DatetimeIndex(daily.index)
-    benchmark, index = (
-        pd.Series(returns.reindex(days).to_numpy(dtype=np.float64), index=daily.index)
-        for returns in (benchmark_returns(options, ranks, market), market.index_returns)
-    )
+    benchmark = benchmark_returns(
+        market.closes, targets, ranks, execution=options.execution(), open_adj=market.opens,
+        last_trade_dates=market.gone,
+    )  # fmt: skip
+    index = pd.Series(market.index_returns.reindex(days).to_numpy(dtype=np.float64), index=daily.index)
     equity = daily.drop(columns="n_unfilled").assign(benchmark_return_1d=benchmark, index_return_1d=index)
     metrics = performance(daily["return_1d"], benchmark=benchmark, turnover=daily["turnover"])
-    leant_on = _exposures(warehouse, books, market)
+    leant_on = _exposures(books, market, characteristics)
     more = [
         *index_figures(daily["return_1d"], index), break_even(daily, benchmark),
         capacity(books, market.dollar_volume), *_mean_exposures(leant_on),
@@ -329,13 +300,16 @@ def with_metrics(metrics: pd.DataFrame, more: Sequence[Metric]) -> pd.DataFrame:
     return pd.concat([metrics, added.assign(benchmark_value=np.nan)[metrics.columns]], ignore_index=True)
 
 
-def _exposures(warehouse: Warehouse, books: Books, market: Market) -> pd.DataFrame:
+def _read_characteristics(warehouse: Warehouse, days: str) -> pd.DataFrame:
+    return warehouse.read_frame(queries.CHARACTERISTICS_ON, [days]).set_index(["as_of_date", "instrument_id"])
+
+
+def _exposures(books: Books, market: Market, characteristics: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
     """Exposures at the close of each session with orders."""
     held = holdings(books, market.closes)
     orders = books.trades.loc[books.trades["reason"] == "rebalance", "trade_date"]
     held = held[held.index.isin(orders)]
-    days = ",".join(f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(held.index))
-    found = warehouse.read_frame(queries.CHARACTERISTICS_ON, [days]).set_index(["as_of_date", "instrument_id"])
+    found = characteristics(",".join(f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(held.index)))
     return exposures(held, {name: found[name].unstack() for name in CHARACTERISTICS})
 
 
@@ -350,10 +324,10 @@ def _mean_exposures(leant_on: pd.DataFrame) -> list[Metric]:
     ]  # fmt: skip
 
 
-def digest_of(market: Market, targets: pd.DataFrame) -> str:
-    """Hash everything that the engine sees."""
+def digest_of(market: Market, *chosen: pd.DataFrame) -> str:
+    """Hash everything that the engine sees: the market, and what was chosen from it."""
     digest = hashlib.blake2b(digest_size=16)
-    frames = (market.history, market.opens, market.dollar_volume, targets, market.index_returns.to_frame())
+    frames = (market.history, market.opens, market.dollar_volume, *chosen, market.index_returns.to_frame())
     for frame in frames:
         digest.update("|".join(map(str, frame.columns)).encode())
         digest.update(np.ascontiguousarray(as_days(frame.index)).view(np.int64).tobytes())

@@ -1,7 +1,8 @@
 """What of a version's quarter is compared with its training window, and what a finding asks for."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from models.labels import LABEL_SESSIONS
 from models.registry import Registry
 from models.training import TrainedVersion
 from models.walk_forward import next_quarter_start
-from orchestration.defs.models.panels import VALUES, read_features
+from orchestration.defs.models.panels import TECHNICAL, VALUES, read_features
 from orchestration.installation import Installation
 from orchestration.resources import Artifacts, Warehouse
 from transforms.drift import DRIFTED_INDEX, Drift, SkillDrift, drift, skill_drift
@@ -29,6 +30,9 @@ DRIFTED_SHARE = 0.1
 FACTORS = (*PRICE_FACTORS, *FUNDAMENTAL_FACTORS)
 SUFFIXES = ("_centred_rank", "_neutral")
 KEY = ["as_of_date", "instrument_id"]
+
+# From the name of a feature set and days to their panel.
+ReadFeatures = Callable[[str, tuple[dt.date, ...]], pd.DataFrame]
 
 
 class Quarter(NamedTuple):
@@ -68,6 +72,16 @@ def quarters_to_measure(warehouse: Warehouse, installation: Installation, *, n_q
     return found
 
 
+def features_once(warehouse: Warehouse) -> ReadFeatures:
+    """Return a reader that keeps the newest panel: versions of one quarter look at the same days."""
+
+    @lru_cache(maxsize=1)
+    def read(panel: str, days: tuple[dt.date, ...]) -> pd.DataFrame:
+        return read_features(warehouse, [panel], days)
+
+    return lambda name, days: read("technical" if name in TECHNICAL else name, days)
+
+
 def quarter_starts(last: dt.date, n_quarters: int) -> list[dt.date]:
     """First days of the newest quarters, that of `last` the last of them."""
     number = last.year * 4 + (last.month - 1) // 3
@@ -80,13 +94,15 @@ def spread_out(days: Sequence[dt.date], n: int) -> list[dt.date]:
     return [days[place] for place in places]
 
 
-def measure(warehouse: Warehouse, artifacts: Artifacts, registry: Registry, quarter: Quarter) -> pd.DataFrame:
-    """Return the rows of research.model_drift of one version's quarter."""
+def measure(
+    warehouse: Warehouse, artifacts: Artifacts, registry: Registry, quarter: Quarter, *, read: ReadFeatures
+) -> pd.DataFrame:
+    """Return the rows of research.model_drift of one version's quarter; `read` as `features_once` gives it."""
     version, live = quarter.version, quarter.live_days
     sampled = spread_out(live, LIVE_SESSIONS)
-    features = read_features(
-        warehouse, [registry.entry(version["model_id"]).features], quarter.training_days + sampled
-    )[list(version["features"])]
+    features = read(registry.entry(version["model_id"]).features, tuple(quarter.training_days + sampled))[
+        list(version["features"])
+    ]
     factors = _factors(warehouse, version["features"], quarter.training_days + sampled)
     trained = load(artifacts.read(version["artifact_uri"]))
     rows = [

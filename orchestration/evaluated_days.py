@@ -3,6 +3,7 @@
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +41,20 @@ def last_known_day(sessions: Sequence[dt.date], day: dt.date) -> dt.date | None:
 
 
 def voters(registry: Registry, made: pd.DataFrame) -> dict[str, float]:
-    """Return the weights of the enabled forecasters that have forecasts and a weight above 0.
-
-    Of a single one the ensemble would be a copy, and it is not judged beside it.
-    """
+    """Return the weights of the enabled forecasters that have forecasts and a weight above 0."""
     present = set(made["model_id"].unique())
-    return {entry.id: entry.weight for entry in registry.enabled if entry.weight > 0.0 and entry.id in present}
+    return {name: weight for name, weight in configured_weights(registry).items() if name in present}
+
+
+def configured_weights(registry: Registry) -> dict[str, float]:
+    """Return the weights of the enabled forecasters with a weight above 0."""
+    return {entry.id: entry.weight for entry in registry.enabled if entry.weight > 0.0}
+
+
+def configuration_of(registry: Registry) -> dict[str, Any] | None:
+    """Return what orders the forecasts of the ensemble, None where fewer than two have a say: it would be a copy."""
+    weights = configured_weights(registry)
+    return {"weights": registry.ensemble.weights, "weight_of": weights} if len(weights) > 1 else None
 
 
 def ensemble_forecasts(
@@ -65,17 +74,21 @@ def ensemble_forecasts(
     Returns
     -------
     DataFrame
-        As `combined_forecasts`.
+        As `combined_forecasts`, of the days on which two at least have a say.
     """
     configured = voters(registry, made)
+    if len(configured) < 2:
+        return pd.DataFrame(columns=["as_of_date", "instrument_id", "forecast"])
     days = pd.DatetimeIndex(np.sort(made["as_of_date"].unique()), name="as_of_date")
     known = [last_known_day(sessions, day.date()) for day in days]
     looks = np.array([day or dt.date.min for day in known], dtype="datetime64[D]")
     rank_ics = {name: _rank_ics(track[track["model_id"] == name], looks) for name in configured}
-    weights = [
-        model_weights(configured, {name: values[row] for name, values in rank_ics.items()}, registry.ensemble)
-        for row in range(len(days))
-    ]
+    is_there = pd.crosstab(made["as_of_date"], made["model_id"]).reindex(index=days, columns=list(configured)) > 0
+    weights = []
+    for row, present in enumerate(is_there.to_numpy()):
+        own = {name: weight for (name, weight), has in zip(configured.items(), present, strict=True) if has}
+        known_ics = {name: rank_ics[name][row] for name in own}
+        weights.append(model_weights(own, known_ics, registry.ensemble) if len(own) > 1 else {})
     return combined_forecasts(made, pd.DataFrame(weights, index=days, columns=list(configured)).fillna(0.0))
 
 

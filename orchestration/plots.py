@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 8.0, 3.0
 
 
 def equity_figure(equity: Mapping[str, pd.DataFrame], *, title: str = "Equity after costs, out of sample") -> "Figure":
-    """Draw equity curves beside the benchmark's, and below them how far each lay under its highest level.
+    """Draw equity curves beside their benchmarks, and below them how far each lay under its highest level.
 
     Parameters
     ----------
@@ -28,15 +28,13 @@ def equity_figure(equity: Mapping[str, pd.DataFrame], *, title: str = "Equity af
     title
     """
     figure, (above, below) = _axes(2, heights=(2, 1))
-    some = next(iter(equity.values()))
-    benchmark = (1 + some["benchmark_return_1d"].fillna(0)).cumprod()
-    curves = {name: frame.set_index("trade_date")["equity"] for name, frame in equity.items()}
-    curves["benchmark"] = pd.Series(benchmark.to_numpy(), index=some["trade_date"])
-    for colour, (name, curve) in zip([*COLOURS[: len(equity)], GREY], curves.items(), strict=False):
-        style = "--" if name == "benchmark" else "-"
-        label = f"{name} {curve.iloc[-1] / curve.iloc[0] - 1:+.0%}"
-        above.plot(curve.index, curve, color=colour, linewidth=1.2, linestyle=style, label=label)
-        below.plot(curve.index, (curve / curve.cummax() - 1) * 100, color=colour, linewidth=0.9, linestyle=style)
+    for colour, (name, frame) in zip(COLOURS, equity.items(), strict=False):
+        curve = frame.set_index("trade_date")["equity"]
+        benchmark = (1 + frame["benchmark_return_1d"].fillna(0)).cumprod().to_numpy()
+        label = f"{name} {curve.iloc[-1] / curve.iloc[0] - 1:+.0%} (benchmark {benchmark[-1] - 1:+.0%})"
+        above.plot(curve.index, curve, color=colour, linewidth=1.2, label=label)
+        above.plot(curve.index, benchmark, color=colour, linewidth=0.9, linestyle="--", alpha=0.7)
+        below.plot(curve.index, (curve / curve.cummax() - 1) * 100, color=colour, linewidth=0.9)
     _label(above, title, "multiple of the start")
     _label(below, "Drawdown from the highest level", "per cent")
     above.legend(frameon=False, fontsize=9, loc="upper left")

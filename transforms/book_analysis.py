@@ -1,4 +1,4 @@
-"""What a book was made of: who earned its money, what it leant on, how much money it could hold."""
+"""What a book was made of and is measured by: who earned its money, what it leant on, how much money it could hold."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,71 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from transforms.backtest import Books
-from transforms.ledger import carried_forward
+from transforms.backtest import Books, backtest
+from transforms.ledger import Execution, carried_forward
 from transforms.metrics import Metric
-from transforms.performance import NO_VARIATION, SESSIONS_PER_YEAR
+from transforms.performance import NO_VARIATION, SESSIONS_PER_YEAR, relative_figures
+from transforms.target_weights import equal_weights
 
 Array = npt.NDArray[np.float64]
 
 # Share of a session's traded value that an order may be, and the share of all trading that must keep to it.
 PARTICIPATION, WITHIN = 0.1, 0.9
+
+
+def benchmark_returns(
+    close_adj: pd.DataFrame,
+    targets: pd.DataFrame,
+    ranks: pd.DataFrame,
+    *,
+    execution: Execution,
+    open_adj: "pd.DataFrame | None" = None,
+    last_trade_dates: "pd.Series | None" = None,
+) -> pd.Series:
+    """Give the returns of what a book is measured by, weighted as the book is.
+
+    Parameters
+    ----------
+    close_adj, targets, open_adj, last_trade_dates
+        As the book was made from.
+    ranks : DataFrame of shape (n_rebalances, n_instruments), places
+        What the book chose from; null where an instrument is not ranked.
+    execution : Execution
+        Rules of the book. Its costs and its limit on turnover do not count.
+
+    Returns
+    -------
+    Series of shape (n_dates,), fraction
+        NaN on the first day. A long-only book chooses among the ranked instruments: all of them in equal weights, as
+        much of it invested as the targets are, rebalanced and filled on the same days, before costs. A long-short one
+        stands on cash: its interest.
+    """
+    if not execution.long_only:
+        interest = pd.Series(execution.cash_return_1d, index=close_adj.index, name="return_1d")
+        return interest.where(np.arange(len(interest)) > 0)
+    rules = Execution(
+        cost_bps=0.0, slippage_bps=0.0, fill=execution.fill, delisting_return=execution.delisting_return,
+        cash_return_1d=execution.cash_return_1d,
+    )  # fmt: skip
+    weights = equal_weights(ranks).mul(targets.sum(axis=1).reindex(ranks.index), axis=0)
+    books = backtest(close_adj, weights, open_adj=open_adj, last_trade_dates=last_trade_dates, execution=rules)
+    return books.daily["return_1d"]
+
+
+def index_figures(return_1d: pd.Series, index_returns: pd.Series) -> list[Metric]:
+    """Set a book beside the market's index, which need not be weighted as the book is; both of shape (n_dates,)."""
+    both = pd.concat([return_1d, index_returns], axis=1, keys=["own", "index"]).dropna()
+    found = relative_figures(both["own"].to_numpy(np.float64), both["index"].to_numpy(np.float64))
+    return [
+        Metric(
+            "market_beta", found["beta"], "ratio",
+            "Covariance of daily returns with the index's over the index's variance; the index as its source makes it.",
+        ),
+        Metric(
+            "market_alpha", found["alpha"], "fraction per year",
+            "Mean of daily return less market beta times the index's, compounded over 252 days.",
+        ),
+    ]  # fmt: skip
 
 
 def contributions(books: Books, close_adj: pd.DataFrame) -> pd.Series:

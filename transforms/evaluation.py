@@ -11,6 +11,7 @@ Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 N_DECILES = 10
+TENTHS = "Tenth floor((r - 0.5) * 10 / n) of the rank r among n, average ranks for ties."
 
 
 class Evaluation(NamedTuple):
@@ -265,9 +266,19 @@ def summarise(evaluation: Evaluation, *, horizon_sessions: int = 22) -> list[Met
             "fraction",
             "Share of days with a rank IC above 0.",
         ),
-        Metric("top_decile_return_mean", float(deciles[-1]), label, "Mean over days of the best tenth's mean label."),
+        Metric(
+            "top_decile_return_mean",
+            float(deciles[-1]),
+            label,
+            f"Mean over days of the best tenth's mean label. {TENTHS}",
+        ),
         Metric("bottom_decile_return_mean", float(deciles[0]), label, "The same of the worst tenth."),
-        Metric("decile_spread_mean", _mean(spread), label, "Mean over days of best less worst tenth's mean label."),
+        Metric(
+            "decile_spread_mean",
+            _mean(spread),
+            label,
+            f"Mean over days of best less worst tenth's mean label. {TENTHS}",
+        ),
         Metric(
             "decile_spread_t",
             newey_west_t(spread, lag=lag),

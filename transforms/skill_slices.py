@@ -76,7 +76,7 @@ def by_sector(rank_ic: Mapping[str, Array]) -> list[Metric]:
             f"rank_ic_sector_{_as_name(sector)}",
             _mean(values),
             "ratio",
-            f"Mean of the {DAILY} within the sector {sector}.",
+            f"Mean of the {DAILY} within the sector {sector}, by the sectors of today.",
         )
         for sector, values in sorted(rank_ic.items())
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from transforms.evaluation import Evaluation
+from transforms.evaluation import TENTHS, Evaluation
 from transforms.metrics import Metric
 from transforms.performance import SESSIONS_PER_YEAR
 from transforms.selection_bias import deflated_sharpe, probabilistic_sharpe, sharpe_ratio
@@ -76,8 +76,11 @@ def spread_figures(
     trials = f"{n_trials} configurations on record, whose Sharpe ratios deviate by {sharpe_sd:.3f} per period"
     return [
         Metric("n_periods", float(len(net)), "periods", f"Days {held} sessions apart, back from the newest."),
-        Metric("spread_return", _mean(gross) * per_year, "fraction per year", f"Best less worst tenth, {how}."),
+        Metric(
+            "spread_return", _mean(gross) * per_year, "fraction per year", f"Best less worst tenth, {how}. {TENTHS}"
+        ),
         Metric("spread_return_net", _mean(net) * per_year, "fraction per year", f"The same {net_of}."),
+        *_of_tenths(evaluation, cost_bps, horizon_sessions, net_of),
         Metric("spread_sharpe", _annual(gross, per_year), "ratio", _SHARPE.format(per_year=per_year)),
         Metric(
             "spread_sharpe_net", _annual(net, per_year), "ratio", f"{_SHARPE.format(per_year=per_year)} Net: {net_of}."
@@ -109,6 +112,23 @@ _SHARPE = (
     "Mean of the periods' spreads over their sample standard deviation (ddof 1), x sqrt({per_year:.0f}); no risk-free "
     "rate."
 )
+
+
+def _of_tenths(evaluation: Evaluation, cost_bps: float, horizon_sessions: int, net_of: str) -> list[Metric]:
+    """The best tenth held and the worst tenth sold short, each after its own costs."""
+    rows = period_rows(len(evaluation.rank_ic), horizon_sessions=horizon_sessions)
+    best, worst = evaluation.decile_returns[rows, -1], -evaluation.decile_returns[rows, 0]
+    replaced = evaluation.top_decile_turnover[rows], evaluation.bottom_decile_turnover[rows]
+    metrics = []
+    for name, words, gross, share in zip(
+        ("best_tenth", "worst_tenth_short"), ("The best tenth held", "The worst tenth sold short"), (best, worst),
+        replaced, strict=True,
+    ):  # fmt: skip
+        net = gross - 2.0 * np.nan_to_num(share, nan=1.0) * cost_bps / 1e4
+        definition = f"{words}, mean over the periods {net_of}. {TENTHS}"
+        unit = f"fraction per {horizon_sessions} sessions"
+        metrics.append(Metric(f"{name}_return_net_mean", _mean(net[np.isfinite(net)]), unit, definition))
+    return metrics
 
 
 def _annual(returns: Array, per_year: float) -> float:

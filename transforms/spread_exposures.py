@@ -29,11 +29,13 @@ def spread_exposures(
         exposure_<name>, and capacity. NaN where no day has ten instruments with forecast and value.
     """
     joined = forecasts.merge(known, on=["as_of_date", "instrument_id"], how="left")
-    grid = joined.pivot(index="as_of_date", columns="instrument_id")
-    forecast = grid["forecast"].to_numpy(np.float64)
+    grids = {
+        name: joined.pivot(index="as_of_date", columns="instrument_id", values=name).to_numpy(np.float64)
+        for name in ("forecast", *names)
+    }
     metrics = []
     for name, (unit, words) in names.items():
-        tenths = evaluate(forecast, grid[name].to_numpy(np.float64)).decile_returns
+        tenths = evaluate(grids["forecast"], grids[name]).decile_returns
         metrics.append(
             Metric(
                 f"exposure_{name}", _mean(tenths[:, -1] - tenths[:, 0]), unit,

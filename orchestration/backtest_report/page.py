@@ -93,16 +93,14 @@ def measured_by(options: BacktestOptions) -> str:
     if not options.long_only:
         return "Benchmark: interest on cash, as a long-short book stands on it."
     return (
-        "Benchmark: all ranked instruments in equal weights, rebalanced on the days of the book, before costs. "
-        "Index: the market's, as its source makes it."
+        "Benchmark: all ranked instruments in equal weights, as much of it invested as the book is to be, rebalanced "
+        "on the same days, before costs. Index: the market's, as its source makes it."
     )
 
 
 def _charts(outcome: Outcome) -> list[str]:
     daily, equity = outcome.books.daily, outcome.equity.set_index("trade_date")
-    benchmark, index = (
-        (1.0 + equity[name].fillna(0.0)).cumprod() for name in ("benchmark_return_1d", "index_return_1d")
-    )
+    benchmark, index = (_grown(equity[name]) for name in ("benchmark_return_1d", "index_return_1d"))
     fall = benchmark / benchmark.cummax() - 1.0
     returns, beside = daily["return_1d"], equity["benchmark_return_1d"]
     traded = daily.loc[daily["turnover"] > 0, "turnover"]
@@ -140,6 +138,12 @@ def _charts(outcome: Outcome) -> list[str]:
             title="Invested", unit="share of equity", percent=True,
         ),
     ]  # fmt: skip
+
+
+def _grown(returns: pd.Series) -> pd.Series:
+    """Compound returns; NaN throughout where none is known."""
+    grown: pd.Series = (1.0 + returns.fillna(0.0)).cumprod()
+    return grown if returns.notna().any() else grown * np.nan
 
 
 def decile_means(outcome: Outcome) -> np.ndarray:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from models.ensemble import (
     SIGNALS,
@@ -52,7 +52,8 @@ def test_calibration_finds_the_lines_and_how_sure_the_skill_is():
     assert (found.return_in_middle, found.return_slope) == (pytest.approx(0.002), pytest.approx(0.02))
     assert (found.up_in_middle, found.up_slope) == (pytest.approx(0.5), pytest.approx(0.2))
     t = newey_west_t(known.rank_ic, lag=21)
-    assert found.reliability == pytest.approx(norm.cdf(t) - norm.cdf(-t))
+    sure = student(df=200 / 22 - 1)
+    assert found.reliability == pytest.approx(sure.cdf(t) - sure.cdf(-t))
     assert (found.mean_rank_ic, found.n_days) == (pytest.approx(known.rank_ic.mean()), 200)
 
 

@@ -41,8 +41,19 @@ def test_parameters_of_the_line_reach_the_constructor(tmp_path):
 
 def test_a_disabled_model_is_known_but_not_enabled(tmp_path):
     registry = load_registry(write(tmp_path, "{id: x, type: momentum_12_1, features: technical, enabled: false}"))
-    assert registry.enabled == []
+    assert [entry.id for entry in registry.enabled] == ["momentum_12_1"]
     assert registry.entry("x").type == "momentum_12_1"
+
+
+def test_the_baseline_is_there_and_on_whatever_the_file_says(tmp_path):
+    entry = load_registry(write(tmp_path, "{id: x, type: linear, features: technical}")).entries[-1]
+    assert (entry.id, entry.enabled, entry.weight) == ("momentum_12_1", True, 0.0)
+    with pytest.raises(RegistryError, match="'momentum_12_1' is the baseline that all must beat: it must be enabled"):
+        load_registry(
+            write(tmp_path, "{id: momentum_12_1, type: momentum_12_1, features: momentum_12_1, enabled: false}")
+        )
+    with pytest.raises(RegistryError, match="is the baseline"):
+        load_registry(write(tmp_path, "{id: momentum_12_1, type: linear, features: technical}"))
 
 
 def test_unknown_model_is_named_with_those_known():
@@ -97,7 +108,7 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_an_entry_point_is_a_model_without_a_line(installed, tmp_path, panel):
     installed(contrarian="Contrarian")
     registry = load_registry(write(tmp_path, LINE % ("momentum_12_1", "")))
-    assert [entry.id for entry in registry.enabled] == ["x", "contrarian"]
+    assert [entry.id for entry in registry.enabled] == ["x", "contrarian", "momentum_12_1"]
     features = panel(registry.feature_names("contrarian"), n_days=2, n_instruments=3)
     guesses = registry.create("contrarian").fit(features, features.iloc[:, 0]).predict(features)
     assert guesses.tolist() == (-features.iloc[:, 0]).astype(float).tolist()
@@ -122,14 +133,16 @@ def test_rankings_cannot_follow_what_does_not_forecast(tmp_path, named):
         tmp_path, "{id: idle, type: linear, features: technical, enabled: false}", LINE % ("momentum_12_1", "")
     )
     path.write_text(f"ranking: {named}\n" + path.read_text())
-    with pytest.raises(RegistryError, match=rf"must be one of the enabled forecasters \['x'\]; got '{named}'"):
+    with pytest.raises(
+        RegistryError, match=rf"must be one of the enabled forecasters \['x', 'momentum_12_1'\]; got '{named}'"
+    ):
         load_registry(path)
 
 
 def test_an_entry_point_with_a_line_takes_the_line(installed, tmp_path):
     installed(contrarian="Contrarian")
     registry = load_registry(write(tmp_path, "{id: y, type: contrarian, features: technical, weight: 0.5}"))
-    assert [(entry.id, entry.weight) for entry in registry.entries] == [("y", 0.5)]
+    assert [(entry.id, entry.weight) for entry in registry.entries] == [("y", 0.5), ("momentum_12_1", 0.0)]
 
 
 @pytest.mark.parametrize(("target", "missing"), [("Nameless", "name"), ("not_a_class", "fit")])

@@ -11,9 +11,7 @@ from orchestration.backtesting import (
     ENGINE,
     BacktestOptions,
     Market,
-    benchmark_returns,
     digest_of,
-    index_figures,
     read_market,
     target_weights,
 )
@@ -100,36 +98,6 @@ def test_the_first_orders_cost_by_the_21_sessions_before_them(market: Market, cl
     assert liquidity.volatility.shape == market.closes.shape
 
 
-def test_a_book_is_measured_by_all_that_is_ranked_in_equal_weights(market: Market):
-    ranks = market.closes.iloc[[0, 20]][["a", "b"]].rank(axis=1)
-    options = BacktestOptions("balanced", quantile=0.5, cost_bps=50.0, max_turnover=0.1)
-    found = benchmark_returns(options, ranks, market)
-    closes = market.closes[["a", "b"]].to_numpy()
-    worth = np.ones(len(closes))
-    # Both are bought in halves at the close after each signal, and left alone until the next.
-    for bought, until in ((1, 21), (21, len(closes) - 1)):
-        worth[bought : until + 1] = worth[bought] * (closes[bought : until + 1] / closes[bought]).mean(axis=1)
-    np.testing.assert_allclose(found.to_numpy()[1:], worth[1:] / worth[:-1] - 1, rtol=1e-9, atol=1e-12)
-    assert found.index.equals(market.closes.index)
-
-
-def test_a_long_short_book_is_measured_by_interest(market: Market):
-    ranks = market.closes.iloc[[0]].rank(axis=1)
-    found = benchmark_returns(BacktestOptions("balanced", long_only=False, cash_rate=0.05), ranks, market)
-    assert np.isnan(found.iloc[0])
-    np.testing.assert_allclose(found.iloc[1:], 1.05 ** (1 / 252) - 1, rtol=1e-12)
-
-
-def test_the_index_stands_beside_it():
-    rng = np.random.default_rng(2)
-    index = pd.Series(rng.normal(0, 0.01, 300))
-    own = 0.0002 + 1.5 * index
-    index.iloc[7] = np.nan
-    beta, alpha = index_figures(own, index)
-    assert (beta.name, beta.value) == ("market_beta", pytest.approx(1.5))
-    assert (alpha.name, alpha.value) == ("market_alpha", pytest.approx(1.0002**252 - 1))
-
-
 def test_the_id_hashes_delistings_and_the_past(market: Market):
     targets = market.closes.iloc[:1].rank(axis=1)
     later = market.gone + pd.Timedelta(days=1)
@@ -137,6 +105,8 @@ def test_the_id_hashes_delistings_and_the_past(market: Market):
     earlier.iloc[0, 0] *= 2
     others = [market._replace(gone=market.gone.iloc[:0]), market._replace(gone=later), market._replace(history=earlier)]
     assert len({digest_of(one, targets) for one in [market, *others]}) == 4
+    # Of the same targets among more that are ranked, the benchmark is another.
+    assert digest_of(market, targets, targets > 1) != digest_of(market, targets, targets > 2)
 
 
 def test_the_id_hashes_the_whole_engine():

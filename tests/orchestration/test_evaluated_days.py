@@ -6,7 +6,7 @@ import pytest
 
 from models.ensemble import EnsembleSettings
 from models.registry import ModelEntry, Registry
-from orchestration.evaluated_days import ensemble_forecasts, last_known_day, voters
+from orchestration.evaluated_days import configuration_of, ensemble_forecasts, last_known_day, voters
 
 SESSIONS = [day.date() for day in pd.bdate_range("2024-01-01", periods=200)]
 NAMES = list("abcdefghij")
@@ -68,6 +68,21 @@ def test_each_day_is_weighted_by_the_skill_known_at_its_close():
     # Too few days are known on the first: the weights of the registry count. `good` is bad from day 100 on, which
     # nobody knows before day 122.
     assert [best_on(found, day) for day in days] == ["j", "a", "a", "j"]
+
+
+def test_a_day_on_which_one_alone_has_forecast_is_left_out_whatever_the_window_is():
+    both, alone = SESSIONS[150], SESSIONS[149]
+    made = made_on([both, alone])
+    made = made[(made["as_of_date"] == pd.Timestamp(both)) | (made["model_id"] != "good")]
+    found = ensemble_forecasts(REGISTRY, made, track(), SESSIONS)
+    assert found["as_of_date"].unique().tolist() == [pd.Timestamp(both)]
+    early = ensemble_forecasts(REGISTRY, made[made["as_of_date"] == pd.Timestamp(alone)], track(), SESSIONS)
+    assert early.empty
+
+
+def test_the_configuration_is_what_orders_the_forecasts():
+    assert configuration_of(REGISTRY) == {"weights": "trailing_ic", "weight_of": {"good": 1.0, "bad": 3.0}}
+    assert configuration_of(Registry((entry("good", 1.0), entry("baseline", 0.0)))) is None
 
 
 def test_what_becomes_known_later_changes_no_day():

@@ -7,11 +7,13 @@ import pytest
 from tests.transforms.test_backtest import FREE, prices, random_market, random_opens, random_targets, weights
 from transforms.backtest import backtest
 from transforms.book_analysis import (
+    benchmark_returns,
     break_even,
     capacity,
     contributions,
     exposures,
     holdings,
+    index_figures,
     monthly_returns,
     rolling_sharpe,
 )
@@ -106,3 +108,38 @@ def test_the_rolling_ratio_is_that_of_its_window():
     window = returns.iloc[50:176]
     assert found.iloc[175] == pytest.approx(window.mean() / window.std(ddof=1) * np.sqrt(252))
     assert found.iloc[:125].isna().all()
+
+
+@pytest.mark.parametrize("invested", [1.0, 0.4])
+def test_a_book_is_measured_by_all_that_is_ranked_in_equal_weights(invested: float):
+    """As much of it invested as the targets are; left alone between signals, traded at the close after each."""
+    rng = np.random.default_rng(3)
+    close = prices(**{name: np.exp(np.cumsum(rng.normal(0, 0.02, 40))).tolist() for name in "ABCD"})
+    ranks = pd.DataFrame({"A": [1.0, 1.0], "B": [2.0, NAN], "C": [3.0, 2.0]}, index=close.index[[0, 20]])
+    targets = pd.DataFrame({"A": [invested, invested]}, index=ranks.index)
+    rules = Execution(cost_bps=50.0, slippage_bps=0.0, max_turnover=0.1)
+    found = benchmark_returns(close, targets, ranks, execution=rules)
+    worth = np.ones(40)
+    for bought, until, names in ((1, 21, ["A", "B", "C"]), (21, 39, ["A", "C"])):
+        grown = (close[names].to_numpy()[bought : until + 1] / close[names].to_numpy()[bought]).mean(axis=1)
+        worth[bought : until + 1] = worth[bought] * (1 - invested + invested * grown)
+    assert np.isnan(found.iloc[0])
+    np.testing.assert_allclose(found.to_numpy()[1:], worth[1:] / worth[:-1] - 1, rtol=1e-9, atol=1e-12)
+    assert found.index.equals(close.index)
+
+
+def test_a_long_short_book_is_measured_by_interest():
+    close = prices(A=[10.0, 11.0, 12.0], B=[10.0, 9.0, 8.0])
+    rules = Execution(long_only=False, cash_return_1d=0.0002)
+    ranks = pd.DataFrame({"A": [1.0], "B": [2.0]}, index=close.index[[0]])
+    found = benchmark_returns(close, ranks * 0, ranks, execution=rules)
+    np.testing.assert_array_equal(found, [NAN, 0.0002, 0.0002])
+
+
+def test_the_index_stands_beside_it():
+    index = pd.Series(np.random.default_rng(2).normal(0, 0.01, 300))
+    own = 0.0002 + 1.5 * index
+    index.iloc[7] = NAN
+    beta, alpha = index_figures(own, index)
+    assert (beta.name, beta.value) == ("market_beta", pytest.approx(1.5))
+    assert (alpha.name, alpha.value) == ("market_alpha", pytest.approx(1.0002**252 - 1))

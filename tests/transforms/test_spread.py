@@ -46,6 +46,9 @@ def test_figures_by_hand():
     assert found["spread_return_net"] == pytest.approx(0.342)
     assert found["spread_sharpe"] == pytest.approx(0.03 / (0.02 / np.sqrt(2)) * np.sqrt(12))
     assert found["spread_sharpe_net"] == pytest.approx(0.0285 / (0.02 / np.sqrt(2)) * np.sqrt(12))
+    # The best tenth: half of it replaced, sold and bought at 0.1 %. The worst earns nothing, and a quarter is replaced.
+    assert found["best_tenth_return_net_mean"] == pytest.approx(0.03 - 0.001)
+    assert found["worst_tenth_short_return_net_mean"] == pytest.approx(-0.0005)
     # At 200 basis points the trades of 1.5 cost what the mean spread of 0.03 brings.
     assert found["break_even_cost_bps"] == pytest.approx(200.0)
 

@@ -33,3 +33,10 @@ def test_what_is_not_known_is_left_out(frames):
     found = {metric.name: metric.value for metric in spread_exposures(forecasts, known.assign(market=np.nan), NAMES)}
     assert np.isnan(found["exposure_market"])
     assert np.isnan({m.name: m.value for m in spread_exposures(forecasts, known.iloc[:0], NAMES)}["capacity"])
+
+
+def test_of_nothing_nothing_is_known(frames):
+    forecasts, known = frames
+    found = spread_exposures(forecasts.iloc[:0], known.iloc[:0], NAMES)
+    assert [metric.name for metric in found] == ["exposure_market", "capacity"]
+    assert np.isnan([metric.value for metric in found]).all()

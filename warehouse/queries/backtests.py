@@ -107,8 +107,8 @@ class EquityDay(msgspec.Struct, frozen=True, gc=False):
     benchmark_return_1d: Annotated[
         float | None,
         Meta(
-            description="Of what the book is measured by: all ranked instruments in equal weights, or interest on cash"
-            " for a long-short book. Unit fraction (0.05 is 5%)."
+            description="Of what the book is measured by: all ranked instruments in equal weights, as much of it"
+            " invested as the book is to be; interest on cash for a long-short book. Unit fraction (0.05 is 5%)."
         ),
     ]
     index_return_1d: Annotated[float | None, Meta(description="Of the market's index. Unit fraction (0.05 is 5%).")]

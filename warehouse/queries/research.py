@@ -36,6 +36,11 @@ from research.evaluation_days
 order by model_id, as_of_date
 """
 
+# $1 id of the ensemble
+CONFIGURATIONS_OF = """
+select distinct configuration from research.evaluation_days where model_id = $1
+"""
+
 NEWEST_CONFIGURATIONS = """
 select distinct on (model_id) model_id, parameters::text, features_hash
 from research.model_versions

@@ -96,7 +96,9 @@ class BacktestConfig(Period):
         default=Fill.close, description="Whether orders are filled at the close or the open of the session after."
     )
     sector_neutral: bool = Field(
-        default=False, description="Take the quantile within each sector, weighted as the universe's sectors are."
+        default=False,
+        description="Take the quantile within each sector, weighted as the universe's sectors are; by the sectors "
+        "of today, which the past did not know.",
     )
     max_weight: float | None = Field(
         default=None, gt=0, le=1, description="Most of the book in one instrument (fraction); no limit by default."

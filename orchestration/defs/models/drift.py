@@ -11,7 +11,14 @@ from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import EXPOSURES, GROUP, forecasts
 from orchestration.defs.models.evaluation import evaluation_days
-from orchestration.drifting import Finding, findings, measure, quarter_starts, quarters_to_measure
+from orchestration.drifting import (
+    Finding,
+    features_once,
+    findings,
+    measure,
+    quarter_starts,
+    quarters_to_measure,
+)
 from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, picture, sample, table, table_metadata
 from orchestration.plots import drift_figure
@@ -47,7 +54,11 @@ def model_drift(
     registry = load_registry(installation.settings.models_file)
     enabled = {entry.id for entry in registry.enabled}
     quarters = quarters_to_measure(warehouse, installation, n_quarters=config.n_quarters)
-    parts = [measure(warehouse, artifacts, registry, one) for one in quarters if one.version["model_id"] in enabled]
+    quarters = sorted(
+        (one for one in quarters if one.version["model_id"] in enabled), key=lambda one: one.version["valid_from_date"]
+    )
+    read = features_once(warehouse)
+    parts = [measure(warehouse, artifacts, registry, one, read=read) for one in quarters]
     if not parts:
         return dg.MaterializeResult(metadata={"note": "No version has forecast 10 sessions of its quarter yet."})
     rows = pd.concat(parts, ignore_index=True)

@@ -10,11 +10,12 @@ import pandas as pd
 
 from models.ensemble import ENSEMBLE, combined_forecasts
 from models.labels import LABEL_SESSIONS, forward_returns_at
+from models.provenance import content_id
 from models.registry import Registry, load_registry
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import GROUP, PRICES, forecasts
-from orchestration.evaluated_days import ensemble_forecasts, voters
+from orchestration.evaluated_days import configuration_of, ensemble_forecasts, voters
 from orchestration.metadata import OWNER, merge_metadata, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import MarketData, Warehouse
@@ -45,11 +46,15 @@ def evaluation_days(
     Where several forecasters have a weight, the ensemble is one more of them.
 
     The partition of session D completes the day 22 sessions before it, whose label D's close has decided, and the
-    longer horizons of the days up to 64 sessions before it.
+    longer horizons of the days up to 64 sessions before it. Where the weights of the ensemble have changed, all days
+    are judged again.
     """
     installation, (first, last) = market_data.installation, window_of(context)
+    registry = load_registry(installation.settings.models_file)
+    configuration = _configuration(registry)
     sessions = installation.sessions(None, last)
-    begin = max(bisect_left(sessions, first) - LONGEST_LABEL, 0)
+    judged_by = {row["configuration"] for row in warehouse.read(queries.CONFIGURATIONS_OF, [ENSEMBLE]).to_pylist()}
+    begin = 0 if judged_by - {configuration} else max(bisect_left(sessions, first) - LONGEST_LABEL, 0)
     end = max(bisect_right(sessions, last) - LABEL_SESSIONS - 1, 0)
     # The turnover of a day looks back one more label.
     read_from = sessions[max(begin - LABEL_SESSIONS, 0)]
@@ -59,17 +64,21 @@ def evaluation_days(
     labels = forward_returns_at(prices, _between(sessions, read_from, last), [h + 1 for h in HORIZONS])
     sectors = warehouse.read_frame(queries.SECTORS).set_index("instrument_id")["sector"]
     rows = _rows(made, labels, sectors, window.first_date)
-    registry = load_registry(installation.settings.models_file)
     combined = _combined(warehouse, registry, made, rows, sessions, window.first_date)
     if len(combined):
         together = _rows_of_model(ENSEMBLE, combined, labels, sectors, window.first_date)
-        rows = pd.concat([rows, together], ignore_index=True)
+        rows = pd.concat([rows, together.assign(configuration=configuration)], ignore_index=True)
     if rows.empty:
         return dg.MaterializeResult(metadata={"days": 0, "note": "No forecast of this window has a known label yet."})
     written = warehouse.merge("research.evaluation_days", rows, window=window)
     return dg.MaterializeResult(
         metadata={**merge_metadata(written), "days": len(rows), **table_metadata(warehouse, "research.evaluation_days")}
     )
+
+
+def _configuration(registry: Registry) -> str | None:
+    configured = configuration_of(registry)
+    return None if configured is None else content_id(configured)[:16]
 
 
 def _combined(
@@ -106,6 +115,7 @@ def _rows_of_model(
     rows = pd.DataFrame(
         {
             "model_id": model_id,
+            "configuration": pd.Series(None, index=range(len(grid)), dtype="str"),
             "as_of_date": grid.index,
             "rank_ic": found.rank_ic,
             "n_instruments": found.n_instruments,

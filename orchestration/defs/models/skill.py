@@ -11,21 +11,21 @@ import pandas as pd
 
 from models.ensemble import ENSEMBLE
 from models.labels import LABEL_SESSIONS
-from models.momentum import MomentumForecaster
 from models.provenance import content_id
-from models.registry import Registry, load_registry
+from models.registry import BASELINE, Registry, load_registry
 from models.walk_forward import quarter_start
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.backtesting import CHARACTERISTICS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import GROUP
 from orchestration.defs.models.evaluation import HORIZONS, evaluation_days
-from orchestration.evaluated_days import as_evaluation, ensemble_forecasts, padded, voters
+from orchestration.evaluated_days import as_evaluation, configuration_of, ensemble_forecasts, padded
+from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, picture, table, table_metadata
 from orchestration.plots import decile_figure, monthly_ic_figure, retraining_figure
 from orchestration.resources import MarketData, Warehouse
 from transforms.days import as_days
-from transforms.evaluation import Evaluation, summarise
+from transforms.evaluation import TENTHS, Evaluation, summarise
 from transforms.metrics import Metric
 from transforms.selection_bias import overfitting_probability, sharpe_ratio
 from transforms.skill_slices import beats_baseline, by_horizon, by_sector, by_year, over_baseline, verdict
@@ -35,9 +35,10 @@ from warehouse.merge import Window
 from warehouse.queries import research as queries
 from warehouse.queries import trading as trading_queries
 
-BASELINE = MomentumForecaster.name
 COST_BPS = 10.0
 N_BLOCKS = 8
+# Labels without overlap that a t-statistic needs.
+LEAST_LABELS = 6
 SHOWN = (
     "rank_ic_mean", "rank_ic_t", "rank_ic_ir", "decile_spread_mean", "spread_sharpe_net", "deflated_sharpe",
     "overfitting_probability", "top_decile_turnover_mean", "rank_ic_over_baseline_t",
@@ -79,7 +80,7 @@ def evaluations(warehouse: Warehouse, market_data: MarketData) -> dg.Materialize
     days = _days_by_model(warehouse)
     if not days:
         return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
-    found = _figures(warehouse, market_data, days, {Span(name): own for name, own in days.items()})
+    found = _figures(warehouse, market_data.installation, days, {Span(name): own for name, own in days.items()})
     figures = {span.model_id: metrics for span, metrics in found.items()}
     overfitting = _overfitting(days)
     rows = [{"model_id": name, **_columns(m)} for name, metrics in figures.items() for m in (*metrics, overfitting)]
@@ -120,7 +121,8 @@ def evaluations_by_retraining(warehouse: Warehouse, market_data: MarketData) -> 
     days = _days_by_model(warehouse)
     if not days:
         return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
-    found = _figures(warehouse, market_data, days, by_retraining(days, warehouse.read_frame(queries.RETRAININGS)))
+    spans = by_retraining(days, warehouse.read_frame(queries.RETRAININGS))
+    found = _figures(warehouse, market_data.installation, days, spans)
     rows = [{**span._asdict(), **_columns(metric)} for span, metrics in found.items() for metric in metrics]
     frame = pd.DataFrame(rows)
     window = Window("valid_from_date", frame["valid_from_date"].min(), frame["valid_from_date"].max())
@@ -221,25 +223,35 @@ def _days_by_model(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
 
 
 def _figures(
-    warehouse: Warehouse, market_data: MarketData, days: Mapping[str, pd.DataFrame], spans: Mapping[Span, pd.DataFrame]
-) -> dict[Span, list[Metric]]:
+    warehouse: Warehouse, installation: Installation, days: Mapping[str, pd.DataFrame],
+    spans: Mapping[Span, pd.DataFrame],
+) -> dict[Span, list[Metric]]:  # fmt: skip
     """Every figure of each span, beside the baseline and all trials on record."""
     tried = warehouse.read_frame(queries.TRIALS)["sharpe_net"].to_numpy(np.float64, na_value=np.nan)
-    leant_on = _exposures(warehouse, market_data, days, spans)
-    return {
+    leant_on = _exposures(warehouse, installation, days, spans)
+    found = {
         span: figures_of(own, None if span.model_id == BASELINE else days.get(BASELINE), tried) + leant_on[span]
         for span, own in spans.items()
     }
+    return {span: [_if_sure(metric, len(spans[span])) for metric in metrics] for span, metrics in found.items()}
+
+
+def _if_sure(metric: Metric, n_days: int) -> Metric:
+    """Leave out a t-statistic of too few labels: on noise, many of those of a quarter would be above 2."""
+    if not metric.name.endswith("_t") or n_days >= LEAST_LABELS * LABEL_SESSIONS:
+        return metric
+    few = f"Not given: {n_days} days hold fewer than {LEAST_LABELS} labels that do not overlap."
+    return metric._replace(value=np.nan, definition=f"{metric.definition} {few}")
 
 
 def _configurations(warehouse: Warehouse, registry: Registry) -> dict[str, dict[str, Any]]:
     """What each forecaster was made with last, and how the ensemble combines those that have a say."""
     found = {row["model_id"]: row for row in warehouse.read(queries.NEWEST_CONFIGURATIONS).to_pylist()}
-    say = {entry.id: entry.weight for entry in registry.enabled if entry.weight > 0.0 and entry.id in found}
-    if len(say) > 1:
-        how = json.dumps({"weights": registry.ensemble.weights, "weight_of": say}, sort_keys=True)
-        of = content_id([found[name] for name in sorted(say)])[:16]
-        found[ENSEMBLE] = {"model_id": ENSEMBLE, "parameters": how, "features_hash": of}
+    together = configuration_of(registry)
+    if together is not None:
+        of = content_id([found[name] for name in sorted(together["weight_of"]) if name in found])[:16]
+        parameters = json.dumps(together, sort_keys=True)
+        found[ENSEMBLE] = {"model_id": ENSEMBLE, "parameters": parameters, "features_hash": of}
     return found
 
 
@@ -248,8 +260,9 @@ def _columns(metric: Metric) -> dict[str, Any]:
 
 
 def _exposures(
-    warehouse: Warehouse, market_data: MarketData, days: Mapping[str, pd.DataFrame], spans: Mapping[Span, pd.DataFrame]
-) -> dict[Span, list[Metric]]:
+    warehouse: Warehouse, installation: Installation, days: Mapping[str, pd.DataFrame],
+    spans: Mapping[Span, pd.DataFrame],
+) -> dict[Span, list[Metric]]:  # fmt: skip
     """What the spread of each span leans on, and its capacity, on the days that its periods begin with."""
     chosen = {
         span: own["as_of_date"].iloc[period_rows(len(own), horizon_sessions=LABEL_SESSIONS)]
@@ -259,10 +272,9 @@ def _exposures(
     made = warehouse.read_frame(queries.FORECASTS_ON, [listed])
     known = warehouse.read_frame(trading_queries.CHARACTERISTICS_ON, [listed])
     if ENSEMBLE in days:
-        registry = load_registry(market_data.installation.settings.models_file)
-        if len(voters(registry, made)) > 1:
-            track = pd.concat(list(days.values()))
-            together = ensemble_forecasts(registry, made, track, market_data.installation.sessions())
+        registry, sessions = load_registry(installation.settings.models_file), installation.sessions()
+        together = ensemble_forecasts(registry, made, pd.concat(list(days.values())), sessions)
+        if len(together):
             made = pd.concat([made, together.assign(model_id=ENSEMBLE)])
     by_model = {str(name): own.drop(columns="model_id") for name, own in made.groupby("model_id")}
     nothing = made.iloc[:0].drop(columns="model_id")
@@ -277,10 +289,11 @@ def _on(frame: pd.DataFrame, days: pd.Series) -> pd.DataFrame:
 
 
 def _overfitting(days: dict[str, pd.DataFrame]) -> Metric:
-    """Compare the forecasters with each other on the periods that all of them have."""
-    common = sorted(set.intersection(*(set(own["as_of_date"]) for own in days.values())))
+    """Compare the forecasters with each other on the periods that all of them have, but for those with too few."""
+    long = {name: own for name, own in days.items() if len(own) >= N_BLOCKS * (LABEL_SESSIONS - 1)} or days
+    common = sorted(set.intersection(*(set(own["as_of_date"]) for own in long.values())))
     returns = []
-    for own in days.values():
+    for own in long.values():
         chosen = own[own["as_of_date"].isin(common)]
         gross, cost = period_returns(as_evaluation(chosen), cost_bps=COST_BPS, horizon_sessions=LABEL_SESSIONS)
         returns.append(gross - cost)
@@ -290,8 +303,9 @@ def _overfitting(days: dict[str, pd.DataFrame]) -> Metric:
         "overfitting_probability",
         overfitting_probability(matrix, n_blocks=N_BLOCKS),
         "fraction",
-        f"Share of the ways to halve {N_BLOCKS} blocks of {len(matrix)} periods in which the best of {len(days)} "
-        "forecasters on one half is below the middle on the other (CSCV), by the net Sharpe ratio of the spread.",
+        f"Share of the ways to halve {N_BLOCKS} blocks of {len(matrix)} periods in which the best of {len(long)} "
+        f"forecasters ({', '.join(long)}) on one half is below the middle on the other (CSCV), by the net Sharpe ratio "
+        "of the spread.",
     )
 
 
@@ -303,7 +317,7 @@ def _deciles(evaluation: Evaluation) -> list[Metric]:
             f"decile_{number:02d}_return_mean",
             float(mean),
             f"fraction per {LABEL_SESSIONS} sessions",
-            f"Mean over days of the mean label of tenth {number} by forecast, 1 the worst.",
+            f"Mean over days of the mean label of tenth {number} by forecast, 1 the worst. {TENTHS}",
         )
         for number, mean in enumerate(means, start=1)
     ]

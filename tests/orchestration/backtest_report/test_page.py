@@ -15,15 +15,13 @@ from orchestration.backtesting import (
     BacktestOptions,
     Market,
     Outcome,
-    benchmark_returns,
-    index_figures,
     target_weights,
     with_metrics,
 )
 from tests.browser import CONTRAST, SIZES, launched, needs_browser
 from tests.transforms.test_backtest import random_market, random_opens
 from transforms.backtest import backtest
-from transforms.book_analysis import break_even, capacity
+from transforms.book_analysis import benchmark_returns, break_even, capacity, index_figures
 from transforms.metrics import Metric
 from transforms.performance import performance
 from transforms.target_weights import rebalance_rows
@@ -45,9 +43,11 @@ def outcome() -> Outcome:
     rows = rebalance_rows(close.index.to_numpy().astype("datetime64[D]"))
     ranks = close.ffill().iloc[rows].rank(axis=1).iloc[1:]
     options = BacktestOptions(profile="balanced", quantile=0.3)
-    books = backtest(close, target_weights(options, ranks, market), last_trade_dates=last)
+    targets = target_weights(options, ranks, market)
+    books = backtest(close, targets, last_trade_dates=last)
     daily = books.daily
-    benchmark, index = benchmark_returns(options, ranks, market), market.index_returns
+    benchmark = benchmark_returns(close, targets, ranks, execution=options.execution(), last_trade_dates=last)
+    index = market.index_returns
     equity = daily.drop(columns="n_unfilled").assign(benchmark_return_1d=benchmark, index_return_1d=index).reset_index()
     metrics = performance(daily["return_1d"], benchmark=benchmark, turnover=daily["turnover"])
     more = [*index_figures(daily["return_1d"], index), break_even(daily, benchmark), capacity(books, volume)]

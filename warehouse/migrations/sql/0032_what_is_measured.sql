@@ -1,7 +1,15 @@
 -- A book is measured by what is weighted as it is; the market's index stands beside it. Figures of a forecaster also per
 -- retraining date.
 alter table research.backtest_equity add column index_return_1d double precision;
-comment on column research.backtest_equity.benchmark_return_1d is 'Return since the session before of what the book is measured by: all ranked instruments in equal weights rebalanced with the book, before costs; interest on cash for a long-short book. Unit fraction.';
+-- What is there was measured by the index.
+update research.backtest_equity set index_return_1d = benchmark_return_1d, benchmark_return_1d = null;
+update research.backtest_metrics set benchmark_value = null where benchmark_value is not null;
+delete from research.backtest_metrics
+where metric in ('beta', 'alpha', 'tracking_error', 'information_ratio', 'active_hit_rate', 'break_even_cost_bps');
+-- A weight that is changed changes what the ensemble would have said on every day.
+alter table research.evaluation_days add column configuration text;
+comment on column research.evaluation_days.configuration is 'Hash of the weights by which the ensemble was judged, null for forecasters.';
+comment on column research.backtest_equity.benchmark_return_1d is 'Return since the session before of what the book is measured by: all ranked instruments in equal weights, as much of it invested as the book is to be, rebalanced with it, before costs; interest on cash for a long-short book. Unit fraction.';
 comment on column research.backtest_equity.index_return_1d is 'Return of the market''s index since the session before. Unit fraction.';
 
 create table research.evaluations_by_retraining (

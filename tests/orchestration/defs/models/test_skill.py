@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from orchestration.defs.models.evaluation import HORIZONS
-from orchestration.defs.models.skill import Span, by_retraining, figures_of
+from orchestration.defs.models.skill import Span, _if_sure, _overfitting, by_retraining, figures_of
 from orchestration.evaluated_days import as_evaluation
 from transforms.evaluation import summarise
+from transforms.metrics import Metric
 
 NAN = float("nan")
 
@@ -58,6 +59,30 @@ def test_the_baseline_is_compared_on_the_days_that_both_have(days):
     baseline = days.iloc[10:].assign(rank_ic=days["rank_ic"] - 0.05)
     found = values(figures_of(days, baseline, np.array([0.1, NAN])))
     assert found["rank_ic_over_baseline"] == pytest.approx(0.05)
+
+
+def test_a_t_statistic_of_few_labels_is_not_given():
+    t = Metric("rank_ic_t", 5.0, "ratio", "Mean over its error.")
+    assert np.isnan(_if_sure(t, 131).value)
+    assert _if_sure(t, 131).definition == (
+        "Mean over its error. Not given: 131 days hold fewer than 6 labels that do not overlap."
+    )
+    assert _if_sure(t, 132) == t
+    assert _if_sure(t._replace(name="rank_ic_mean"), 5).value == 5.0
+
+
+def test_a_forecaster_with_few_days_does_not_hide_the_overfitting_of_the_others(days):
+    rng = np.random.default_rng(5)
+    long = pd.concat([days] * 6, ignore_index=True)
+    long["as_of_date"] = pd.bdate_range("2022-01-03", periods=len(long))
+    others = {
+        name: long.assign(decile_returns=list(rng.normal(0, 0.02, (len(long), 10)))) for name in ("one", "two", "three")
+    }
+    whole = _overfitting(others)
+    assert 0 <= whole.value <= 1
+    with_a_new_one = _overfitting({**others, "new": long.tail(20)})
+    assert with_a_new_one == whole
+    assert "best of 3 forecasters (one, two, three)" in whole.definition
 
 
 def test_days_are_split_by_the_version_that_forecast_them(days):
