@@ -24,7 +24,7 @@ from transforms.book_analysis import (
     holdings,
     index_figures,
 )
-from transforms.chained_prices import chained
+from transforms.chained_prices import chained, on_grid
 from transforms.days import as_days
 from transforms.ledger import Execution
 from transforms.metrics import Metric
@@ -217,8 +217,12 @@ def read_market(warehouse: Warehouse, installation: Installation, first: dt.date
     prices = prices[prices["instrument_id"].isin(prices.loc[is_own, "instrument_id"].unique())]
     grids = chained(prices, ("close_adj", "open_adj"))
     history = grids["close_adj"]
-    traded = prices.pivot(index="trade_date", columns="instrument_id", values="dollar_volume")
-    usual = traded.reindex_like(history).rolling(LIQUIDITY_SESSIONS, min_periods=1).median()
+    usual = (
+        on_grid(prices, ("dollar_volume",))["dollar_volume"]
+        .reindex_like(history)
+        .rolling(LIQUIDITY_SESSIONS, min_periods=1)
+        .median()
+    )
     gone = warehouse.read_frame(queries.DELISTED).set_index("instrument_id")["delisted_date"]
     index = warehouse.read_frame(queries.BENCHMARK_BETWEEN, [first, last]).set_index("trade_date")["return_1d"]
     names = warehouse.read_frame(queries.NAMES).set_index("instrument_id")

@@ -30,16 +30,52 @@ def chained_closes(prices: pd.DataFrame) -> pd.DataFrame:
 def chained(prices: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, pd.DataFrame]:
     """Do the same with several columns of prices, by column: all are scaled as the closes are."""
     trusted = prices[~prices["is_suspect"].to_numpy(dtype=bool)]
-    grids = {
-        name: trusted.pivot(index="trade_date", columns="instrument_id", values=name).sort_index() for name in columns
-    }
+    grids = on_grid(trusted, columns)
     broken = trusted.loc[trusted["price_segment"].to_numpy() > 0, "instrument_id"].unique()
-    for instrument in broken:
-        own = trusted[trusted["instrument_id"] == instrument].sort_values("trade_date")
+    for instrument, own in trusted[trusted["instrument_id"].isin(broken)].groupby("instrument_id"):
+        own = own.sort_values("trade_date")
         close = own["close_adj"].to_numpy(dtype=np.float64)
         begins = np.flatnonzero(np.diff(own["price_segment"].to_numpy())) + 1
         steps = np.ones(len(close))
         steps[begins] = close[begins - 1] / close[begins]
         for name, grid in grids.items():
             grid.loc[own["trade_date"], instrument] = own[name].to_numpy(dtype=np.float64) * np.cumprod(steps)
-    return {name: grid.sort_index(axis=1) for name, grid in grids.items()}
+    return grids
+
+
+def on_grid(rows: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+    """Lay columns out as (session, instrument) grids, all at once.
+
+    Parameters
+    ----------
+    rows : DataFrame, one row per instrument and trade_date
+        instrument_id, trade_date, and the columns.
+
+    Returns
+    -------
+    dict of DataFrame of shape (n_sessions, n_instruments), by column
+        Index trade_date, columns instrument_id, both ascending; NaN where there is no row.
+
+    Raises
+    ------
+    ValueError
+        If an instrument has two rows in a session.
+    """
+    row, days = pd.factorize(rows["trade_date"], sort=True)
+    column, instruments = pd.factorize(rows["instrument_id"], sort=True)
+    place = row * len(instruments) + column
+    n_rows = np.bincount(place, minlength=1)
+    if n_rows.max() > 1:
+        raise ValueError(
+            f"on_grid: an instrument must have one row per session; got {int((n_rows > 1).sum())} with more. Read one "
+            "source's rows."
+        )
+    grids = {}
+    for name in columns:
+        values = np.full(len(days) * len(instruments), np.nan)
+        values[place] = rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        grids[name] = pd.DataFrame(
+            values.reshape(len(days), len(instruments)), index=pd.Index(days, name="trade_date"),
+            columns=pd.Index(instruments, name="instrument_id"),
+        )  # fmt: skip
+    return grids

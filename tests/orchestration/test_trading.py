@@ -229,12 +229,23 @@ def test_cash_is_the_capital_less_the_fills_and_equity_adds_up_every_day(warehou
 )
 def test_the_check_of_the_books_passes_and_finds_what_does_not_add_up(warehouse, change):
     run(warehouse, SESSIONS[0], LAST)
-    assert books_result(warehouse).passed
+    assert books_result(warehouse, dt.date.min).passed
     with warehouse.connection() as connection:
         assert connection.execute(change).rowcount > 0
-    verdict = books_result(warehouse)
+    verdict = books_result(warehouse, dt.date.min)
     assert not verdict.passed
     assert verdict.metadata["sessions_out_of_balance"].value >= 1
+
+
+def test_the_check_of_the_books_looks_at_the_sessions_of_the_run_and_the_cash_before_them(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    change = "update research.strategy_equity set cash = cash + 1 where trade_date = '2023-03-01'"
+    with warehouse.connection() as connection:
+        assert connection.execute(change).rowcount > 0
+    first_after = SESSIONS[SESSIONS.index(dt.date(2023, 3, 1)) + 1]
+    assert not books_result(warehouse, dt.date(2023, 3, 1)).passed
+    assert not books_result(warehouse, first_after).passed
+    assert books_result(warehouse, SESSIONS[SESSIONS.index(first_after) + 1]).passed
 
 
 def test_the_gains_of_trades_are_those_of_their_fills(warehouse):

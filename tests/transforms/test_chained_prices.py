@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from transforms.chained_prices import chained_closes
+from transforms.chained_prices import chained_closes, on_grid
 
 
 def bars(closes: list[float], *, segments: list[int], suspects: list[bool]) -> pd.DataFrame:
@@ -29,3 +30,22 @@ def test_suspect_bars_have_no_price():
     assert np.isnan(grid["A"].iloc[1])
     assert grid["A"].dropna().tolist() == [10, 11]
     assert grid["B"].tolist() == [1, 2, 3]
+
+
+def test_two_rows_of_one_session_are_refused():
+    prices = bars([10, 11], segments=[0, 0], suspects=[False, False])
+    with pytest.raises(ValueError, match="one row per session; got 1 with more"):
+        chained_closes(pd.concat([prices, prices.tail(1)]))
+
+
+def test_a_grid_has_a_place_for_every_instrument_and_session():
+    prices = pd.concat(
+        [
+            bars([10, 11], segments=[0, 0], suspects=[False, False]).assign(instrument_id="B"),
+            bars([1, 2, 3], segments=[0, 0, 0], suspects=[False] * 3).assign(instrument_id="A"),
+        ]
+    )
+    closes = on_grid(prices, ("close_adj",))["close_adj"]
+    pd.testing.assert_frame_equal(
+        closes, prices.pivot(index="trade_date", columns="instrument_id", values="close_adj"), check_freq=False
+    )

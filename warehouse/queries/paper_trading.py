@@ -54,13 +54,19 @@ CLOSED_TRADES = """
 select strategy_id, exit_date, pnl from research.paper_trades order by strategy_id, exit_date, trade_id
 """
 
-# $1 largest distance, fraction; sessions whose equity is not cash and positions at their last trusted closes, or whose
-# cash is not that of the session before less what the fills of the session cost
+# $1 largest distance, fraction, $2 first session; sessions from there on whose equity is not cash and positions at
+# their last trusted closes, or whose cash is not that of the session before less what the fills of the session cost
 UNBALANCED = """
 with filled as (
     select strategy_id, trade_date, sum(quantity * price + fee) as spent
     from research.paper_fills
+    where trade_date >= $2
     group by strategy_id, trade_date
+),
+
+before as (
+    select strategy_id, max(trade_date) as trade_date from research.strategy_equity where trade_date < $2
+    group by strategy_id
 ),
 
 booked as (
@@ -69,18 +75,23 @@ booked as (
         lag(e.cash) over (partition by e.strategy_id order by e.trade_date) - coalesce(f.spent, 0) as cash_after_fills
     from research.strategy_equity as e
     left join filled as f on e.strategy_id = f.strategy_id and e.trade_date = f.trade_date
+    left join before as b on e.strategy_id = b.strategy_id
     cross join lateral (
         select sum((p.value ->> 'quantity')::float8 * (m.value ->> 0)::float8) as value
         from jsonb_each(e.account::jsonb -> 'book' -> 'positions') as p
         left join jsonb_each(e.account::jsonb -> 'marks') as m on p.value ->> 'instrument_id' = m.key
     ) as held
+    where e.trade_date >= coalesce(b.trade_date, $2)
 )
 
 select strategy_id, trade_date, equity, cash, positions_value, cash_after_fills
 from booked
 where
-    (abs(cash + positions_value - equity) <= $1 * abs(equity)) is not true
-    or abs(cash - cash_after_fills) > $1 * greatest(abs(cash), abs(equity))
+    trade_date >= $2
+    and (
+        (abs(cash + positions_value - equity) <= $1 * abs(equity)) is not true
+        or abs(cash - cash_after_fills) > $1 * greatest(abs(cash), abs(equity))
+    )
 order by strategy_id, trade_date
 """
 

@@ -23,9 +23,23 @@ BENCHMARK_BETWEEN = """
 select trade_date, return_1d from marts.dim_benchmark_prices where trade_date between $1 and $2 order by trade_date
 """
 
+# By the keys of the tables, forecaster by forecaster: the smallest of all days would read every row.
 FIRST_SIGNAL_DATE = """
 select coalesce(
-    (select min(as_of_date) from research.forecasts), (select min(as_of_date) from research.rankings)
+    (
+        select min(own.as_of_date)
+        from (select distinct model_id from research.model_versions) as m
+        cross join lateral (
+            select f.as_of_date from research.forecasts as f where f.model_id = m.model_id order by f.as_of_date limit 1
+        ) as own
+    ),
+    (
+        select min(own.as_of_date)
+        from unnest(array['conservative', 'balanced', 'aggressive']) as p (profile)
+        cross join lateral (
+            select r.as_of_date from research.rankings as r where r.profile = p.profile order by r.as_of_date limit 1
+        ) as own
+    )
 ) as as_of_date
 """
 

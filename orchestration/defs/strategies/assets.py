@@ -1,5 +1,6 @@
 """Trading strategies on paper: signals, orders, fills, trades, events, and the account of each session."""
 
+import datetime as dt
 from typing import Any
 
 import dagster as dg
@@ -10,7 +11,7 @@ from orchestration.code_versions import code_version_of
 from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.rankings.assets import first_ranked_session, rankings
 from orchestration.metadata import OWNER, merge_metadata, picture, sample, table, table_metadata
-from orchestration.partitions import sessions_partitions, window_of
+from orchestration.partitions import first_of_window, sessions_partitions, window_of
 from orchestration.plots import strategies_figure, trades_figure
 from orchestration.resources import MarketData, Warehouse
 from orchestration.strategy_registry import load_strategies
@@ -86,14 +87,17 @@ def trading(context: dg.AssetExecutionContext, warehouse: Warehouse, market_data
     asset=EQUITY, blocking=True,
     description="Cash and positions are the equity of every session, and cash moves by the fills alone, to 1e-9.",
 )  # fmt: skip
-def books_balance(warehouse: Warehouse) -> dg.AssetCheckResult:
-    """Look for sessions whose account does not add up; shows the first of them."""
-    return books_result(warehouse)
+def books_balance(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Look for sessions whose account does not add up, of those that the run has made; shows the first of them.
+
+    Launched without a window it looks at all.
+    """
+    return books_result(warehouse, first_of_window(context.run.tags) or dt.date.min)
 
 
-def books_result(warehouse: Warehouse) -> dg.AssetCheckResult:
-    """Return the verdict on all stored accounts."""
-    wrong = warehouse.read_frame(queries.UNBALANCED, [TOLERANCE])
+def books_result(warehouse: Warehouse, first_date: dt.date) -> dg.AssetCheckResult:
+    """Return the verdict on the accounts of the sessions from a day on."""
+    wrong = warehouse.read_frame(queries.UNBALANCED, [TOLERANCE, first_date])
     return dg.AssetCheckResult(
         passed=wrong.empty,
         asset_key=EQUITY,
