@@ -21,6 +21,13 @@ from research.forecasts
 where as_of_date between $1 and $2 and model_id = $3
 """
 
+# $3 forecaster
+REASONS_OF_SIGNALS = """
+select instrument_id, as_of_date, reasons, reason_features, reason_sizes
+from research.signals
+where as_of_date between $1 and $2 and model_id = $3
+"""
+
 # $1 days parted by commas
 FORECASTS_ON = """
 select model_id, as_of_date, instrument_id, forecast, forecast_rank

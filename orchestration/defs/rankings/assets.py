@@ -12,11 +12,12 @@ from models.registry import Registry, load_registry
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
 from orchestration.defs.models.assets import EXPOSURES, forecasts
-from orchestration.explaining import KEPT_SESSIONS, REASONS, as_lists, explain, with_lists
+from orchestration.defs.models.signals import signals
+from orchestration.explaining import KEPT_SESSIONS, REASONS, as_lists, with_lists
 from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import first_trainable_quarter, sessions_partitions, window_of
-from orchestration.resources import Artifacts, MarketData, Warehouse
+from orchestration.resources import MarketData, Warehouse
 from transforms.profiles import GROUPS, PROFILES, Profile
 from transforms.rankings import rankings as rank_universe
 from warehouse.merge import MergeResult, Window, merge
@@ -27,12 +28,12 @@ TEXT = dict.fromkeys(("breached_limit", "model_version_id"), pa.large_string())
 
 
 @dg.asset(
-    key=["research", "rankings"], deps=[forecasts, EXPOSURES], partitions_def=sessions_partitions(),
+    key=["research", "rankings"], deps=[forecasts, EXPOSURES, signals], partitions_def=sessions_partitions(),
     backfill_policy=dg.BackfillPolicy.single_run(), group_name="rankings", kinds={"python", "postgres"},
     owners=[OWNER], automation_condition=FOLLOW_INPUTS, code_version=code_version_of(rank_universe),
 )  # fmt: skip
 def rankings(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: Artifacts, market_data: MarketData
+    context: dg.AssetExecutionContext, warehouse: Warehouse, market_data: MarketData
 ) -> dg.MaterializeResult[None]:
     """One row per risk profile, as_of_date and member of the universe: score, rank, signal, and what made them.
 
@@ -45,7 +46,7 @@ def rankings(
     kept_from = installation.sessions()[-KEPT_SESSIONS:][0]
     begin = max(first, kept_from)
     days = installation.sessions(begin, last) if begin <= last else []
-    explained = read_reasons(warehouse, artifacts, registry, days)
+    explained = read_reasons(warehouse, registry, days)
     # The three profiles rank the same rows.
     reasons = reasons_of(exposures, explained)
     shown = {}
@@ -94,13 +95,11 @@ def rank(exposures: pd.DataFrame, profile: Profile) -> pd.DataFrame:
     return rows
 
 
-def read_reasons(
-    warehouse: Warehouse, artifacts: Artifacts, registry: Registry, days: Sequence[dt.date]
-) -> pd.DataFrame:
-    """Return the strongest reasons of the forecasts that go into the rankings of some sessions."""
+def read_reasons(warehouse: Warehouse, registry: Registry, days: Sequence[dt.date]) -> pd.DataFrame:
+    """Return the strongest reasons of the forecasts behind the rankings of some sessions, as signals have them."""
     if not days or registry.ranking_model is None:
         return pd.DataFrame(columns=[*KEY, *REASONS])
-    return explain(warehouse, artifacts, registry, days, models={registry.ranking_model})
+    return warehouse.read_frame(queries.REASONS_OF_SIGNALS, [days[0], days[-1], registry.ranking_model])
 
 
 def reasons_of(rows: pd.DataFrame, explained: pd.DataFrame) -> pa.Table:
