@@ -1,5 +1,7 @@
 """Closes that a book can be valued with across breaks that nobody has explained."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -43,25 +45,27 @@ def chained(prices: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, pd.Data
     return grids
 
 
-def on_grid(rows: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+def on_grid(rows: pd.DataFrame, columns: Sequence[str], *, day: str = "trade_date") -> dict[str, pd.DataFrame]:
     """Lay columns out as (session, instrument) grids, all at once.
 
     Parameters
     ----------
-    rows : DataFrame, one row per instrument and trade_date
-        instrument_id, trade_date, and the columns.
+    rows : DataFrame, one row per instrument and day
+        instrument_id, the day, and the columns.
+    day : str
+        Column with the day.
 
     Returns
     -------
     dict of DataFrame of shape (n_sessions, n_instruments), by column
-        Index trade_date, columns instrument_id, both ascending; NaN where there is no row.
+        Index the day, columns instrument_id, both ascending; NaN where there is no row.
 
     Raises
     ------
     ValueError
         If an instrument has two rows in a session.
     """
-    row, days = pd.factorize(rows["trade_date"], sort=True)
+    row, days = pd.factorize(rows[day], sort=True)
     column, instruments = pd.factorize(rows["instrument_id"], sort=True)
     place = row * len(instruments) + column
     n_rows = np.bincount(place, minlength=1)
@@ -75,7 +79,7 @@ def on_grid(rows: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, pd.DataFr
         values = np.full(len(days) * len(instruments), np.nan)
         values[place] = rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
         grids[name] = pd.DataFrame(
-            values.reshape(len(days), len(instruments)), index=pd.Index(days, name="trade_date"),
+            values.reshape(len(days), len(instruments)), index=pd.Index(days, name=day),
             columns=pd.Index(instruments, name="instrument_id"),
         )  # fmt: skip
     return grids

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from transforms.book_analysis import PARTICIPATION, WITHIN
+from transforms.chained_prices import on_grid
 from transforms.evaluation import N_DECILES, evaluate
 from transforms.metrics import Metric
 
@@ -29,13 +30,11 @@ def spread_exposures(
         exposure_<name>, and capacity. NaN where no day has ten instruments with forecast and value.
     """
     joined = forecasts.merge(known, on=["as_of_date", "instrument_id"], how="left")
-    grids = {
-        name: joined.pivot(index="as_of_date", columns="instrument_id", values=name).to_numpy(np.float64)
-        for name in ("forecast", *names)
-    }
+    grids = on_grid(joined, ("forecast", *names), day="as_of_date")
+    forecast = grids["forecast"].to_numpy(np.float64)
     metrics = []
     for name, (unit, words) in names.items():
-        tenths = evaluate(grids["forecast"], grids[name]).decile_returns
+        tenths = evaluate(forecast, grids[name].to_numpy(np.float64)).decile_returns
         metrics.append(
             Metric(
                 f"exposure_{name}", _mean(tenths[:, -1] - tenths[:, 0]), unit,
