@@ -103,7 +103,8 @@ def _skill(connection: "psycopg.Connection") -> Table:
     verdicts = []
     for model_id, mean, t, days, sharpe, deflated, difference, difference_t in connection.execute(queries.SKILL):
         figures = (_figure(sharpe, "ratio"), _figure(deflated, "fraction"))
-        shown.add_row(model_id, f"{mean:+.4f}", f"{t:+.2f}", f"{days:.0f}", *figures)
+        sure = "too few days" if t is None else f"{t:+.2f}"
+        shown.add_row(model_id, f"{mean:+.4f}", sure, f"{days:.0f}", *figures)
         if model_id != BASELINE:
             verdicts.append(verdict(model_id, BASELINE, difference=difference, t=difference_t))
     shown.caption = "\n".join(verdicts) or None

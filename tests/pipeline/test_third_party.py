@@ -52,11 +52,11 @@ def test_it_trains_forecasts_ranks_and_is_judged(site: Path, new_installation: C
     assert against == pytest.approx(-1, abs=0.01)
     judged = installation.read("select distinct model_id from research.evaluation_days order by 1")
     assert judged == [("contrarian",), ("ensemble",), ("momentum_12_1",)]
-    # The ensemble follows the heavier of the two, which says the opposite of the other.
+    # The ensemble follows the heavier of the two, which says the opposite of the other, but where places are level.
     for table in ("evaluations", "evaluations_by_retraining"):
         found = installation.read(f"{FIGURES} from research.{table} where metric = 'rank_ic_mean' group by model_id")
         skill = dict(found)
-        assert skill["ensemble"] == pytest.approx(skill["contrarian"], abs=1e-9)
+        assert skill["ensemble"] == pytest.approx(skill["contrarian"], abs=1e-3)
         assert skill["ensemble"] == pytest.approx(-skill["momentum_12_1"], abs=0.01)
     [(n_trials,)] = installation.read("select count(*) from research.trials where model_id = 'ensemble'")
     assert n_trials == 1

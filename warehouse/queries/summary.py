@@ -59,6 +59,6 @@ select
     max(value) filter (where metric = 'rank_ic_over_baseline_t')
 from research.evaluations
 group by model_id
-having max(value) filter (where metric = 'rank_ic_t') is not null
+having max(value) filter (where metric = 'rank_ic_mean') is not null
 order by model_id
 """
