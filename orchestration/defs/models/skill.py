@@ -39,6 +39,8 @@ COST_BPS = 10.0
 N_BLOCKS = 8
 # Labels without overlap that a t-statistic needs.
 LEAST_LABELS = 6
+# Whenever it was computed: of what is not evaluated any more, as an ensemble that is given up, no figure stays.
+EVERY_FIGURE = Window("computed_at", dt.date(2000, 1, 1), dt.date(9999, 12, 31))
 SHOWN = (
     "rank_ic_mean", "rank_ic_t", "rank_ic_ir", "decile_spread_mean", "spread_sharpe_net", "deflated_sharpe",
     "overfitting_probability", "top_decile_turnover_mean", "rank_ic_over_baseline_t",
@@ -85,7 +87,7 @@ def evaluations(warehouse: Warehouse, market_data: MarketData) -> dg.Materialize
     overfitting = _overfitting(days)
     rows = [{"model_id": name, **_columns(m)} for name, metrics in figures.items() for m in (*metrics, overfitting)]
     frame = pd.DataFrame(rows)
-    written = warehouse.merge("research.evaluations", frame)
+    written = warehouse.merge("research.evaluations", frame, window=EVERY_FIGURE)
     comparison = frame.pivot(index="metric", columns="model_id", values="value")
     verdicts = {
         name: _verdict(name, {m.name: m.value for m in metrics})
