@@ -5,6 +5,7 @@ handler is declared. Heads that dribble in are cut off below HTTP, see `api.prot
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from litestar.types import Receive
@@ -19,10 +20,26 @@ BYTES_PER_SECOND = 16_384
 
 
 class Arrival:
-    """Receives one body; passes on what comes, and raises when it comes too slowly."""
+    """Receives one body; passes on what comes, and raises when it comes too slowly.
 
-    def __init__(self, receive: Receive) -> None:
+    Parameters
+    ----------
+    receive
+        As the server gives it.
+    on_wait, on_piece
+        Called before each piece that is awaited, and after it.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        *,
+        on_wait: Callable[[], None] = lambda: None,
+        on_piece: Callable[[], None] = lambda: None,
+    ) -> None:
         self._receive = receive
+        self._on_wait = on_wait
+        self._on_piece = on_piece
         self._n_bytes = 0
         self._started: float | None = None
         self._is_complete = False
@@ -39,6 +56,7 @@ class Arrival:
             return await self._receive()
         loop = asyncio.get_running_loop()
         self._started = loop.time() if self._started is None else self._started
+        self._on_wait()
         deadline = self._started + GRACE_SECONDS + self._n_bytes / BYTES_PER_SECOND
         try:
             async with asyncio.timeout_at(deadline):
@@ -48,4 +66,5 @@ class Arrival:
         if message["type"] == "http.request":
             self._n_bytes += len(message.get("body", b""))
             self._is_complete = not message.get("more_body", False)
+        self._on_piece()
         return message

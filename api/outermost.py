@@ -31,7 +31,8 @@ SECURITY_HEADERS = (
 CONTENT_SECURITY_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # Sent over TLS alone, ours or a trusted proxy's: a browser then never asks without it.
 STRICT_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
-# Until an answer begins. Every query has a limit of its own, far below.
+# From the end of the body until an answer begins; the body has its own time, see `api.arrival`. Every query has a limit of
+# its own, far below.
 ANSWER_SECONDS = 30.0
 _CACHEABLE = (200, 304)
 # What is left of such a request is not worth to be received.
@@ -87,10 +88,9 @@ class Outermost:
         try:
             self._admit(scope, answer)
             async with asyncio.timeout(ANSWER_SECONDS) as answer.deadline:
+                arrival = Arrival(receive, on_wait=answer.rest, on_piece=answer.go_on)
                 # To Litestar a HEAD is a GET, whose body stays here.
-                await self.app(
-                    cast("Scope", {**scope, "method": _as_get(scope)}), Arrival(receive).receive, answer.send
-                )
+                await self.app(cast("Scope", {**scope, "method": _as_get(scope)}), arrival.receive, answer.send)
         except Exception as error:
             is_late = answer.deadline is not None and answer.deadline.expired()
             answer.deadline = None
@@ -101,10 +101,9 @@ class Outermost:
 
     def _admit(self, scope: HTTPScope, answer: "_Answer") -> None:
         """Refuse whom nobody knows, and whose bucket is empty; who brings a credential is looked at when it is read."""
-        if not self.limiter.is_on or scope["path"] in _UNLIMITED:
+        if not self.limiter.is_on or scope["path"] in _UNLIMITED or answer.has_credential:
             return
-        key = ("refused" if answer.has_credential else "peer", answer.exchange.peer)
-        leave = self.limiter.look(key)
+        leave = self.limiter.look(rates.of_peer(answer.exchange.peer))
         if not leave.is_given:
             answer.exchange.leave = leave
             raise RateLimited(self.limiter.per_minute, leave.next_in_seconds)
@@ -129,8 +128,8 @@ class Outermost:
         if now.principal is not None:
             now.leave = self.limiter.take(("principal", now.principal))
         else:
-            key = "refused" if answer.has_credential and answer.status == 401 else "peer"
-            now.leave = self.limiter.take((key, now.peer))
+            is_refused = answer.has_credential and answer.status == 401
+            now.leave = self.limiter.take(rates.of_peer(now.peer, is_refused=is_refused))
 
     def _account(self, scope: HTTPScope, answer: "_Answer") -> None:
         now = answer.exchange
@@ -184,12 +183,24 @@ class _Answer:
     def has_credential(self) -> bool:
         return b"authorization" in self.given
 
+    def rest(self) -> None:
+        """Let the answer's time stand still: the client's body is awaited."""
+        self._set_deadline(None)
+
+    def go_on(self) -> None:
+        """Give the answer its whole time, from now on."""
+        self._set_deadline(ANSWER_SECONDS)
+
+    def _set_deadline(self, seconds: float | None) -> None:
+        # An answer that has begun may go on: a stream does. One that is late stays late.
+        if self.deadline is not None and self.status is None and not self.deadline.expired():
+            self.deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
     async def send(self, message: Message) -> None:
         """Pass a message on, dressed."""
         if message["type"] == "http.response.start":
+            self._set_deadline(None)
             self.status = message["status"]
-            if self.deadline is not None:
-                self.deadline.reschedule(None)  # An answer that has begun may go on: a stream does.
             self._around.charge(self._scope, self)
             message["headers"] = [*message.get("headers", []), *self._headers(message)]
         elif message["type"] == "http.response.body":

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request, Response
 
-from api import exchange, presentation
+from api import exchange, presentation, rates
 from api.errors import (
     MediaTypeUnsupported,
     ParameterError,
@@ -19,6 +19,7 @@ from api.errors import (
     TextInvalid,
 )
 from api.freshness import Freshness
+from api.identity.errors import TokenInvalid
 from api.identity.gate import Gate
 from api.operations import LIVE
 from api.published import Published, brotli_tag
@@ -70,7 +71,11 @@ def examine(
         operation_id = str(getattr(handler, "operation_id", None) or "")
         now = exchange.current.get()
         now.operation_id = operation_id
-        now.principal = await gate.admit(request, handler)
+        try:
+            now.principal = await gate.admit(request, handler)
+        except TokenInvalid:
+            _check_refusals(limiter, now)
+            raise
         if request.method == "OPTIONS":
             return Response(None, status_code=204, headers={"Allow": _allowed(request)})
         media_types = handler.opt.get("media_types")
@@ -147,9 +152,22 @@ def _charge(limiter: Limiter | None, now: exchange.Exchange) -> None:
     """Take a token of whoever asks: the principal where one is known, else the peer."""
     if limiter is None or not limiter.is_on or now.operation_id in UNLIMITED:
         return
-    now.leave = limiter.take(("principal", now.principal) if now.principal else ("peer", now.peer))
+    now.leave = limiter.take(("principal", now.principal) if now.principal else rates.of_peer(now.peer))
     if not now.leave.is_given:
         raise RateLimited(limiter.per_minute, now.leave.next_in_seconds)
+
+
+def _check_refusals(limiter: Limiter | None, now: exchange.Exchange) -> None:
+    """Refuse to say any more of credentials to an address from which too many came that do not hold.
+
+    Those that hold are let through all the same: who shares the address is not to be locked out by others.
+    """
+    if limiter is None or not limiter.is_on:
+        return
+    leave = limiter.look(rates.of_peer(now.peer, is_refused=True))
+    if not leave.is_given:
+        now.leave = leave
+        raise RateLimited(limiter.per_minute, leave.next_in_seconds)
 
 
 def _well_put(request: Request[Any, Any, Any], known: frozenset[str] | None) -> list[tuple[str, str]]:

@@ -7,6 +7,8 @@ seen longest ago are forgotten first, which gives them a full bucket again.
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 Key = tuple[str, str]
@@ -14,6 +16,8 @@ Key = tuple[str, str]
 WINDOW_SECONDS = 60
 MAX_KEYS = 100_000
 NAME = "default"
+# What one customer of a provider has for himself at least.
+IPV6_PREFIX = 64
 
 
 class Leave(NamedTuple):
@@ -85,6 +89,25 @@ class Limiter:
         missing = self.per_minute - tokens
         wait = 0 if tokens >= 1 else _whole_seconds((1 - tokens) / self._rate)
         return Leave(is_given, int(tokens), _whole_seconds(missing / self._rate), wait)
+
+
+@lru_cache(4096)
+def of_peer(peer: str, *, is_refused: bool = False) -> Key:
+    """Return the key of an address, or of what is refused to it; a network of IPv6 counts as one address.
+
+    >>> of_peer("2001:db8::1") == of_peer("2001:db8::ffff:2"), of_peer("::ffff:192.0.2.1"), of_peer("testclient")
+    (True, ('peer', '192.0.2.1'), ('peer', 'testclient'))
+    """
+    kind = "refused" if is_refused else "peer"
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return kind, peer
+    if not isinstance(address, IPv6Address):
+        return kind, peer
+    if address.ipv4_mapped is not None:
+        return kind, str(address.ipv4_mapped)
+    return kind, str(IPv6Network((int(address), IPV6_PREFIX), strict=False))
 
 
 def header(leave: Leave) -> str:

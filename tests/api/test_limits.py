@@ -216,6 +216,18 @@ def test_an_answer_that_does_not_begin_in_time_is_503(tmp_path, monkeypatch, dat
         assert httpx.get(f"http://127.0.0.1:{port}/v1/backtests/b_one", trust_env=False).status_code == 200
 
 
+def test_the_answers_time_begins_when_its_body_is_here(tmp_path, monkeypatch, seeded_url):
+    monkeypatch.setattr(outermost, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(arrival, "GRACE_SECONDS", 10.0)
+    body = b'{"options": [{"type": "call", "spot": 100, "strike": 100, "years": 1, "volatility": 0.2}]}'
+    whole = post(body, head=b"Connection: close\r\n")
+    with serving(seeded_url, tmp_path) as port:
+        # Seven pieces with pauses between them: longer than an answer may take, shorter than a body may.
+        pieces = [whole[:-60], *(whole[start : start + 10] for start in range(len(whole) - 60, len(whole), 10))]
+        assert len(pieces) == 7
+        assert talk(port, *pieces, pause=0.2).startswith(b"HTTP/1.1 200")
+
+
 def test_pipelined_requests_are_each_answered(port):
     one = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
     last = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -4,8 +4,8 @@ from litestar.testing import TestClient
 from pydantic import SecretStr
 
 from api.app import create_app
-from api.rates import Limiter, header
-from tests.api.conftest import NOW
+from api.rates import Limiter, header, of_peer
+from tests.api.conftest import BOB, NOW
 from warehouse.connect import API, with_role
 from warehouse.settings import Settings
 
@@ -68,6 +68,28 @@ def test_who_asks_too_often_is_told_when_to_come_again(seeded_url, tmp_path):
             assert refused.headers["ratelimit"].startswith('"default";r=0;t=')
         for path in ("/livez", "/readyz", "/health"):
             assert client.get(path).status_code == 200
+
+
+def test_keys_that_do_not_hold_lock_nobody_out_who_shares_the_address(seeded_url, tmp_path):
+    def ask(key):
+        return client.get("/v1/auth/me", headers={"Authorization": f"Bearer {key}"})
+
+    with limited(seeded_url, tmp_path, 3) as client:
+        forged = f"{BOB.key[:-1]}c"
+        assert [ask(forged).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
+        refused = ask(forged)
+        assert (refused.json()["code"], refused.headers["ratelimit"][:13]) == ("rate-limited", '"default";r=0')
+        assert 1 <= int(refused.headers["retry-after"]) <= 20
+        assert ask(BOB.key).status_code == 200
+        assert client.get("/v1/instruments").status_code == 200  # nor whoever brings none
+
+
+def test_a_network_of_ipv6_is_one_client():
+    assert of_peer("2001:db8:1:2::1") == of_peer("2001:db8:1:2:ffff::9") == ("peer", "2001:db8:1:2::/64")
+    assert of_peer("2001:db8:1:3::1") != of_peer("2001:db8:1:2::1")
+    assert of_peer("fe80::1%eth0") == ("peer", "fe80::/64")
+    assert of_peer("192.0.2.1") == of_peer("::ffff:192.0.2.1") == ("peer", "192.0.2.1")
+    assert of_peer("192.0.2.1", is_refused=True) == ("refused", "192.0.2.1")
 
 
 def test_on_loopback_the_owner_asks_as_often_as_he_likes(client):
