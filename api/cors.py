@@ -7,7 +7,8 @@ Headers = list[tuple[bytes, bytes]]
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS = b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id"
 ANSWER_HEADERS = (
-    b"ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, X-Process-Time, X-Request-Id"
+    b"Allow, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, WWW-Authenticate, X-Meta,"
+    b" X-Process-Time, X-Request-Id"
 )
 PREFLIGHT_SECONDS = b"600"
 

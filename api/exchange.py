@@ -15,6 +15,8 @@ from warehouse.records.questions import Question
 
 MAX_USER_AGENT = 200
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
+# What follows is the secret of a mailbox: whoever knows it may end its mails.
+_SECRET_PATH = re.compile(r"(/+mail/+[^/]+/+).+", re.IGNORECASE | re.DOTALL)
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
 
 
@@ -62,6 +64,8 @@ class Exchange:
     presentation: Presentation = PLAIN
     etag: str | None = None
     cache_control: str = "no-store"
+    # Whether everybody is answered the same.
+    is_for_all: bool = True
 
     @property
     def peer(self) -> str:
@@ -93,6 +97,15 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
         if name == b"x-request-id" and _ACCEPTED_ID.fullmatch(value):
             return value.decode("ascii")
     return str(uuid.uuid4())
+
+
+def told_path(path: str) -> str:
+    """Return a path as logs and traces may have it: without the secret that links in mails end with.
+
+    >>> told_path("/mail/confirm/AbC"), told_path("/v1/history/ACME")
+    ('/mail/confirm/{token}', '/v1/history/ACME')
+    """
+    return _SECRET_PATH.sub(r"\1{token}", path, count=1) if "mail" in path.lower() else path
 
 
 def user_agent(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

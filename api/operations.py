@@ -14,7 +14,7 @@ from api.identity.principal import OPEN, Access
 
 AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Any])
 
-# A day's data change a few times; a quote each minute.
+# A day's data change a few times; a quote each minute. Where not everybody may ask, `public` becomes `private`.
 DAILY = "public, max-age=60, stale-while-revalidate=600"
 LIVE = "public, max-age=2"
 UNCACHED = "no-store"

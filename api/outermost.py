@@ -31,8 +31,8 @@ SECURITY_HEADERS = (
 CONTENT_SECURITY_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # Sent over TLS alone, ours or a trusted proxy's: a browser then never asks without it.
 STRICT_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
-# From the end of the body until an answer begins; the body has its own time, see `api.arrival`. Every query has a limit of
-# its own, far below.
+# From the end of the body, whose own time `api.arrival` bounds, until an answer begins. Every query has a limit of its
+# own, far below.
 ANSWER_SECONDS = 30.0
 _CACHEABLE = (200, 304)
 # What is left of such a request is not worth to be received.
@@ -144,7 +144,7 @@ class Outermost:
             "request",
             request_id=now.request_id,
             method=scope["method"],
-            path=scope["path"],
+            path=exchange.told_path(scope["path"]),
             operation=now.operation_id,
             status=answer.status,
             bytes=answer.n_bytes,
@@ -227,7 +227,7 @@ class _Answer:
             *self._caching(),
         ]
         dressed = [header for header in headers if header[0] not in given]
-        return dressed + [header for header in self._around.cors.answer(self.given) if header not in message["headers"]]
+        return dressed + [header for header in self._varying() if header not in message["headers"]]
 
     def _rates(self) -> list[tuple[bytes, bytes]]:
         leave = self.exchange.leave
@@ -245,6 +245,12 @@ class _Answer:
             (b"etag", self.exchange.etag.encode()),
             (b"cache-control", self.exchange.cache_control.encode()),
         ]
+
+    def _varying(self) -> list[tuple[bytes, bytes]]:
+        """Say on what an answer depends beyond what its maker says; a header of its own, beside theirs."""
+        is_kept = self.status in _CACHEABLE and self.exchange.etag is not None
+        credential = [(b"vary", b"Authorization")] if is_kept and not self.exchange.is_for_all else []
+        return credential + self._around.cors.answer(self.given)
 
 
 def _as_get(scope: HTTPScope) -> str:

@@ -96,7 +96,7 @@ def accepted(accept: str, offered: tuple[str, ...]) -> str | None:
     """
     if not accept.strip():
         return "json"
-    ranges = [_range(part) for part in accept.split(",") if part.strip()]
+    ranges = [weighed(part) for part in accept.split(",") if part.strip()]
     best = max(offered, key=lambda media_type: _quality(media_type, ranges))
     if _quality(best, ranges) <= 0:
         return None
@@ -176,8 +176,8 @@ def _unknown(parameter: str, value: str, known: Sequence[str] | Mapping[str, str
     return ParameterInvalid([ParameterError(parameter, "invalid", message)])
 
 
-def _range(part: str) -> tuple[str, float]:
-    """Return one media range of an `Accept` header and its quality; one that cannot be read counts nothing."""
+def weighed(part: str) -> tuple[str, float]:
+    """Return one choice of a header like `Accept` and its quality; one that cannot be read counts nothing."""
     media_type, *parameters = [piece.strip().lower() for piece in part.split(";")]
     quality = 1.0
     for parameter in parameters:

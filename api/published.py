@@ -9,6 +9,7 @@ from functools import lru_cache
 from litestar import Response
 
 from api.exchange import Exchange
+from api.presentation import weighed
 from warehouse.queries import published
 from warehouse.queries.published import Body
 from warehouse.queries.reader import Reader
@@ -17,6 +18,9 @@ from warehouse.records.cursors import Signer
 REFRESH_SECONDS = 2.0
 # Compressed, all hot answers are some 3 MB; as they are, ten times that.
 MAX_HELD_BYTES = 32_000_000
+
+# Whether an answer was made in advance, and so comes compressed, can change under the same address.
+VARY = "Accept, Accept-Encoding"
 
 Name = tuple[str, str, bool]
 
@@ -78,7 +82,7 @@ class Published:
         found = await self._body((key, version, compressed))
         if found is None:
             return None
-        headers = {"Vary": "Accept, Accept-Encoding"}
+        headers = {"Vary": VARY}
         if compressed:
             headers["Content-Encoding"] = "br"
             now.etag = brotli_tag(now.etag or "")
@@ -118,11 +122,7 @@ def brotli_tag(etag: str) -> str:
 def takes_brotli(accept_encoding: str) -> bool:
     """Tell whether a client takes brotli.
 
-    >>> takes_brotli("gzip, br;q=0.8"), takes_brotli("br;q=0"), takes_brotli("")
+    >>> takes_brotli("gzip, br;q=0.8"), takes_brotli("br;q=0.0"), takes_brotli("")
     (True, False, False)
     """
-    for part in accept_encoding.split(","):
-        coding, _, parameter = part.partition(";")
-        if coding.strip().lower() == "br":
-            return parameter.replace(" ", "").rstrip("0").rstrip(".") != "q="
-    return False
+    return any(coding == "br" and quality > 0 for coding, quality in map(weighed, accept_encoding.split(",")))

@@ -22,7 +22,7 @@ from api.freshness import Freshness
 from api.identity.errors import TokenInvalid
 from api.identity.gate import Gate
 from api.operations import LIVE
-from api.published import Published, brotli_tag
+from api.published import VARY, Published, brotli_tag
 from api.rates import Limiter
 from api.versions import Versions
 from warehouse.records.questions import Question, content_hash
@@ -96,8 +96,10 @@ def examine(
         if version is None:
             _charge(limiter, now)
             return None
-        now.cache_control = handler.opt["cache_control"]
-        period = freshness.period() if now.cache_control == LIVE else ""
+        cache_control: str = handler.opt["cache_control"]
+        now.is_for_all = gate.is_open(handler)
+        now.cache_control = cache_control if now.is_for_all else cache_control.replace("public", "private")
+        period = freshness.period() if cache_control == LIVE else ""
         asked_texts = (text for pair in asked for text in pair)
         tag = content_hash(
             handler.opt.get("revision", revision),
@@ -110,7 +112,7 @@ def examine(
         now.etag = f'"{tag}"'
         if held := {now.etag, brotli_tag(now.etag)} & set(_TAG.findall(request.headers.get("if-none-match", ""))):
             now.etag = held.pop()
-            return Response(None, status_code=304)
+            return Response(None, status_code=304, headers={"Vary": VARY} if now.row else None)
         _charge(limiter, now)
         if len(filters) < len(asked) or not now.presentation.is_plain:
             return None

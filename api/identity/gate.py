@@ -46,6 +46,10 @@ class Gate:
             return None if known.user_id is None else str(known.user_id)
         raise NotAllowed(access) if known.user_id is not None else Unauthenticated()
 
+    def is_open(self, handler: BaseRouteHandler) -> bool:
+        """Tell whether a handler answers everybody the same, and anybody may keep its answers for others."""
+        return self._nobody.may(access_of(handler))
+
     async def _authenticate(self, header: str) -> Principal:
         scheme, _, credentials = header.partition(" ")
         if scheme.lower() != "bearer" or not credentials:

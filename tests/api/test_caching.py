@@ -3,11 +3,15 @@
 import time
 
 import pytest
+from litestar.testing import TestClient
 
+from api.app import create_app
 from api.cursors import Cursors
 from api.errors import CursorInvalid
 from api.exchange import Exchange, current
 from api.versions import REFRESH_SECONDS
+from tests.api.conftest import BOB, settings_for
+from warehouse.connect import API, with_role
 from warehouse.records.questions import Question
 
 TAGGED = ["/v1/rankings", "/v1/instruments?sector=Energy", "/v1/quotes/ACME", "/v1/history/ACME", "/v1/backtests/b_one"]
@@ -28,6 +32,27 @@ def test_an_answer_that_the_client_has_is_304_without_a_read(client, path):
     # At most the versions were read, and those are held for two seconds.
     third = client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert database_milliseconds(third) == 0
+
+
+def test_answers_of_a_closed_market_are_for_whoever_asked(seeded_url, tmp_path):
+    settings = settings_for(with_role(seeded_url, API), tmp_path).model_copy(update={"api_anonymous": False})
+    with TestClient(create_app(settings)) as client:
+        assert client.get("/v1/rankings").status_code == 401
+        client.headers.update(BOB.headers)
+        for path in TAGGED:
+            first = client.get(path)
+            again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+            assert (first.status_code, again.status_code) == (200, 304)
+            for answer in (first, again):
+                assert answer.headers["cache-control"].startswith("private, max-age="), path
+                assert "Authorization" in answer.headers["vary"].split(", "), path
+
+
+def test_a_304_says_on_what_it_depends_as_its_answer_does(client):
+    for path in ("/v1/rankings", "/v1/quotes/ACME"):
+        first = client.get(path)
+        again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+        assert set(first.headers.get("vary", "").split(", ")) <= set(again.headers.get("vary", "").split(", "))
 
 
 def test_tags_differ_by_question_and_not_by_the_order_of_parameters(client):

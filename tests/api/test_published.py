@@ -73,6 +73,9 @@ def test_a_published_answer_is_the_dynamic_one_byte_for_byte(installation):
         assert compressed.headers["vary"] == "Accept, Accept-Encoding"
         again = client.get(path, headers={"If-None-Match": compressed.headers["etag"], "Accept-Encoding": "br"})
         assert (again.status_code, again.headers["etag"]) == (304, compressed.headers["etag"])
+        assert again.headers["vary"] == compressed.headers["vary"]
+        refused = client.get(path, headers={"Accept-Encoding": "gzip, br;q=0.0"})
+        assert "content-encoding" not in refused.headers
         head = client.head(path, headers={"Accept-Encoding": "identity"})
         assert head.headers["content-length"] == str(len(before.content))
 
