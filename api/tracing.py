@@ -9,7 +9,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, Span, SpanKind, Status, StatusCode
 
-from api.exchange import Exchange
+from api.exchange import Exchange, told_path
 
 _tracer = trace.get_tracer("factorloom.api")
 _NOTHING = nullcontext(INVALID_SPAN)
@@ -29,7 +29,7 @@ def _traced(scope: HTTPScope, now: Exchange) -> Iterator[Span]:
     }
     attributes = {
         "http.request.method": scope["method"],
-        "url.path": scope["path"],
+        "url.path": told_path(scope["path"]),
         "client.address": now.peer,
         "factorloom.request_id": now.request_id,
     }

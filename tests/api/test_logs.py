@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import structlog
+
 from api.logs import DailyFile
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +45,18 @@ def test_a_folder_that_cannot_be_written_costs_lines_and_is_said_once(tmp_path, 
     file.write("one")
     file.write("two")
     assert capsys.readouterr().err.count("must be writable") == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+@pytest.mark.parametrize(
+    "path", ["/mail/confirm/{}", "/mail/unsubscribe/{}/", "/mail//confirm/{}", "/MAIL/confirm/{}/x"]
+)
+def test_the_secret_that_links_in_mails_end_with_stands_in_no_line(client, method, path):
+    with structlog.testing.capture_logs() as lines:
+        client.request(method, path.format("5ecre7"))
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert line["path"].lower().startswith(path.split("{")[0].lower())
+    assert "5ecre7" not in str(lines)
 
 
 def test_lines_are_json_in_the_file_and_on_a_pipe(tmp_path):
