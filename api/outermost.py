@@ -131,6 +131,21 @@ class Outermost:
             is_refused = answer.has_credential and answer.status == 401
             now.leave = self.limiter.take(rates.of_peer(now.peer, is_refused=is_refused))
 
+    def note_malformed(self, now: exchange.Exchange, *, seconds: float, n_bytes: int) -> None:
+        """Count and log what was answered by 400 below HTTP, since it was none: it has no method and no path."""
+        self.metrics.count("none", None, 400, seconds=seconds, database_seconds=0.0)
+        self._log.info(
+            "request",
+            request_id=now.request_id,
+            method=None,
+            path=None,
+            operation=None,
+            status=400,
+            bytes=n_bytes,
+            milliseconds=round(seconds * 1e3, 2),
+            peer=now.peer,
+        )
+
     def _account(self, scope: HTTPScope, answer: "_Answer") -> None:
         now = answer.exchange
         self.metrics.count(

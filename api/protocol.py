@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import exchange
 from api.arrival import BYTES_PER_SECOND, GRACE_SECONDS
+from api.outermost import CONTENT_SECURITY_POLICY, SECURITY_HEADERS, Outermost
 from api.problems import MEDIA_TYPE, RequestMalformed, document
 
 HEAD_SECONDS = 10.0
@@ -129,16 +130,24 @@ class PatientProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer for what is no HTTP with a problem, and close."""
-        name = str(uuid.uuid4())
-        token = exchange.current.set(exchange.Exchange(name))
+        now = exchange.Exchange(str(uuid.uuid4()), client_address=self.client[0] if self.client else None)
+        token = exchange.current.set(now)
         body = msgspec.json.encode(document(RequestMalformed()))
         exchange.current.reset(token)
-        head = (
-            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-            f"x-request-id: {name}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", now.request_id.encode()),
+            (b"cache-control", b"no-store"),
+            (b"connection", b"close"),
+            *SECURITY_HEADERS,
+            CONTENT_SECURITY_POLICY,
+        ]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + body)
         self.transport.close()
+        if isinstance(self.config.app, Outermost):
+            self.config.app.note_malformed(now, seconds=self.loop.time() - self._began_at, n_bytes=len(body))
 
     def _begin(self) -> None:
         self._is_in_body, self._n_head_bytes, self._n_bytes = False, 0, 0

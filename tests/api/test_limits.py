@@ -8,6 +8,7 @@ import time
 
 import httpx
 import pytest
+import structlog
 import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -165,7 +166,17 @@ def test_a_head_beyond_the_limit_is_refused(port):
     ],
 )  # fmt: skip
 def test_what_is_no_http_is_a_problem(port, request_text):
-    answer = problem_of(talk(port, request_text))
+    with structlog.testing.capture_logs() as lines:
+        answer = problem_of(talk(port, request_text))
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert f"x-request-id: {line['request_id']}" in answer["head"]
+    assert (line["status"], line["peer"]) == (answer["status"], "127.0.0.1")
+    for header in (
+        "x-content-type-options: nosniff",
+        "cache-control: no-store",
+        "content-security-policy: default-src",
+    ):
+        assert header in answer["head"]
     assert 400 <= answer["status"] < 500
     assert "x-request-id" in answer["head"]
     assert "traceback" not in json.dumps(answer).lower()
