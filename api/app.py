@@ -252,14 +252,14 @@ def create_app(
     schema = openapi_document()
     document = docs.Document(msgspec.json.encode(schema))
     cursors = Cursors(cursor_key(settings))
-    watch = Watch(settings, clock)
+    watch = Watch(settings, clock, database)
     identity = identity_of(settings, database, monotonic=monotonic)
     freshness = Freshness(settings)
     wake = Wake(api_url(settings))
     streams = Streams(database, wake)
     limiter = Limiter(settings.requests_per_minute)
     metrics = Metrics()
-    metrics.watch_pool(reader.stats)
+    metrics.watch_pools({"primary": database.stats} | ({} if reader is database else {"replica": reader.stats}))
     metrics.watch_datasets(lambda: versions.datasets)
 
     @asynccontextmanager

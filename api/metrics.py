@@ -65,9 +65,9 @@ class Metrics:
         if database_seconds:
             database.observe(database_seconds)
 
-    def watch_pool(self, stats: Callable[[], Mapping[str, int]]) -> None:
-        """Show what the pool of connections says of itself, whenever it is asked."""
-        self.registry.register(_Pool(stats))
+    def watch_pools(self, pools: Mapping[str, Callable[[], Mapping[str, int]]]) -> None:
+        """Show what each pool of connections says of itself, by its name, whenever it is asked."""
+        self.registry.register(_Pools(pools))
 
     def watch_datasets(self, datasets: Callable[[], Sequence[Dataset]]) -> None:
         """Show how new each table is, whenever it is asked."""
@@ -88,18 +88,21 @@ class Metrics:
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class _Pool(Collector):
-    def __init__(self, stats: Callable[[], Mapping[str, int]]) -> None:
-        self._stats = stats
+class _Pools(Collector):
+    def __init__(self, pools: Mapping[str, Callable[[], Mapping[str, int]]]) -> None:
+        self._pools = pools
 
     def collect(self) -> Iterator[Any]:
-        stats = self._stats()
+        said = {pool: stats() for pool, stats in self._pools.items()}
         for name, key, text in (
             ("factorloom_pool_connections", "pool_size", "Connections of the pool."),
             ("factorloom_pool_connections_free", "pool_available", "Connections that nobody uses."),
             ("factorloom_pool_requests_waiting", "requests_waiting", "Requests that wait for a connection."),
         ):
-            yield GaugeMetricFamily(name, text, value=stats.get(key, 0))
+            family = GaugeMetricFamily(name, text, labels=["pool"])
+            for pool, stats in said.items():
+                family.add_metric([pool], stats.get(key, 0))
+            yield family
 
 
 class _Datasets(Collector):

@@ -38,37 +38,39 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 class Watch:
-    """Looks at database, schema and freshness."""
+    """Looks at database, schema and freshness.
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    Parameters
+    ----------
+    primary
+        Where everything is written, and where all but market data and research is read.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, primary: Reader) -> None:
         self._clock = clock
+        self._primary = primary
         # A source that ends grows old by nature.
         self._is_finite = settings.source == "files" or settings.simulated_last_session is not None
 
     async def look(self, reader: Reader) -> Readiness:
         """Return what was found.
 
+        Parameters
+        ----------
+        reader
+            Where market data and research are read: the primary, or a replica of it.
+
         Raises
         ------
         NotReady
-            When the database does not answer within half a second, or its schema is not the code's.
+            When the database, or its replica, does not answer within half a second, or its schema is not the code's.
         """
-        try:
-            async with asyncio.timeout(BUDGET_SECONDS):
-                found = await datasets.revision(reader)
-                versions = await datasets.versions(reader)
-        except TimeoutError as error:
-            raise _not_ready("database", f"must answer within {BUDGET_SECONDS} s; it did not") from error
-        except ApiProblem as error:
-            raise _not_ready("database", error.detail) from error
-        wanted = datasets.wanted_revision()
-        if found != wanted:
-            raise _not_ready("schema", f"must be at revision {wanted}; it is at {found}. Run `factorloom db upgrade`")
-        checks = [
-            Check("database", "ok", "It answers."),
-            Check("schema", "ok", f"Revision {found}."),
-            self._freshness(versions),
-        ]
+        revision, versions = await _probe(self._primary, "database")
+        answering = [Check("database", "ok", "It answers.")]
+        if reader is not self._primary:
+            _, versions = await _probe(reader, "replica")
+            answering.append(Check("replica", "ok", "It answers."))
+        checks = [*answering, Check("schema", "ok", f"Revision {revision}."), self._freshness(versions)]
         return Readiness("degraded" if any(check.status != "ok" for check in checks) else "ok", checks)
 
     def _freshness(self, versions: Sequence[Dataset]) -> Check:
@@ -81,6 +83,24 @@ class Watch:
             message = f"Prices end at {newest}, {age.days} days ago. Look at the schedules."
             return Check("freshness", "degraded", message)
         return Check("freshness", "ok", f"Prices go up to {newest}.")
+
+
+async def _probe(reader: Reader, name: str) -> tuple[str, list[Dataset]]:
+    """Return revision and versions of a database, which must answer in time and have the schema of the code."""
+    try:
+        async with asyncio.timeout(BUDGET_SECONDS):
+            found = await datasets.revision(reader)
+            versions = await datasets.versions(reader)
+    except TimeoutError as error:
+        raise _not_ready(name, f"must answer within {BUDGET_SECONDS} s; it did not") from error
+    except ApiProblem as error:
+        raise _not_ready(name, error.detail) from error
+    wanted = datasets.wanted_revision()
+    if found != wanted:
+        raise _not_ready(
+            "schema", f"{name} must be at revision {wanted}; it is at {found}. Run `factorloom db upgrade`"
+        )
+    return wanted, versions
 
 
 def _not_ready(name: str, message: str) -> NotReady:

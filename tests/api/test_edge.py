@@ -17,10 +17,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from pydantic import SecretStr
 
 from api.metrics import Metrics
-from tests.api.serving import serving
+from tests.api.serving import serving, talk
 from tests.ports import free_port
 from warehouse import traces
-from warehouse.connect import API, read_url, with_role
+from warehouse.connect import API, connect, read_url, with_role
 from warehouse.errors import SettingsError
 from warehouse.settings import Settings, read_settings
 
@@ -95,15 +95,18 @@ def test_behind_a_trusted_proxy_the_client_and_its_tls_are_those_that_the_proxy_
 def test_metrics_are_on_their_own_port_and_count_by_operation(ports, asked):
     for path in ("/v1/instruments", "/v1/history/ACME", "/v1/history/ZETA", "/v1/history/NOPE", "/nowhere"):
         asked.get(path)
+    talk(ports[0], b"no HTTP\r\n\r\n")
     assert asked.get("/metrics").status_code == 404
     text = httpx.get(f"http://127.0.0.1:{ports[1]}/metrics", trust_env=False).text
     count = r'factorloom_http_requests_total\{{method="GET",operation="{}",status="{}"\}} (\d+)'
     assert int(re.search(count.format("list_history", 200), text)[1]) == 2
     assert int(re.search(count.format("list_history", 404), text)[1]) == 1
     assert int(re.search(count.format("none", 404), text)[1]) >= 1
+    assert 'factorloom_http_requests_total{method="other",operation="none",status="400"} 1.0' in text
     assert re.search(r'factorloom_http_request_seconds_bucket\{le="0.001",operation="list_history"\}', text)
     assert re.search(r'factorloom_database_seconds_count\{operation="list_history"\} 3', text)
-    assert re.search(r"factorloom_pool_connections 4|factorloom_pool_connections [1-8]", text)
+    assert re.search(r'factorloom_pool_connections\{pool="primary"\} [1-8]', text)
+    assert 'pool="replica"' not in text
     day = re.search(r'newest_timestamp_seconds\{dataset="marts.fct_daily_prices"\} ([\d.e+]+)', text)
     assert float(day[1]) == 1719360000.0  # 2024-06-26
     assert "ACME" not in text
@@ -112,7 +115,7 @@ def test_metrics_are_on_their_own_port_and_count_by_operation(ports, asked):
 def test_alert_rules_ask_for_metrics_that_there_are():
     rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
     metrics = Metrics()
-    metrics.watch_pool(dict)
+    metrics.watch_pools({"primary": dict})
     metrics.watch_datasets(list)
     known = {
         name
@@ -210,6 +213,24 @@ def test_reads_go_to_the_replica_where_one_is_named(seeded_url, database, tmp_pa
     assert answer.json()["data"][-1]["close"] == 53
     primary = Settings(api_database_url=SecretStr("postgresql://a@h/d?sslmode=verify-full"))
     assert read_url(primary) == "postgresql://a@h/d?sslmode=verify-full"
+
+
+def test_primary_and_replica_are_both_watched(seeded_url, database, tmp_path):
+    replica, metrics_port = SecretStr(with_role(seeded_url, API)), free_port()
+    given = {"api_read_database_url": replica, "api_metrics_port": metrics_port}
+    with serving(database.owner_url, tmp_path, **given) as port:
+        ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
+        assert ready.status_code == 200
+        assert [check["name"] for check in ready.json()["checks"]] == ["database", "replica", "schema", "freshness"]
+        assert "2024-06-26" in ready.json()["checks"][-1]["message"]  # the replica's
+        text = httpx.get(f"http://127.0.0.1:{metrics_port}/metrics", trust_env=False).text
+        for pool in ("primary", "replica"):
+            assert re.search(rf'factorloom_pool_connections\{{pool="{pool}"\}} [1-8]', text)
+        with connect(database.owner_url) as connection:
+            connection.execute("lock table public.alembic_version in access exclusive mode")
+            for path in ("/readyz", "/health"):
+                failed = httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False)
+                assert (failed.status_code, failed.json()["errors"][0]["parameter"]) == (503, "database")
 
 
 def test_settings_of_the_edge_say_what_is_wrong_with_them():
