@@ -302,6 +302,7 @@ def create_app(
             identity.gate,
             description.query_parameters(schema),
             description.query_defaults(schema),
+            description.query_values(schema),
             versions,
             Published(reader, cursors.signer),
             content_hash(document.body.decode()),

@@ -22,6 +22,7 @@ API_VERSION = "1.0.0"
 METHODS = ("get", "post", "put", "patch", "delete")
 EVERYWHERE = (400, 405, 429, 500, 503)
 MEANINGS = {
+    303: "Whoever prefers a page is led to one; Location says where.",
     307: "The ticker has a successor; Location leads there.",
     400: "The request cannot be read: a parameter is unknown, repeated or malformed, or the cursor is not for it.",
     401: "It must be known who asks, and what they showed does not hold; WWW-Authenticate says why.",
@@ -107,6 +108,8 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
     _drop_borrowed_descriptions(schema)
     _add_problem_schema(schema)
     for operation in _operations(schema):
+        for parameter in _query_of(operation):
+            parameter["schema"] = _without_null(parameter["schema"])
         handler = handlers[operation["operationId"]]
         _complete(operation, handler)
         if handler.opt.get("bodies"):
@@ -117,9 +120,7 @@ def describe(routes: Sequence[ControllerRouterHandler], dependencies: Mapping[st
 def query_parameters(schema: Json) -> dict[str, frozenset[str]]:
     """Return the query parameters of each operation, by its id: what is documented is what is taken."""
     return {
-        operation["operationId"]: frozenset(
-            parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"
-        )
+        operation["operationId"]: frozenset(parameter["name"] for parameter in _query_of(operation))
         for operation in _operations(schema)
     }
 
@@ -129,11 +130,41 @@ def query_defaults(schema: Json) -> dict[str, frozenset[tuple[str, str]]]:
     return {
         operation["operationId"]: frozenset(
             (parameter["name"], _as_in_a_query(parameter["schema"]["default"]))
-            for parameter in operation.get("parameters", [])
-            if parameter["in"] == "query" and parameter["schema"].get("default") is not None
+            for parameter in _query_of(operation)
+            if parameter["schema"].get("default") is not None
         )
         for operation in _operations(schema)
     }
+
+
+def query_values(schema: Json) -> dict[str, frozenset[str]]:
+    """Return the query parameters of each operation, by its id, that are more than a text: a day, a word of a list."""
+    return {
+        operation["operationId"]: frozenset(
+            parameter["name"]
+            for parameter in _query_of(operation)
+            if parameter["schema"].get("type") != "string" or {"format", "enum"} & parameter["schema"].keys()
+        )
+        for operation in _operations(schema)
+    }
+
+
+def _query_of(operation: Json) -> list[Json]:
+    return [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+
+
+def _without_null(schema: Json) -> Json:
+    """Take null from what a query may say: there it is left out."""
+    own = {name: value for name, value in schema.items() if name not in ("oneOf", "type", "enum")}
+    if "oneOf" in schema:
+        kinds = [kind for kind in schema["oneOf"] if kind != {"type": "null"}]
+        return own | (kinds[0] if len(kinds) == 1 else {"oneOf": kinds})
+    if isinstance(schema.get("type"), list):
+        kinds = [kind for kind in schema["type"] if kind != "null"]
+        own["type"] = kinds[0] if len(kinds) == 1 else kinds
+    elif "type" in schema:
+        own["type"] = schema["type"]
+    return own | ({"enum": [value for value in schema["enum"] if value is not None]} if "enum" in schema else {})
 
 
 def _as_in_a_query(value: object) -> str:
@@ -204,6 +235,8 @@ def _security(handler: HTTPRouteHandler) -> list[Json]:
 
 
 def _problem_response(status: int) -> Json:
+    if status == 303:
+        return {"description": MEANINGS[status], "headers": {"Location": _header("Address of the page.")}}
     response: Json = {
         "description": MEANINGS[status],
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},

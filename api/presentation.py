@@ -96,11 +96,21 @@ def accepted(accept: str, offered: tuple[str, ...]) -> str | None:
     """
     if not accept.strip():
         return "json"
-    ranges = [weighed(part) for part in accept.split(",") if part.strip()]
+    ranges = _ranges(accept)
     best = max(offered, key=lambda media_type: _quality(media_type, ranges))
     if _quality(best, ranges) <= 0:
         return None
     return next(name for name, media_type in MEDIA_TYPES.items() if media_type == best)
+
+
+def prefers_html(accept: str) -> bool:
+    """Tell whether an `Accept` header likes a page better than JSON, as those of browsers do.
+
+    >>> prefers_html("text/html,*/*;q=0.8"), prefers_html("application/json, text/html;q=0"), prefers_html("*/*")
+    (True, False, False)
+    """
+    ranges = _ranges(accept)
+    return _quality("text/html", ranges) > _quality(JSON, ranges)
 
 
 async def present(response: Response[Any]) -> Response[Any]:
@@ -174,6 +184,10 @@ def _fields(text: str | None, row: type[msgspec.Struct]) -> tuple[str, ...] | No
 def _unknown(parameter: str, value: str, known: Sequence[str] | Mapping[str, str]) -> ParameterInvalid:
     message = f"must be among {', '.join(known)}; got {shown(value)}"
     return ParameterInvalid([ParameterError(parameter, "invalid", message)])
+
+
+def _ranges(accept: str) -> list[tuple[str, float]]:
+    return [weighed(part) for part in accept.split(",") if part.strip()]
 
 
 def weighed(part: str) -> tuple[str, float]:

@@ -40,6 +40,7 @@ def examine(
     gate: Gate,
     known: Mapping[str, frozenset[str]],
     defaults: Mapping[str, frozenset[tuple[str, str]]],
+    values: Mapping[str, frozenset[str]],
     versions: Versions,
     published: Published,
     revision: str,
@@ -54,6 +55,8 @@ def examine(
         Who asks, and whether they may, comes before everything else.
     known, defaults
         Query parameters of each operation, and those that say what holds without them.
+    values
+        Query parameters of each operation that are more than a text.
     versions
         Versions of the tables, for the entity tag.
     published
@@ -84,6 +87,7 @@ def examine(
         await _typed_as_documented(request, handler)
         documented = known.get(operation_id, handler.opt.get("parameters", frozenset()))
         pairs = _well_put(request, None if handler.opt.get("takes_any_parameter") else documented)
+        _none_null(pairs, values.get(operation_id, frozenset()))
         now.target = (request.scope["path"], pairs)
         if "row" in handler.opt:
             now.row = handler.opt["row"]
@@ -170,6 +174,13 @@ def _check_refusals(limiter: Limiter | None, now: exchange.Exchange) -> None:
     if not leave.is_given:
         now.leave = leave
         raise RateLimited(limiter.per_minute, leave.next_in_seconds)
+
+
+def _none_null(pairs: list[tuple[str, str]], values: frozenset[str]) -> None:
+    """Refuse the word null, which would be read as if nothing were given; a text may say it."""
+    if nulls := [(name, value) for name, value in pairs if name in values and value.lower() == "null"]:
+        message = "must have a value, or be left out; got {}"
+        raise ParameterInvalid([ParameterError(name, "invalid", message.format(value)) for name, value in nulls])
 
 
 def _well_put(request: Request[Any, Any, Any], known: frozenset[str] | None) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from litestar import Request, Response
 from litestar.response import Redirect
 from msgspec import Meta
 
-from api import operations
+from api import operations, presentation
 from api.identity.principal import OPEN
 
 
@@ -39,9 +39,11 @@ WELCOME = Welcome(
 )
 
 
-@operations.read("/", operation_id="welcome", summary="What this is", tag="Service", scope=OPEN, example=WELCOME)
+@operations.read(
+    "/", operation_id="welcome", summary="What this is", tag="Service", scope=OPEN, problems=[303], example=WELCOME
+)
 async def welcome(request: Request[Any, Any, Any]) -> Response[Welcome] | Redirect:
     """Name, purpose and links; a browser is led to the pages."""
-    if "text/html" in request.headers.get("accept", ""):
+    if presentation.prefers_html(request.headers.get("accept", "")):
         return Redirect("/ui/rankings", status_code=303, headers={"Vary": "Accept"})
     return Response(WELCOME, headers={"Vary": "Accept"})

@@ -126,6 +126,19 @@ def test_every_read_refuses_parameters_that_it_does_not_know(client, path, opera
 
 
 @every_read
+def test_null_is_no_value_of_a_query(client, path, operation):
+    for parameter in parameters(operation, "query"):
+        schema = parameter["schema"]
+        assert "null" not in json.dumps({**schema, "description": "", "pattern": ""}), parameter["name"]
+        if schema["type"] == "string" and not {"format", "enum"} & schema.keys():
+            continue  # a text may be this word
+        for word in ("null", "NULL"):
+            answer = client.get(path_of(path, operation), params={parameter["name"]: word})
+            assert (answer.status_code, answer.json()["code"]) == (400, "parameter-invalid"), parameter["name"]
+            assert answer.json()["errors"][0]["parameter"] == parameter["name"]
+
+
+@every_read
 def test_every_read_refuses_methods_that_it_does_not_take(client, path, operation):
     taken = {method.upper() for method in SCHEMA["paths"][path]}
     for method in {"POST", "PUT", "PATCH", "DELETE"} - taken:

@@ -60,6 +60,10 @@ def test_an_id_of_the_client_is_kept_when_it_is_one(client):
 
 def test_the_root_is_json_for_programs_and_a_page_for_people(client):
     assert client.get("/").json()["links"]["documentation"] == "/docs"
+    for accept in ("application/json, text/html;q=0", "application/json, text/html;q=0.9", "application/json", "*/*"):
+        assert client.get("/", headers={"Accept": accept}, follow_redirects=False).status_code == 200, accept
+    described = application.openapi_document()["paths"]["/"]["get"]["responses"]
+    assert list(described["303"]["headers"]) == ["Location"]
     page = client.get("/", headers={"Accept": "text/html,application/xhtml+xml"})
     assert page.headers["content-type"].startswith("text/html")
     assert 'href="/docs"' in page.text
