@@ -35,6 +35,7 @@ def read(
     example: object,
     datasets: Sequence[str] = (),
     cache_control: str = UNCACHED,
+    implied: tuple[str, str] | None = None,
     problems: Sequence[int] = (),
 ) -> Callable[[AnyHandler], HTTPRouteHandler]:
     """Declare a read.
@@ -51,6 +52,8 @@ def read(
         Tables whose versions together are the version of the answer; none = never answered by 304.
     cache_control
         Sent with an answer that has an entity tag.
+    implied
+        Parameter and value that hold where nothing is asked, and are no default: with others something else holds.
     problems
         Statuses that the operation can answer with, beyond those that every operation can.
     """
@@ -62,6 +65,7 @@ def read(
             "scope": scope,
             "datasets": tuple(datasets),
             "cache_control": cache_control,
+            "implied": implied,
             "example": msgspec.to_builtins(example),
             "problems": tuple(sorted(own)),
         }

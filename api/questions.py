@@ -24,6 +24,7 @@ from api.identity.gate import Gate
 from api.operations import LIVE
 from api.published import VARY, Published, brotli_tag
 from api.rates import Limiter
+from api.tickers import path_of_ticker
 from api.versions import Versions
 from warehouse.records.questions import Question, content_hash
 
@@ -95,8 +96,10 @@ def examine(
         datasets = handler.opt.get("datasets", ())
         version = await versions.of(datasets) if datasets else None
         asked = sorted(set(pairs) - defaults.get(operation_id, frozenset()))
+        if asked == [handler.opt.get("implied")]:
+            asked = []
         filters = tuple(pair for pair in asked if pair[0] not in NOT_FILTERS)
-        now.question = Question(operation_id, request.scope["path"].rstrip("/"), filters, version)
+        now.question = Question(operation_id, _canonical_path(request), filters, version)
         if version is None:
             _charge(limiter, now)
             return None
@@ -174,6 +177,12 @@ def _check_refusals(limiter: Limiter | None, now: exchange.Exchange) -> None:
     if not leave.is_given:
         now.leave = leave
         raise RateLimited(limiter.per_minute, leave.next_in_seconds)
+
+
+def _canonical_path(request: Request[Any, Any, Any]) -> str:
+    """Return the path as the question's name has it: a ticker in lower case asks the same."""
+    ticker = request.path_params.get("ticker")
+    return request.scope["path"].rstrip("/") if ticker is None else path_of_ticker(request, ticker.upper())
 
 
 def _none_null(pairs: list[tuple[str, str]], values: frozenset[str]) -> None:

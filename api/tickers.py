@@ -71,8 +71,13 @@ async def provide_instrument(
     if renamed is None:
         raise TickerUnknown([wanted])
     query = request.scope["query_string"].decode()
-    path = request.scope["path"].rstrip("/").replace(f"/{ticker}", f"/{renamed.ticker}")
+    path = path_of_ticker(request, renamed.ticker)
     raise TickerRenamed(wanted, renamed.ticker, f"{path}?{query}" if query else path)
+
+
+def path_of_ticker(request: Request[Any, Any, Any], ticker: str) -> str:
+    """Return the path of the same operation for another ticker."""
+    return request.scope["path_template"].rstrip("/").replace("{ticker}", ticker)
 
 
 def split_tickers(tickers: str) -> list[str]:

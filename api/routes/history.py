@@ -43,6 +43,7 @@ EXAMPLE = Page(
     scope="read:market",
     datasets=prices.DATASETS,
     cache_control=operations.DAILY,
+    implied=("period", DEFAULT_PERIOD),
     problems=[307, 404, 422],
     example=EXAMPLE,
 )

@@ -147,6 +147,13 @@ def test_a_renamed_ticker_leads_to_its_successor_and_keeps_the_query(client):
     assert client.get("/v1/quotes/METB", follow_redirects=True).json()["data"]["ticker"] == "META"
 
 
+def test_a_renamed_ticker_is_replaced_where_the_ticker_stands_alone(own):
+    client, connection = own
+    connection.execute("insert into marts.dim_tickers values ('H', '2024-01-02', '2024-05-31', 'i_meta')")
+    answer = client.get("/v1/history/h", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/v1/history/META")
+
+
 def test_a_ticker_with_several_owners_means_the_one_that_trades(client):
     assert client.get("/v1/history/ACME").json()["meta"]["instrument_id"] == "i_acme"
 

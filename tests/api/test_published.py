@@ -88,7 +88,14 @@ def test_what_is_asked_as_it_holds_anyway_is_the_same_question(installation):
     plain = client.get("/v1/rankings")
     said = client.get("/v1/rankings?profile=balanced&limit=50&is_intraday=false&sort=rank")
     assert (said.content, said.headers["etag"]) == (plain.content, plain.headers["etag"])
+    connection.execute("delete from marts.fct_daily_prices")
+    plain = client.get("/v1/history/ACME")
+    for path in ("/v1/history/ACME?period=1y&adjusted=true", "/v1/history/acme", "/v1/history/Acme/?period=1y"):
+        said = client.get(path)
+        assert (said.content, said.headers["etag"]) == (plain.content, plain.headers["etag"]), path
     # Everything else is asked of the tables.
+    assert client.get("/v1/history/ACME?period=1y&start=2024-01-02").status_code == 422
+    assert client.get("/v1/history/ACME?period=1y&interval=1w").status_code == 404
     for path in ("/v1/rankings?limit=49", "/v1/rankings?format=json", "/v1/rankings?sector=Energy"):
         assert client.get(path).json().get("code") == "before-first-date", path
 
