@@ -11,6 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from typer.main import get_command
 
+from api.app import openapi_document
+from api.problems import kinds
 from factorloom.cli import commands
 from orchestration.sources.protocols import capabilities
 from orchestration.sources.registry import SOURCES, OfVendor
@@ -121,6 +123,31 @@ def test_documents_name_only_commands_that_are_there():
         for first, second in re.findall(r"(?:^|[`/])factorloom ([a-z-]+)(?: ([a-z]+))?", text, re.MULTILINE):
             typed = f"{first} {second}" if first in groups and second else first
             assert typed in known | groups, f"{name}: factorloom {typed}"
+
+
+def test_every_kind_of_problem_stands_beside_its_status_in_the_pages_of_the_api():
+    table = (ROOT / "docs" / "api.md").read_text().split("## Problems")[1].split("## Headers")[0]
+    listed = {
+        (int(status), code)
+        for status, codes in re.findall(r"^\| (\d{3}) \| (.+) \|$", table, re.MULTILINE)
+        for code in re.findall(r"`([a-z-]+)`", codes)
+    }
+    assert {(kind.status, kind.code) for kind in kinds()} <= listed
+    # A problem that Litestar raises has the status that comes with it.
+    assert {code for _, code in listed} == {kind.code for kind in kinds()}
+
+
+def test_every_address_of_the_api_stands_in_its_pages_and_no_other():
+    def plain(path: str) -> str:
+        return re.sub(r"\{\w+\}", "{}", path)
+
+    there = {plain(path) for path in openapi_document()["paths"]} - {"/"}
+    text = (ROOT / "docs" / "api.md").read_text()
+    told = {plain(path) for path in re.findall(r"(/[a-z.][a-z0-9_./{}-]*[a-z0-9}])", text)}
+    assert there <= told, there - told
+    table = text.split("| address | answers |")[1].split("\n\n")[0]
+    named = {plain(path) for path in re.findall(r"`(?:[A-Z]+ )?(/[^`?]+)`", table)} - {"/v1/auth/…"}
+    assert named <= there, named - there
 
 
 def test_env_example_lists_every_setting_once_and_nothing_else():
