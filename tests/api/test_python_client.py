@@ -72,6 +72,20 @@ def test_every_list_decodes_what_the_server_sends(api):
     assert api.backtest("b_one").metrics[0].value == 1.5
 
 
+def test_what_is_somebodys_own_is_typed_too(port):
+    with Client(f"http://127.0.0.1:{port}", key=ALICE.key) as api:
+        lists = [api.portfolios(), api.alerts(), api.jobs(), api.orders(), api.strategies(), api.drift("technical")]
+        assert all(listing.data for listing in lists)
+        portfolio, alert, job = (listing.data[0] for listing in lists[:3])
+        assert api.portfolio(portfolio.portfolio_id) == portfolio
+        assert len(api.holdings(portfolio.portfolio_id).data) == portfolio.n_holdings
+        assert api.alert(alert.alert_id) == alert
+        assert api.job(job.job_id).job == job
+        assert api.index().level == api.index_history().data[-1]
+        assert api.rankings(is_intraday=False).data == api.rankings().data
+        assert api.send("GET", "/v1/events?limit=1")["data"]
+
+
 def test_a_frame_has_every_page_with_its_types(api):
     frame = api.prices(["ACME", "ZETA"], limit=2).frame()
     assert list(frame["ticker"]) == ["ACME"] * 5 + ["ZETA"] * 2

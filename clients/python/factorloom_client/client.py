@@ -1,4 +1,4 @@
-"""The client: one method per read of the API, and a way to send everything else."""
+"""The client: a method for each list and thing that is read often, and a way to send everything else."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -142,12 +142,14 @@ class Client:
         sector: str | None = None,
         market: str | None = None,
         as_of: dt.date | None = None,
+        is_intraday: bool | None = None,
         sort: str | None = None,
         limit: int | None = None,
     ) -> Listing[rows.Ranked]:
-        """List a day's ranking."""
+        """List a day's ranking, at its close or during the session."""
         query = {
-            "profile": profile, "sector": sector, "market": market, "as_of": as_of, "sort": sort, "limit": limit,
+            "profile": profile, "sector": sector, "market": market, "as_of": as_of, "is_intraday": is_intraday,
+            "sort": sort, "limit": limit,
         }  # fmt: skip
         return self._list("/v1/rankings", rows.Ranked, query)
 
@@ -178,6 +180,13 @@ class Client:
         query = {"by_retraining": by_retraining, "metric": metric}
         return self._list(f"/v1/models/{model_id}/evaluations", rows.Evaluation, query)
 
+    def drift(
+        self, model_id: str, *, kind: str | None = None, drifted: bool | None = None, limit: int | None = None
+    ) -> Listing[rows.Drift]:
+        """List how far what a forecaster sees has moved from what it learnt from."""
+        query = {"kind": kind, "drifted": drifted, "limit": limit}
+        return self._list(f"/v1/models/{model_id}/drift", rows.Drift, query)
+
     def backtests(self, *, profile: str | None = None, sort: str | None = None) -> Listing[rows.Backtest]:
         """List backtests."""
         return self._list("/v1/backtests", rows.Backtest, {"profile": profile, "sort": sort})
@@ -193,6 +202,58 @@ class Client:
     def backtest_trades(self, backtest_id: str) -> Listing[rows.Trade]:
         """List the trades of a backtest."""
         return self._list(f"/v1/backtests/{backtest_id}/trades", rows.Trade, {})
+
+    def index(self, index: str | None = None, *, as_of: dt.date | None = None) -> rows.IndexNow:
+        """Return an index with what it holds."""
+        return self._one("/v1/index/current", rows.IndexNow, index=index, as_of=as_of)
+
+    def index_history(
+        self,
+        index: str | None = None,
+        *,
+        start: dt.date | None = None,
+        end: dt.date | None = None,
+        limit: int | None = None,
+    ) -> Listing[rows.Level]:
+        """List the levels of an index."""
+        query = {"index": index, "start": start, "end": end, "limit": limit}
+        return self._list("/v1/index/history", rows.Level, query)
+
+    def strategies(self) -> Listing[rows.Strategy]:
+        """List the trading strategies."""
+        return self._list("/v1/strategies", rows.Strategy, {})
+
+    def orders(self, *, state: str | None = None, limit: int | None = None) -> Listing[rows.UserOrder]:
+        """List your orders on paper."""
+        return self._list("/v1/orders", rows.UserOrder, {"state": state, "limit": limit})
+
+    def jobs(self, *, kind: str | None = None, state: str | None = None, limit: int | None = None) -> Listing[rows.Job]:
+        """List your jobs."""
+        return self._list("/v1/jobs", rows.Job, {"kind": kind, "state": state, "limit": limit})
+
+    def job(self, job_id: str) -> rows.JobDetail:
+        """Return one job with what came of it."""
+        return self._one(f"/v1/jobs/{job_id}", rows.JobDetail)
+
+    def portfolios(self) -> Listing[rows.Portfolio]:
+        """List your portfolios."""
+        return self._list("/v1/portfolios", rows.Portfolio, {})
+
+    def portfolio(self, portfolio_id: str) -> rows.Portfolio:
+        """Return one portfolio."""
+        return self._one(f"/v1/portfolios/{portfolio_id}", rows.Portfolio)
+
+    def holdings(self, portfolio_id: str) -> Listing[rows.HeldNow]:
+        """List what a portfolio holds."""
+        return self._list(f"/v1/portfolios/{portfolio_id}/holdings", rows.HeldNow, {})
+
+    def alerts(self, *, is_active: bool | None = None, limit: int | None = None) -> Listing[rows.Alert]:
+        """List your alerts."""
+        return self._list("/v1/alerts", rows.Alert, {"is_active": is_active, "limit": limit})
+
+    def alert(self, alert_id: str) -> rows.Alert:
+        """Return one alert."""
+        return self._one(f"/v1/alerts/{alert_id}", rows.Alert)
 
     def datasets(self) -> Listing[rows.Dataset]:
         """List the versions of the tables."""

@@ -339,3 +339,168 @@ class Dataset(Row):
     changed_at: dt.datetime
     as_of_date: dt.date | None = None
     n_rows: int | None = None
+
+
+class Drift(Row):
+    """How far one thing that a forecaster sees has moved from what it learnt from."""
+
+    valid_from_date: dt.date
+    kind: str
+    subject: str
+    model_version_id: str
+    first_date: dt.date
+    last_date: dt.date
+    n_expected: int
+    n_live: int
+    is_drifted: bool
+    computed_at: dt.datetime
+    population_stability_index: float | None = None
+    ks_statistic: float | None = None
+    expected_value: float | None = None
+    live_value: float | None = None
+    t: float | None = None
+
+
+class Job(Row):
+    """Work that was asked for."""
+
+    job_id: str
+    kind: str
+    state: str
+    parameters: dict[str, Any]
+    parameters_hash: str
+    cost_seconds: float
+    attempt: int
+    requested_at: dt.datetime
+    progress: float | None = None
+    run_id: str | None = None
+    correlation_id: str | None = None
+    started_at: dt.datetime | None = None
+    heartbeat_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
+    cancel_requested_at: dt.datetime | None = None
+    error: str | None = None
+    result: dict[str, Any] | None = None
+
+
+class JobDetail(Row):
+    """A job with what it was asked and what came of it."""
+
+    job: Job
+    artifacts: list[dict[str, Any]]
+
+
+class Portfolio(Row):
+    """A portfolio of yours."""
+
+    portfolio_id: str
+    name: str
+    currency_code: str
+    n_holdings: int
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class HeldNow(Row):
+    """What a portfolio holds of one instrument, with its newest signal."""
+
+    instrument_id: str
+    quantity_shares: str
+    updated_at: dt.datetime
+    ticker: str | None = None
+    name: str | None = None
+    cost_price: str | None = None
+    price: float | None = None
+    currency_code: str | None = None
+    price_at: dt.datetime | None = None
+    price_date: dt.date | None = None
+    market_value: float | None = None
+    return_since_cost: float | None = None
+    signal: str | None = None
+    signal_by: str | None = None
+    signal_date: dt.date | None = None
+    rank: int | None = None
+    confidence: float | None = None
+    expected_return_22d: float | None = None
+    previous_signal: str | None = None
+
+
+class Alert(Row):
+    """An alert of yours."""
+
+    alert_id: str
+    name: str
+    rule: dict[str, Any]
+    rule_version: int
+    sentence: str
+    is_active: bool
+    n_firing: int
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    muted_until: dt.datetime | None = None
+
+
+class Level(Row):
+    """A day of an index."""
+
+    as_of_date: dt.date
+    value: float
+    divisor: float
+    n_constituents: int
+    definition_version: int
+    computed_at: dt.datetime
+    return_1d: float | None = None
+    benchmark_return_1d: float | None = None
+    currency_code: str | None = None
+
+
+class IndexNow(Row):
+    """An index with what it holds."""
+
+    level: Level
+    constituents: list[dict[str, Any]]
+
+
+class UserOrder(Row):
+    """An order on paper."""
+
+    order_id: str
+    instrument_id: str
+    side: str
+    kind: str
+    quantity_shares: float
+    placed_at: dt.datetime
+    state: str
+    filled_shares: float
+    fee: float
+    ticker: str | None = None
+    price: float | None = None
+    stop_loss: float | None = None
+    take_profit: float | None = None
+    good_till_date: dt.date | None = None
+    cancel_requested_at: dt.datetime | None = None
+    state_reason: str | None = None
+    broker_order_id: str | None = None
+    average_price: float | None = None
+    closed_date: dt.date | None = None
+
+
+class Strategy(Row):
+    """A trading strategy."""
+
+    strategy_id: str
+    strategy_type: str
+    title: str
+    description: str
+    version: int
+    is_active: bool
+    parameters: dict[str, Any]
+    parameter_schema: dict[str, Any]
+    capital: float
+    equity: float
+    n_positions: int
+    last_trade_date: dt.date
+    computed_at: dt.datetime
+    currency_code: str | None = None
+    return_total: float | None = None
+    drawdown: float | None = None
