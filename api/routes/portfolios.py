@@ -312,7 +312,8 @@ async def _take_over(
     write: Write, target: Portfolio, holdings: Sequence[tuple[str, Holding]], body: bytes, *, keep_others: bool
 ) -> Response[Any]:
     file_hash = hashlib.sha256(b"merge" * keep_others + body).hexdigest()
-    await portfolios.lock(write.transaction, write.user_id, target.portfolio_id)
+    if not await portfolios.lock(write.transaction, write.user_id, target.portfolio_id):
+        raise PortfolioUnknown(target.portfolio_id)
     read = [one for _, one in holdings]
     if await portfolios.latest_import(write.transaction, write.user_id, target.portfolio_id) == file_hash:
         return await write.end(

@@ -2,10 +2,13 @@
 
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.api.conftest import ALICE, BOB
+from tests.api.waiting import wait_for_waiting
+from warehouse.connect import connect
 
 CSV = {"Content-Type": "text/csv"}
 FILE = "ticker,quantity,price paid\nACME,10.5,12.25\nZETA,-3,\n"
@@ -179,3 +182,13 @@ def test_holdings_come_with_the_latest_price_and_the_newest_signal(site):
     assert (acme["signal"], acme["signal_by"], acme["previous_signal"]) == ("buy", "ensemble", "hold")
     assert (zeta["quantity_shares"], zeta["cost_price"], zeta["signal"]) == ("-3", None, None)
     assert zeta["return_since_cost"] is None
+
+
+def test_an_import_into_a_portfolio_that_is_being_deleted_is_404(site):
+    portfolio_id = take(site, name="Pension").json()["data"]["portfolio_id"]
+    with ThreadPoolExecutor(1) as pool, connect(site.owner_url, autocommit=True) as owner:
+        with owner.transaction():
+            owner.execute("delete from app.portfolios where portfolio_id = %s", [portfolio_id])
+            importing = pool.submit(take, site, portfolio_id=portfolio_id)
+            wait_for_waiting(owner, 1)
+        refused(importing.result(), 404, "portfolio-unknown")
