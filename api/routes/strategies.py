@@ -201,6 +201,7 @@ async def change_strategy(
     """Write another version of the settings. It decides from its day on and changes no earlier decision."""
     async with writing(database, principal, request) as write:
         strategy = await _known(write.transaction, strategy_id)
+        await strategies.lock_versions(write.transaction, strategy_id)
         before = await strategies.newest_version(write.transaction, strategy_id)
         if before is None:
             raise StrategyUnknown(strategy_id)
