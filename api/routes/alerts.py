@@ -162,6 +162,7 @@ async def change_alert(
     principal: NamedDependency[Principal],
     alert_id: AlertId,
     data: Annotated[AlertChange, Body(title="Alert change", examples=[Example(value={"is_active": False})])],
+    idempotency_key: KeyWelcome,
     if_match: IfMatch = None,
 ) -> Response[One[Alert]]:
     """Change name or rule, switch it on or off, or mute it; a rule that changes begins anew, and `If-Match` guards it.
@@ -170,7 +171,9 @@ async def change_alert(
     """
     rule = None if data.rule is None else _decoded(data.rule)
     try:
-        async with writing(database, principal, request) as write:
+        async with writing(database, principal, request, idempotency_key) as write:
+            if (known := await write.answered()) is not None:
+                return known
             stored = None if rule is None else await _resolved(write, rule)
             await _change(write, alert_id, data, stored, int(if_match.strip('"')) if if_match else None)
             return await _told(write, alert_id, "changed", 200)

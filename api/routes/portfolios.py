@@ -158,10 +158,13 @@ async def change_portfolio(
     principal: NamedDependency[Principal],
     portfolio_id: PortfolioId,
     data: Annotated[PortfolioChange, Body(title="Change", examples=[Example(value={"name": "Savings"})])],
+    idempotency_key: KeyWelcome,
 ) -> Response[One[Portfolio]]:
     """Change name or currency; what is left out stays."""
     try:
-        async with writing(database, principal, request) as write:
+        async with writing(database, principal, request, idempotency_key) as write:
+            if (known := await write.answered()) is not None:
+                return known
             changed = await portfolios.update(
                 write.transaction, write.user_id, portfolio_id, name=_clean(data.name),
                 currency_code=data.currency_code, now=write.now,
