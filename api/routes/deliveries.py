@@ -197,7 +197,7 @@ async def rotate_webhook_secret(
     scope="write:alerts",
     status_code=202,
     media_types=(),
-    problems=[404],
+    problems=[404, 409, 422],
     example=One(Outgoing(EXAMPLE_ID, 1), answers.Meta()),
 )
 async def test_webhook_endpoint(

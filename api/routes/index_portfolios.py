@@ -108,7 +108,7 @@ async def get_rules(reader: NamedDependency[Reader], index: Index = "main") -> O
     tag="Administration",
     scope="admin",
     status_code=200,
-    problems=[422],
+    problems=[409, 422],
     example=One(VERSION, answers.Meta(index="main")),
 )
 async def write_rules(

@@ -150,7 +150,7 @@ async def create_portfolio(
 
 @operations.write(
     "PATCH", "/portfolios/{portfolio_id:uuid}", operation_id="change_portfolio", summary="Change a portfolio", tag=TAG,
-    scope="write:portfolio", status_code=200, problems=[404, 409], example=One(EXAMPLE, answers.Meta()),
+    scope="write:portfolio", status_code=200, problems=[404, 409, 422], example=One(EXAMPLE, answers.Meta()),
 )  # fmt: skip
 async def change_portfolio(
     request: Request[Any, Any, Any],

@@ -186,7 +186,7 @@ async def list_strategies(reader: NamedDependency[Reader]) -> Page[Strategy]:
     tag="Administration",
     scope="admin",
     status_code=200,
-    problems=[404, 422],
+    problems=[404, 409, 422],
     example=One(VERSION, answers.Meta()),
 )
 async def change_strategy(
