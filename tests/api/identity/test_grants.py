@@ -251,3 +251,29 @@ def test_forms_are_forms_and_each_field_is_given_once(installation):
         headers={"Content-Type": "application/x-www-form-urlencoded"},
     )
     assert twice.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/v1/auth/token", "grant_type=refresh_token&refresh_token=x"),
+        ("/v1/auth/token", "client_id=desktop"),
+        ("/v1/auth/token", ""),
+        ("/v1/auth/token", "grant_type=refresh_token&grant_type=refresh_token&client_id=desktop&refresh_token=x"),
+        ("/v1/auth/token?debug=1", "grant_type=refresh_token&client_id=desktop&refresh_token=x"),
+        ("/v1/auth/token", f"grant_type=refresh_token&client_id=desktop&refresh_token={'x' * 201}"),
+        ("/v1/auth/revoke", ""),
+        ("/v1/auth/revoke", "token=x&token=y"),
+        ("/v1/auth/authorize", "email=ada@example.com"),
+    ],
+)
+def test_a_form_that_is_not_in_order_is_refused_in_the_words_of_the_standard(installation, path, form):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = installation.client.post(path, content=form, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), answer.text
+
+
+def test_problems_elsewhere_do_not_speak_of_a_sign_in(installation):
+    answer = installation.client.post("/v1/auth/login", json={})
+    assert answer.status_code == 400
+    assert "error" not in answer.json()
