@@ -214,7 +214,9 @@ async def _change(
         write.transaction, write.user_id, alert_id, name=name, rule=rule, is_active=data.is_active,
         muted_until=until, rule_version=rule_version, now=write.now,
     ):  # fmt: skip
-        raise PreconditionFailed(f'"{found.rule_version}"')
+        # Somebody was faster: it is another one now, or gone.
+        now = await alert_requests.one(write.transaction, write.user_id, alert_id)
+        raise AlertUnknown(alert_id) if now is None else PreconditionFailed(f'"{now.rule_version}"')
 
 
 async def _told(write: Write, alert_id: UUID, change: str, status: int) -> Response[Any]:
