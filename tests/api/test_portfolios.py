@@ -192,3 +192,34 @@ def test_an_import_into_a_portfolio_that_is_being_deleted_is_404(site):
             importing = pool.submit(take, site, portfolio_id=portfolio_id)
             wait_for_waiting(owner, 1)
         refused(importing.result(), 404, "portfolio-unknown")
+
+
+def test_two_first_imports_under_one_new_name_fill_one_portfolio(site):
+    with ThreadPoolExecutor(2) as pool, connect(site.owner_url, autocommit=True) as owner:
+        with owner.transaction():
+            # The first one has made the portfolio and cannot end; the second one has found none.
+            owner.execute("lock table app.portfolio_imports in share mode")
+            imports = [pool.submit(take, site, name="Pension") for _ in range(2)]
+            wait_for_waiting(owner, 2)
+        answers = [done.result() for done in imports]
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
+    done = [answer.json()["data"] for answer in answers]
+    assert done[0]["portfolio_id"] == done[1]["portfolio_id"]
+    assert sorted(one["is_known"] for one in done) == [False, True]
+
+
+def test_the_same_file_is_taken_over_anew_when_a_ticker_means_another_instrument(site):
+    portfolio_id = take(site, name="Pension").json()["data"]["portfolio_id"]
+    exchange = (
+        "update marts.dim_instruments set ticker = case ticker when 'ACME' then 'META' else 'ACME' end"
+        " where ticker in ('ACME', 'META')"
+    )
+    site.connection.execute(exchange)
+    try:
+        again = take(site, portfolio_id=portfolio_id).json()["data"]
+        known = take(site, portfolio_id=portfolio_id).json()["data"]
+    finally:
+        site.connection.execute(exchange)
+    assert (again["is_known"], again["inserted"], again["deleted"]) == (False, 1, 1)
+    assert [name for name, *_ in stored(site)] == ["i_meta", "i_zeta"]
+    assert known["is_known"]
