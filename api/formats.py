@@ -4,9 +4,11 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 import pyarrow as pa
@@ -127,6 +129,11 @@ def _cell(value: Any) -> Any:
         return "'" + value if value.startswith(_FORMULA_BEGINS) else value
     if isinstance(value, bool):
         return "true" if value else "false"
+    # A sign before a number is no formula.
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, UUID):
+        return str(value)
     if isinstance(value, dt.datetime):
         return value.isoformat().replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, dt.date) else _ENCODER.encode(value).decode()

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from api import exchange
 from api.errors import ApiProblem, BodyNested, NotFound, ParameterError, ParameterInvalid, TextInvalid, shown
+from api.operations import FORM
 
 MEDIA_TYPE = "application/problem+json"
 # As Litestar words it; it gives no list of errors then.
@@ -114,21 +115,24 @@ def respond(problem: ApiProblem, *, status: int | None = None) -> Response[bytes
     return Response(msgspec.json.encode(body), status_code=body.status, media_type=MEDIA_TYPE, headers=problem.headers)
 
 
-def on_api_problem(_: Request[Any, Any, Any], problem: ApiProblem) -> Response[bytes]:
-    """Answer with a problem that was raised as one."""
+def on_api_problem(request: Request[Any, Any, Any], problem: ApiProblem) -> Response[bytes]:
+    """Answer with a problem that was raised as one; to a form, which only a sign-in sends, in the words of RFC 6749."""
+    is_of_form = FORM in request.route_handler.opt.get("media_types", ())
+    if is_of_form and problem.status == HTTPStatus.BAD_REQUEST:
+        problem.members.setdefault("error", "invalid_request")
     return respond(problem)
 
 
 def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     """Answer for parameters that Litestar could not convert."""
-    return respond(ParameterInvalid(list(_parameter_errors(request, error))))
+    return on_api_problem(request, ParameterInvalid(list(_parameter_errors(request, error))))
 
 
 def on_unreadable_body(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for a body that the decoder broke on; where there is no body it is a defect of ours."""
     if request.method not in ("POST", "PUT", "PATCH"):
         return on_failure(request, error)
-    return respond(TextInvalid("body") if isinstance(error, UnicodeDecodeError) else BodyNested())
+    return on_api_problem(request, TextInvalid("body") if isinstance(error, UnicodeDecodeError) else BodyNested())
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -26,6 +26,8 @@ Found = TypeVar("Found")
 
 MEDIA_TYPE = "text/event-stream"
 COMMENT_SECONDS = 15.0
+# So long a stream may outlive what opened it: its key, its token, its account.
+CHECK_SECONDS = 4.0
 BATCH = 200
 KEPT = dt.timedelta(hours=24)
 MAX_STREAMS = 200
@@ -53,9 +55,20 @@ class Streams:
         self._wake.wake()
 
     async def open(
-        self, principal: Principal, whose: str, topics: Sequence[str], last_event_id: str | None
+        self,
+        principal: Principal,
+        whose: str,
+        topics: Sequence[str],
+        last_event_id: str | None,
+        *,
+        is_admitted: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[bytes]:
         """Return a stream that has its place, piece by piece until the client leaves or the server ends.
+
+        Parameters
+        ----------
+        is_admitted
+            Asked every CHECK_SECONDS: a stream ends with the key, token or account that opened it.
 
         Raises
         ------
@@ -63,7 +76,7 @@ class Streams:
             When this client, or all of them, have as many as there may be.
         """
         self.admit(whose)
-        pieces = self._follow(principal, whose, topics, last_event_id)
+        pieces = self._follow(principal, whose, topics, last_event_id, is_admitted)
         # It begins here, before anybody else is admitted; and whatever ends it from now on gives its place back.
         await anext(pieces)
         return pieces
@@ -74,7 +87,12 @@ class Streams:
             raise StreamsFull(MAX_STREAMS_OF_ONE)
 
     async def _follow(
-        self, principal: Principal, whose: str, topics: Sequence[str], last_event_id: str | None
+        self,
+        principal: Principal,
+        whose: str,
+        topics: Sequence[str],
+        last_event_id: str | None,
+        is_admitted: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[bytes]:
         self._open[whose] += 1
         try:
@@ -83,7 +101,7 @@ class Streams:
             yield RETRY
             if is_reset:
                 yield self._message(reached, "reset", RESET)
-            async for piece in self._pieces(principal, topics, reached):
+            async for piece in self._pieces(principal, topics, reached, is_admitted):
                 yield piece
         finally:
             self._open[whose] -= 1
@@ -101,13 +119,24 @@ class Streams:
                 return Reached(event_id), False
         return Reached(newest), last_event_id is not None
 
-    async def _pieces(self, principal: Principal, topics: Sequence[str], reached: Reached) -> AsyncIterator[bytes]:
+    async def _pieces(
+        self,
+        principal: Principal,
+        topics: Sequence[str],
+        reached: Reached,
+        is_admitted: Callable[[], Awaitable[bool]],
+    ) -> AsyncIterator[bytes]:
         types, clock = types_of(topics), asyncio.get_running_loop().time
-        spoke_at = clock()
+        spoke_at = checked_at = clock()
         while not self._is_ending:
             seen: list[LoggedEvent] = []
             # A database that is away, or busy, is read a little later: the log has everything.
             with suppress(ApiProblem):
+                if clock() - checked_at >= CHECK_SECONDS:
+                    async with self._reading:
+                        if not await is_admitted():
+                            return
+                    checked_at = clock()
                 seen = await self._read(principal, reached)
             for event in seen:
                 reached.see(event.event_id)

@@ -12,6 +12,7 @@ from litestar.params import HeaderParameter
 
 from api import exchange
 from api.database import Database, Transaction
+from api.errors import ParameterError, ParameterInvalid
 from api.identity.audit import Fact, audit
 from api.identity.principal import Principal
 from api.refusals import IdempotencyKeyReused, RequestInFlight
@@ -19,6 +20,7 @@ from warehouse.queries import event_log, idempotency
 from warehouse.queries.idempotency import Answered
 from warehouse.records.questions import content_hash
 
+KEY_NAME = "Idempotency-Key"
 KEY_PATTERN = r"^[\x21-\x7e]{1,128}$"
 _KEY_EXAMPLES = [Example(value="8e03978e-40d5-43dd-bc93-6894a57f9324")]
 _KEY_TEXT = (
@@ -27,13 +29,11 @@ _KEY_TEXT = (
 )
 
 KeyNeeded: TypeAlias = Annotated[
-    str, HeaderParameter(name="Idempotency-Key", pattern=KEY_PATTERN, description=_KEY_TEXT, examples=_KEY_EXAMPLES)
+    str, HeaderParameter(name=KEY_NAME, pattern=KEY_PATTERN, description=_KEY_TEXT, examples=_KEY_EXAMPLES)
 ]
 KeyWelcome: TypeAlias = Annotated[
     str | None,
-    HeaderParameter(
-        name="Idempotency-Key", required=False, pattern=KEY_PATTERN, description=_KEY_TEXT, examples=_KEY_EXAMPLES
-    ),
+    HeaderParameter(name=KEY_NAME, required=False, pattern=KEY_PATTERN, description=_KEY_TEXT, examples=_KEY_EXAMPLES),
 ]
 
 
@@ -123,17 +123,32 @@ async def writing(
     request
         Its path, query and body make it the same request, should the key come again.
     key
-        Idempotency-Key, where one came.
+        Idempotency-Key, where one came; None also where the handler heeds none, and then one is refused.
     body_hash
         Hash of a body that the handler has received by itself.
     """
     request_hash = ""
+    if key is None and request.method != "DELETE":
+        refuse_key(request)
     if key is not None:
         query: bytes = request.scope["query_string"]
         text = body_hash or (await request.body()).hex()
         request_hash = content_hash(request.scope["path"], query.decode("latin-1"), text)
     async with database.as_user(principal) as transaction:
         yield Write(transaction, principal, key, request_hash)
+
+
+def refuse_key(request: Request[Any, Any, Any]) -> None:
+    """Refuse a key where it would not be heeded: who sends one relies on it that nothing is done twice.
+
+    Raises
+    ------
+    ParameterInvalid
+        Naming the header. A second DELETE finds nothing to delete, so it may carry one.
+    """
+    if "idempotency-key" in request.headers:
+        message = "must be left out, the same request twice is carried out twice here; it is there"
+        raise ParameterInvalid([ParameterError(KEY_NAME, "unsupported", message)])
 
 
 def user_of(principal: Principal) -> UUID:

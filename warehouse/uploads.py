@@ -134,7 +134,7 @@ def _bar(decoder: msgspec.json.Decoder[BarGiven], line: bytes, number: int) -> B
 def _from_arrow(file: BinaryIO) -> Iterator[pa.RecordBatch]:
     try:
         messages = pa.ipc.MessageReader.open_stream(file)
-        schema = pa.ipc.read_schema(messages.read_next_message())
+        schema = _schema_of(messages.read_next_message())
         _check_schema(schema)
         for _ in range(MAX_BATCHES):
             message = messages.read_next_message()
@@ -150,6 +150,13 @@ def _from_arrow(file: BinaryIO) -> Iterator[pa.RecordBatch]:
         said = str(exc).partition("\n")[0].rstrip(".")[:200]
         raise UploadRefused(f"the body must be an Arrow stream; got {said or 'none'}") from exc
     raise UploadRefused(f"at most {MAX_BATCHES} record batches may come at once; got more")
+
+
+def _schema_of(message: pa.ipc.Message) -> pa.Schema:
+    """Return the schema that a message holds; Arrow reads one of another kind as if it were one, and dies of it."""
+    if message.type != "schema":
+        raise UploadRefused(f"an Arrow stream must begin with its schema; got a message of type {message.type}")
+    return pa.ipc.read_schema(message)
 
 
 def _check_end(file: BinaryIO) -> None:

@@ -8,7 +8,7 @@ from litestar.handlers import BaseRouteHandler
 from api.database import Database
 from api.identity import api_keys
 from api.identity.bearers import Bearers
-from api.identity.errors import NotAllowed, TokenInvalid, Unauthenticated
+from api.identity.errors import IssuerUnreachable, NotAllowed, TokenInvalid, Unauthenticated
 from api.identity.principal import OPEN, Access, Principal, nobody
 
 
@@ -49,6 +49,22 @@ class Gate:
     def is_open(self, handler: BaseRouteHandler) -> bool:
         """Tell whether a handler answers everybody the same, and anybody may keep its answers for others."""
         return self._nobody.may(access_of(handler))
+
+    async def still_admits(self, known: Principal, header: str | None, access: Access) -> bool:
+        """Tell whether what let somebody in still would: the key or token holds, the account is open and may do this.
+
+        Raises
+        ------
+        ApiProblem
+            When that cannot be found out now.
+        """
+        if known.user_id is None or header is None:
+            return True
+        try:
+            again = await self._authenticate(header)
+        except (TokenInvalid, IssuerUnreachable):
+            return False
+        return again.user_id == known.user_id and again.may(access)
 
     async def _authenticate(self, header: str) -> Principal:
         scheme, _, credentials = header.partition(" ")

@@ -157,6 +157,9 @@ class Grants:
         """
         async with self._database.as_identity() as transaction:
             now = transaction.now
+            family = await sign_in.family_of(transaction, hash_of(token))
+            if family is not None:
+                await sign_in.lock_family(transaction, family.family_id)
             known = await sign_in.use_refresh_token(transaction, hash_of(token), now=now)
             found = await accounts.by_id(transaction, known.user_id) if known else None
             if known is not None and (known.used_at is not None or known.client_id != client_id):

@@ -162,6 +162,7 @@ async def change_alert(
     principal: NamedDependency[Principal],
     alert_id: AlertId,
     data: Annotated[AlertChange, Body(title="Alert change", examples=[Example(value={"is_active": False})])],
+    idempotency_key: KeyWelcome,
     if_match: IfMatch = None,
 ) -> Response[One[Alert]]:
     """Change name or rule, switch it on or off, or mute it; a rule that changes begins anew, and `If-Match` guards it.
@@ -170,7 +171,9 @@ async def change_alert(
     """
     rule = None if data.rule is None else _decoded(data.rule)
     try:
-        async with writing(database, principal, request) as write:
+        async with writing(database, principal, request, idempotency_key) as write:
+            if (known := await write.answered()) is not None:
+                return known
             stored = None if rule is None else await _resolved(write, rule)
             await _change(write, alert_id, data, stored, int(if_match.strip('"')) if if_match else None)
             return await _told(write, alert_id, "changed", 200)
@@ -211,7 +214,9 @@ async def _change(
         write.transaction, write.user_id, alert_id, name=name, rule=rule, is_active=data.is_active,
         muted_until=until, rule_version=rule_version, now=write.now,
     ):  # fmt: skip
-        raise PreconditionFailed(f'"{found.rule_version}"')
+        # Somebody was faster: it is another one now, or gone.
+        now = await alert_requests.one(write.transaction, write.user_id, alert_id)
+        raise AlertUnknown(alert_id) if now is None else PreconditionFailed(f'"{now.rule_version}"')
 
 
 async def _told(write: Write, alert_id: UUID, change: str, status: int) -> Response[Any]:

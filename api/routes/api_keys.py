@@ -1,10 +1,10 @@
 """/v1/api-keys: keys for scripts. A key is shown once, when it is made."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Response
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
@@ -19,6 +19,7 @@ from api.identity.audit import audit
 from api.identity.errors import ApiKeyUnknown, NotAllowed, TooManyKeys
 from api.identity.principal import SCOPES, SIGNED_IN, Principal, Scope
 from api.routes.auth import TAG, Line
+from api.writes import refuse_key
 from warehouse.queries import api_keys as stored
 from warehouse.queries import quotas
 from warehouse.queries.api_keys import KeyListed
@@ -67,6 +68,7 @@ LISTED = KeyListed(
     example=One(MADE, answers.Meta()),
 )
 async def create_api_key(
+    request: Request[Any, Any, Any],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     data: Annotated[
@@ -74,6 +76,7 @@ async def create_api_key(
     ],
 ) -> Response[One[ApiKeyMade]]:
     """Make a key for a script, with some of the scopes that the caller has; the answer alone shows its secret."""
+    refuse_key(request)
     wanted = frozenset(data.scopes)
     for scope in sorted(wanted):
         if not principal.may(scope):

@@ -22,8 +22,11 @@ from warehouse.queries import accounts as stored
 from warehouse.queries.accounts import Account
 
 TAG = "Identity"
-# Without control characters, and without the line break that `$` alone would let pass.
-Line = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
+# Control characters, and what turns other text around or cannot be seen; joiners inside a word are part of scripts.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+# It begins with something to see, and ends without the line break that `$` alone would let pass.
+LINE_PATTERN = rf"^[^\s\u200c\u200d{_UNSEEN}][^{_UNSEEN}]*(?!\n)$"
+Line = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE_PATTERN)]
 Email = Annotated[str, Meta(min_length=3, max_length=254, description="Address, in upper or lower case alike.")]
 
 

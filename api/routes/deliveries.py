@@ -197,7 +197,7 @@ async def rotate_webhook_secret(
     scope="write:alerts",
     status_code=202,
     media_types=(),
-    problems=[404],
+    problems=[404, 409, 422],
     example=One(Outgoing(EXAMPLE_ID, 1), answers.Meta()),
 )
 async def test_webhook_endpoint(
@@ -205,9 +205,12 @@ async def test_webhook_endpoint(
     database: NamedDependency[Database],
     principal: NamedDependency[Principal],
     endpoint_id: EndpointId,
+    idempotency_key: KeyWelcome,
 ) -> Response[One[Outgoing]]:
     """Send a message of type channel.test; an endpoint that has not been confirmed is asked once more instead."""
-    async with writing(database, principal, request) as write:
+    async with writing(database, principal, request, idempotency_key) as write:
+        if (known := await write.answered()) is not None:
+            return known
         is_verified = await _require_endpoint(write.transaction, principal, endpoint_id)
         type_, message = channels.TEST if is_verified else channels.QUESTION
         await write.event(type_, str(endpoint_id), {"channel_id": str(endpoint_id), "message": message})

@@ -108,7 +108,7 @@ async def get_rules(reader: NamedDependency[Reader], index: Index = "main") -> O
     tag="Administration",
     scope="admin",
     status_code=200,
-    problems=[422],
+    problems=[409, 422],
     example=One(VERSION, answers.Meta(index="main")),
 )
 async def write_rules(
@@ -123,13 +123,16 @@ async def write_rules(
             examples=[Example(value={"rules": {"weighting": {"equal": 1.0}, "n_names": 50}})],
         ),
     ],
+    idempotency_key: KeyWelcome,
     index: Index = "main",
 ) -> Response[One[RulesVersion]]:
     """Write another version of the rules. It decides from its day on; no earlier value changes.
 
     A name that is not known yet becomes an index of its own, with a history from the first ranked session.
     """
-    async with writing(database, principal, request) as write:
+    async with writing(database, principal, request, idempotency_key) as write:
+        if (known := await write.answered()) is not None:
+            return known
         await index_portfolios.lock_definitions(write.transaction)
         await _require_sectors(write.transaction, data.rules.sectors)
         versions = await index_portfolios.versions(write.transaction, index)

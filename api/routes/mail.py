@@ -6,11 +6,13 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from api import exchange
 from api.database import Database
+from api.identity.audit import audit
 from api.identity.principal import OPEN, account
 from api.refusals import LinkUnknown
 from warehouse.links import Links, Mailbox
-from warehouse.queries import channels
+from warehouse.queries import channel_requests, channels, event_log
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -21,6 +23,7 @@ PAGE = """<!doctype html>
 """
 FORM = '<form method="post"><button>{label}</button></form>'
 CONTENT_SECURITY_POLICY = "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+READER_LEFT = "its reader wants no more"
 # The address holds a secret: nobody is told where somebody came from.
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
@@ -40,8 +43,11 @@ async def confirm(
 ) -> Response[str]:
     """Confirm a mailbox: from now on alerts come."""
     mailbox = _mailbox(links.mailbox_of(token, "confirm"))
-    async with database.as_user(account(mailbox.user_id, "user", frozenset(), "user")) as transaction:
-        await transaction.execute(channels.CONFIRM, {"channel_id": mailbox.channel_id, "now": transaction.now})
+    owner = account(mailbox.user_id, "user", frozenset(), "user")
+    async with database.as_user(owner) as transaction:
+        about = {"channel_id": mailbox.channel_id, "now": transaction.now}
+        if await transaction.execute(channels.CONFIRM, about):
+            await audit(transaction, owner, "mailbox.confirmed", str(mailbox.channel_id))
     return _page("Confirmed: alerts come to this address.")
 
 
@@ -58,10 +64,17 @@ async def unsubscribe(
 ) -> Response[str]:
     """End the mails at once, as one click in a mail program does (RFC 8058)."""
     mailbox = _mailbox(links.mailbox_of(token, "unsubscribe"))
-    async with database.as_user(account(mailbox.user_id, "user", frozenset(), "user")) as transaction:
-        reason = "its reader wants no more"
-        await transaction.execute(channels.CLOSE, {"channel_id": mailbox.channel_id, "reason": reason})
-        await transaction.execute(channels.CANCEL_OF_CLOSED, {"now": transaction.now})
+    owner, channel_id = account(mailbox.user_id, "user", frozenset(), "user"), mailbox.channel_id
+    async with database.as_user(owner) as transaction:
+        closed = await channel_requests.close(transaction, channel_id, reason=READER_LEFT, now=transaction.now)
+        if closed is not None:
+            await event_log.append(
+                transaction, "channel.disabled",
+                channels.disabled(channel_id, closed.kind, closed.address, reason=READER_LEFT),
+                user_id=mailbox.user_id, subject=str(channel_id),
+                correlation_id=exchange.current.get().request_id, now=transaction.now,
+            )  # fmt: skip
+            await audit(transaction, owner, "mailbox.unsubscribed", str(channel_id))
     return _page("No more alerts come to this address.")
 
 

@@ -150,7 +150,7 @@ async def create_portfolio(
 
 @operations.write(
     "PATCH", "/portfolios/{portfolio_id:uuid}", operation_id="change_portfolio", summary="Change a portfolio", tag=TAG,
-    scope="write:portfolio", status_code=200, problems=[404, 409], example=One(EXAMPLE, answers.Meta()),
+    scope="write:portfolio", status_code=200, problems=[404, 409, 422], example=One(EXAMPLE, answers.Meta()),
 )  # fmt: skip
 async def change_portfolio(
     request: Request[Any, Any, Any],
@@ -158,10 +158,13 @@ async def change_portfolio(
     principal: NamedDependency[Principal],
     portfolio_id: PortfolioId,
     data: Annotated[PortfolioChange, Body(title="Change", examples=[Example(value={"name": "Savings"})])],
+    idempotency_key: KeyWelcome,
 ) -> Response[One[Portfolio]]:
     """Change name or currency; what is left out stays."""
     try:
-        async with writing(database, principal, request) as write:
+        async with writing(database, principal, request, idempotency_key) as write:
+            if (known := await write.answered()) is not None:
+                return known
             changed = await portfolios.update(
                 write.transaction, write.user_id, portfolio_id, name=_clean(data.name),
                 currency_code=data.currency_code, now=write.now,
@@ -253,7 +256,7 @@ async def import_portfolio(
             if dry_run:
                 done = await _compare(write, target, holdings, keep_others=mode == "merge")
                 return Answer(One(_imported(target, done, read, is_dry_run=True), answers.meta()), 200).response()
-            target = target or await _make(write, name or "", currency_code)
+            target = target or await _found_or_made(write, name or "", currency_code)
             return await _take_over(write, target, holdings, body, keep_others=mode == "merge")
     except UniqueViolation as taken:
         raise NameTaken("portfolios", name or "") from taken
@@ -295,6 +298,12 @@ async def _target(write: Write, portfolio_id: UUID | None, name: str | None) -> 
     return found
 
 
+async def _found_or_made(write: Write, name: str, currency_code: str) -> Portfolio:
+    """Make a portfolio of this name, unless another request has made it since it was looked for."""
+    await quotas.alone(write.transaction, write.user_id, "portfolios")
+    return await _target(write, None, name) or await _make(write, name, currency_code)
+
+
 async def _make(write: Write, name: str, currency_code: str) -> Portfolio:
     portfolio_id, clean = uuid.uuid4(), _clean(name) or ""
     await quotas.alone(write.transaction, write.user_id, "portfolios")
@@ -312,9 +321,12 @@ async def _take_over(
     write: Write, target: Portfolio, holdings: Sequence[tuple[str, Holding]], body: bytes, *, keep_others: bool
 ) -> Response[Any]:
     file_hash = hashlib.sha256(b"merge" * keep_others + body).hexdigest()
-    await portfolios.lock(write.transaction, write.user_id, target.portfolio_id)
+    if not await portfolios.lock(write.transaction, write.user_id, target.portfolio_id):
+        raise PortfolioUnknown(target.portfolio_id)
     read = [one for _, one in holdings]
-    if await portfolios.latest_import(write.transaction, write.user_id, target.portfolio_id) == file_hash:
+    is_known = await portfolios.latest_import(write.transaction, write.user_id, target.portfolio_id) == file_hash
+    # A ticker of the same file may have been given to another instrument since.
+    if is_known and await _compare(write, target, holdings, keep_others=keep_others) == Replaced(0, 0, 0):
         return await write.end(
             Answer(One(_imported(target, Replaced(0, 0, 0), read, is_known=True), answers.meta()), 200)
         )

@@ -23,7 +23,7 @@ from api.parameters import Cursor, End, Limit, Start
 from api.refusals import SettingsRefused, StrategyUnknown
 from api.routes.instruments import ACME
 from api.schemas import faults
-from api.writes import Answer, writing
+from api.writes import Answer, KeyWelcome, writing
 from warehouse.queries import strategies
 from warehouse.queries.reader import Reader
 from warehouse.queries.strategies import (
@@ -186,7 +186,7 @@ async def list_strategies(reader: NamedDependency[Reader]) -> Page[Strategy]:
     tag="Administration",
     scope="admin",
     status_code=200,
-    problems=[404, 422],
+    problems=[404, 409, 422],
     example=One(VERSION, answers.Meta()),
 )
 async def change_strategy(
@@ -197,10 +197,14 @@ async def change_strategy(
     data: Annotated[
         Change, Body(title="Settings", description="What changes.", examples=[Example(value={"is_active": False})])
     ],
+    idempotency_key: KeyWelcome,
 ) -> Response[One[Version]]:
     """Write another version of the settings. It decides from its day on and changes no earlier decision."""
-    async with writing(database, principal, request) as write:
+    async with writing(database, principal, request, idempotency_key) as write:
+        if (known := await write.answered()) is not None:
+            return known
         strategy = await _known(write.transaction, strategy_id)
+        await strategies.lock_versions(write.transaction, strategy_id)
         before = await strategies.newest_version(write.transaction, strategy_id)
         if before is None:
             raise StrategyUnknown(strategy_id)

@@ -1,8 +1,8 @@
 """GET /v1/stream: what happens, as it happens."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, QueryParameter
@@ -10,6 +10,7 @@ from litestar.response import Stream
 
 from api import exchange
 from api.errors import ParameterError, ParameterInvalid, shown
+from api.identity.gate import Gate, access_of
 from api.identity.principal import Principal
 from api.streams import MEDIA_TYPE, Streams, whose_stream
 from warehouse.records.event_topics import TOPICS
@@ -41,7 +42,9 @@ data: {"event_id":4711,"type":"job.completed","is_own":true,"subject":"018f6b2e-
     },
 )
 async def stream_events(
+    request: Request[Any, Any, Any],
     streams: NamedDependency[Streams],
+    gate: NamedDependency[Gate],
     principal: NamedDependency[Principal],
     topics: Annotated[
         str | None,
@@ -64,7 +67,8 @@ async def stream_events(
     """Server-sent events: quotes, rankings, signals and news of everybody, one's own jobs, alerts and portfolios.
 
     `data` is the event as JSON. An event may come twice after a break, with the same `event_id`, and none is left out;
-    `reset` says that the break was too long. A comment comes at least every 20 seconds.
+    `reset` says that the break was too long. A comment comes at least every 20 seconds. The stream ends when the key or
+    token that opened it does.
     """
     wanted = _topics(topics)
     now = exchange.current.get()
@@ -72,7 +76,10 @@ async def stream_events(
     if now.is_head:
         streams.admit(whose)
         return Response(b"", media_type=MEDIA_TYPE)
-    pieces = await streams.open(principal, whose, wanted, last_event_id)
+    header, access = request.headers.get("authorization"), access_of(request.route_handler)
+    pieces = await streams.open(
+        principal, whose, wanted, last_event_id, is_admitted=lambda: gate.still_admits(principal, header, access)
+    )
     return Stream(pieces, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 

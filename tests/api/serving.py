@@ -24,9 +24,8 @@ def serving(url: str, home: Path, **given: object) -> Iterator[int]:
     settings = Settings(
         home=home,
         api_database_url=SecretStr(with_role(url, API)),
-        now=NOW,
         api_port=port,
-        **given,  # type: ignore[arg-type]
+        **{"now": NOW, **given},  # type: ignore[arg-type]
     )
     server = Server(configuration(settings))
     thread = threading.Thread(target=server.run)

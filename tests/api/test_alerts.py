@@ -1,10 +1,13 @@
 """Alerts, webhook endpoints and events over HTTP: made, changed, told, theirs alone; hostile bodies refused."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.api.conftest import ALICE, BOB
+from tests.api.waiting import wait_for_waiting
+from warehouse.connect import connect
 
 RULE = {"version": 1, "metric": "price", "operator": "at_or_above", "level": 100, "instruments": ["ACME"]}
 
@@ -222,3 +225,14 @@ def test_what_is_refused_gives_its_connection_back_without_a_warning(site, caplo
     refused(site.ask("DELETE", f"/v1/alerts/{uuid.uuid4()}"), 404, "alert-unknown")
     assert not [record for record in caplog.records if record.name.startswith("psycopg")]
     assert len(site.rows("select from app.alerts")) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"If-Match": '"1"'}], ids=["any", "that_version"])
+def test_a_change_of_an_alert_that_is_being_deleted_is_404(site, headers):
+    path = create(site).headers["location"]
+    with ThreadPoolExecutor(1) as pool, connect(site.owner_url, autocommit=True) as owner:
+        with owner.transaction():
+            owner.execute("delete from app.alerts")
+            changing = pool.submit(site.ask, "PATCH", path, json={"is_active": False}, headers=headers)
+            wait_for_waiting(owner, 1)
+        refused(changing.result(), 404, "alert-unknown")

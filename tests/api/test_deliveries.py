@@ -130,6 +130,26 @@ def test_a_mailbox_is_confirmed_by_the_button_and_not_by_a_look(mailbox, tmp_pat
     assert connection.execute(ended).fetchone() == (False, "its reader wants no more")
 
 
+def test_what_a_link_in_a_mail_changes_is_audited_once_and_its_owner_is_told(mailbox, tmp_path: Path):
+    client, connection, box = mailbox
+    links = Links(bytes.fromhex((tmp_path / "keys" / "link_key").read_text().strip()), "")
+    for purpose in ("confirm", "confirm", "unsubscribe", "unsubscribe"):
+        assert client.post(f"/mail/{purpose}/{links.token(box, purpose)}").status_code == 200
+    noted = "select actor, action, target from app.audit where action like 'mailbox.%' order by audit_id"
+    assert connection.execute(noted).fetchall() == [
+        (ALICE.user_id, "mailbox.confirmed", str(box.channel_id)),
+        (ALICE.user_id, "mailbox.unsubscribed", str(box.channel_id)),
+    ]
+    told = "select user_id::text, subject, payload from app.events where type = 'channel.disabled'"
+    [(owner, subject, payload)] = connection.execute(told).fetchall()
+    assert (owner, subject) == (ALICE.user_id, str(box.channel_id))
+    assert payload == {
+        "channel_id": str(box.channel_id), "kind": "email", "address": "ann@example.com",
+        "reason": "its reader wants no more",
+        "message": "Nothing is sent to ann@example.com any more: its reader wants no more.",
+    }  # fmt: skip
+
+
 def test_a_link_that_is_none_of_ours_leads_nowhere(mailbox, tmp_path: Path):
     client, connection, box = mailbox
     links = Links(bytes.fromhex((tmp_path / "keys" / "link_key").read_text().strip()), "")

@@ -4,7 +4,10 @@ import csv
 import datetime as dt
 import io
 import json
+from decimal import Decimal
+from uuid import UUID
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -58,6 +61,11 @@ def test_every_list_says_the_same_in_every_format(client, path, operation, forma
     if format == "csv":
         assert [[cell == "" for cell in row.values()] for row in back] == [
             [value is None or value == "" for value in row.values()] for row in rows
+        ]
+        # Ids, instants and exact decimals are texts in JSON, and no more than their letters here.
+        texts = [(told[name], value) for told, row in zip(back, rows, strict=True) for name, value in row.items()]
+        assert [told for told, value in texts if isinstance(value, str)] == [
+            value for _, value in texts if isinstance(value, str)
         ]
     else:
         told = [{name: as_told_in_json(value) for name, value in row.items()} for row in back]
@@ -196,3 +204,12 @@ def ranked(**changed):
         "model_version_id": None, "is_intraday": False, "computed_at": dt.datetime(2024, 1, 2, tzinfo=dt.UTC),
     }  # fmt: skip
     return Ranked(**(given | changed))
+
+
+def test_exact_decimals_and_ids_are_plain_in_a_csv():
+    class Lot(msgspec.Struct):
+        lot_id: UUID
+        quantity_shares: Decimal
+
+    row = Lot(UUID("018f6b2e-7c1a-7cc3-9f3e-2f6d5a1b0c4e"), Decimal("-1E+3"))
+    assert formats.as_csv([row], Lot, b"").decode().splitlines()[1] == f"{row.lot_id},-1000"

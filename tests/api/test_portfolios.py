@@ -2,10 +2,13 @@
 
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.api.conftest import ALICE, BOB
+from tests.api.waiting import wait_for_waiting
+from warehouse.connect import connect
 
 CSV = {"Content-Type": "text/csv"}
 FILE = "ticker,quantity,price paid\nACME,10.5,12.25\nZETA,-3,\n"
@@ -179,3 +182,44 @@ def test_holdings_come_with_the_latest_price_and_the_newest_signal(site):
     assert (acme["signal"], acme["signal_by"], acme["previous_signal"]) == ("buy", "ensemble", "hold")
     assert (zeta["quantity_shares"], zeta["cost_price"], zeta["signal"]) == ("-3", None, None)
     assert zeta["return_since_cost"] is None
+
+
+def test_an_import_into_a_portfolio_that_is_being_deleted_is_404(site):
+    portfolio_id = take(site, name="Pension").json()["data"]["portfolio_id"]
+    with ThreadPoolExecutor(1) as pool, connect(site.owner_url, autocommit=True) as owner:
+        with owner.transaction():
+            owner.execute("delete from app.portfolios where portfolio_id = %s", [portfolio_id])
+            importing = pool.submit(take, site, portfolio_id=portfolio_id)
+            wait_for_waiting(owner, 1)
+        refused(importing.result(), 404, "portfolio-unknown")
+
+
+def test_two_first_imports_under_one_new_name_fill_one_portfolio(site):
+    with ThreadPoolExecutor(2) as pool, connect(site.owner_url, autocommit=True) as owner:
+        with owner.transaction():
+            # The first one has made the portfolio and cannot end; the second one has found none.
+            owner.execute("lock table app.portfolio_imports in share mode")
+            imports = [pool.submit(take, site, name="Pension") for _ in range(2)]
+            wait_for_waiting(owner, 2)
+        answers = [done.result() for done in imports]
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
+    done = [answer.json()["data"] for answer in answers]
+    assert done[0]["portfolio_id"] == done[1]["portfolio_id"]
+    assert sorted(one["is_known"] for one in done) == [False, True]
+
+
+def test_the_same_file_is_taken_over_anew_when_a_ticker_means_another_instrument(site):
+    portfolio_id = take(site, name="Pension").json()["data"]["portfolio_id"]
+    exchange = (
+        "update marts.dim_instruments set ticker = case ticker when 'ACME' then 'META' else 'ACME' end"
+        " where ticker in ('ACME', 'META')"
+    )
+    site.connection.execute(exchange)
+    try:
+        again = take(site, portfolio_id=portfolio_id).json()["data"]
+        known = take(site, portfolio_id=portfolio_id).json()["data"]
+    finally:
+        site.connection.execute(exchange)
+    assert (again["is_known"], again["inserted"], again["deleted"]) == (False, 1, 1)
+    assert [name for name, *_ in stored(site)] == ["i_meta", "i_zeta"]
+    assert known["is_known"]

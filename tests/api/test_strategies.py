@@ -1,8 +1,12 @@
 """Strategies over HTTP: what they did in shares and prices of today, and other versions of their settings."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.api.conftest import BOB
+from tests.api.waiting import wait_for_waiting
+from warehouse.connect import connect
 
 BASE = "/v1/strategies/macd_rsi"
 
@@ -102,3 +106,16 @@ def test_a_number_is_no_truth_value(site):
     answer = site.ask("PATCH", BASE, json={"is_active": 0})
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["pointer"]) == (400, "/is_active")
+
+
+def test_changes_that_come_together_are_versions_one_after_the_other(site):
+    stands = site.ask("PATCH", BASE, json={"is_active": True}).json()["data"]["version"]
+    with ThreadPoolExecutor(2) as pool, connect(site.owner_url, autocommit=True) as owner:
+        with owner.transaction():
+            # Versions may be read and none be written: the first change has read what the second will read.
+            owner.execute("lock table app.strategy_versions in share mode")
+            changes = [pool.submit(site.ask, "PATCH", BASE, json={"is_active": given}) for given in (True, False)]
+            wait_for_waiting(owner, 2)
+        answers = [change.result() for change in changes]
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
+    assert sorted(answer.json()["data"]["version"] for answer in answers) == [stands + 1, stands + 2]

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 from api import following, protocol, streams
 from api.errors import StreamsFull
 from api.following import MISSING_SECONDS, Reached
+from api.identity import tokens
 from api.identity.principal import nobody
 from api.streams import Streams
 from tests.api.conftest import ALICE, BOB, NOW, fill
@@ -269,6 +271,45 @@ def test_a_head_ends_and_odd_questions_are_refused(site):
         assert answer.headers["content-type"] == "application/problem+json"
     wrong = httpx.get(f"{site.base}/v1/stream", headers={"Authorization": "Bearer nope"}, trust_env=False)
     assert wrong.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "update app.api_keys set revoked_at = now() where user_id = %s",
+        "update app.api_keys set expires_at = timestamptz '2024-01-01' where user_id = %s",
+        "update app.api_keys set scopes = '{write:alerts}' where user_id = %s",
+        "update app.users set is_active = false where user_id = %s",
+    ],
+    ids=["revoked", "expired", "narrowed", "closed"],
+)
+def test_a_stream_ends_with_what_opened_it(site, monkeypatch, ends):
+    monkeypatch.setattr(streams, "CHECK_SECONDS", 0.2)
+    with site.follow(whose=BOB) as bob, site.follow(whose=ALICE) as alice, site.follow() as anyone:
+        with psycopg.connect(site.database.owner_url, autocommit=True) as owner:
+            owner.execute(ends, [BOB.user_id])
+        time.sleep(0.3)
+        site.happens("portfolio.changed", whose=BOB)
+        site.happens("price.updated")
+        while message := bob.message():
+            assert "data" not in message
+        assert types(alice.events(1)) == types(anyone.events(1)) == ["price.updated"]
+
+
+def test_a_stream_ends_when_its_token_does(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(following, "POLL_SECONDS", 0.3)
+    monkeypatch.setattr(streams, "CHECK_SECONDS", 0.2)
+    monkeypatch.setattr(tokens, "LIFETIME", dt.timedelta(seconds=2))
+    fill(database.owner_url)
+    with serving(database.owner_url, tmp_path, now=None) as port:
+        who = {"email": "ada@example.com", "password": "correct horse battery"}
+        ask = partial(httpx.post, trust_env=False)
+        assert ask(f"http://127.0.0.1:{port}/v1/auth/register", json={**who, "display_name": "Ada"}).is_success
+        token = ask(f"http://127.0.0.1:{port}/v1/auth/login", json=who).json()["access_token"]
+        with Follower(f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {token}"}, {}) as stream:
+            deadline = time.monotonic() + 10
+            while stream.message():
+                assert time.monotonic() < deadline
 
 
 def test_a_server_that_stops_ends_its_streams(database, tmp_path):

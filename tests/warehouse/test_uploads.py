@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import json
+import random
 
 import numpy as np
 import pandas as pd
@@ -151,3 +152,28 @@ def test_more_bars_than_may_come_are_refused(monkeypatch):
     monkeypatch.setattr(uploads, "MAX_BATCHES", 2)
     assert "at most 2 bars" in refusal(lines(BAR, BAR, BAR))
     assert "at most 2 record batches" in refusal(stream(pa.concat_tables([table()] * 3)), ARROW)
+
+
+# Kinds of message in the Arrow format (Message.fbs), beside 1, the schema, and some that do not exist.
+@pytest.mark.parametrize("kind", [0, 2, 3, 4, 5, 6, 89, 255])
+def test_a_stream_that_begins_with_something_else_than_its_schema_is_refused(kind):
+    """Read as a schema, the header of another message is memory of somebody else: it would end the process."""
+    content = bytearray(stream(table()))
+    message = content[8:]
+    content[8 + uploads._field_of(message, int.from_bytes(message[:4], "little"), 1)] = kind
+    said = refusal(bytes(content), ARROW)
+    assert "must begin with its schema" in said or "must be an Arrow stream" in said
+
+
+def test_a_stream_whose_bytes_were_changed_at_random_is_bars_or_is_refused():
+    whole, chance = stream(table(3)), random.Random(20240620)
+    n_refused = 0
+    for _ in range(2_000):
+        content = bytearray(whole)
+        for _ in range(chance.randint(1, 3)):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        try:
+            read(bytes(content), ARROW)
+        except UploadRefused:
+            n_refused += 1
+    assert 0 < n_refused < 2_000

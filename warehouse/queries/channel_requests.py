@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from warehouse.queries.channels import INSERT_CHANNEL
+from warehouse.queries.channels import CANCEL_OF_CLOSED, CLOSE, INSERT_CHANNEL
 from warehouse.queries.reader import Reader, Writer
 from warehouse.secrets import Sealed
 
@@ -45,6 +45,14 @@ class _Count(msgspec.Struct, frozen=True):
     n_endpoints: int
 
 
+class Closed(msgspec.Struct, frozen=True):
+    """A channel that was just switched off."""
+
+    user_id: UUID
+    kind: str
+    address: str
+
+
 async def of_user(reader: Reader, user_id: UUID) -> list[Endpoint]:
     """Return somebody's endpoints, oldest first."""
     return await reader.rows(Endpoint, LIST, {"user_id": user_id})
@@ -79,6 +87,14 @@ async def insert(
         "now": now,
     }
     await writer.execute(INSERT_CHANNEL, row)
+
+
+async def close(writer: Writer, channel_id: UUID, *, reason: str, now: dt.datetime) -> Closed | None:
+    """Switch a channel off and drop what waits for it; None where it was off already."""
+    rows = await writer.rows(Closed, CLOSE, {"channel_id": channel_id, "reason": reason})
+    if rows:
+        await writer.execute(CANCEL_OF_CLOSED, {"now": now})
+    return rows[0] if rows else None
 
 
 async def delete(writer: Writer, user_id: UUID, endpoint_id: UUID) -> bool:

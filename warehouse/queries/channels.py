@@ -266,17 +266,27 @@ def close_channel(connection: psycopg.Connection, channel_id: UUID, *, reason: s
         return False
     user_id, kind, address = closed
     connection.execute(CANCEL_OF_CLOSED, {"now": now})
-    payload = {"channel_id": str(channel_id), "kind": kind, "address": address, "reason": reason}
     write_event(
         connection,
         "channel.disabled",
-        {**payload, "message": f"Nothing is sent to {address} any more: {reason}."},
+        disabled(channel_id, kind, address, reason=reason),
         dedup_key=f"channel.disabled:{channel_id}:{now.isoformat()}",
         now=now,
         user_id=user_id,
         subject=str(channel_id),
     )
     return True
+
+
+def disabled(channel_id: UUID, kind: str, address: str, *, reason: str) -> dict[str, str]:
+    """Return what is told of a channel that was switched off."""
+    return {
+        "channel_id": str(channel_id),
+        "kind": kind,
+        "address": address,
+        "reason": reason,
+        "message": f"Nothing is sent to {address} any more: {reason}.",
+    }
 
 
 def suppress_mailbox(connection: psycopg.Connection, address: str, *, reason: str, now: dt.datetime) -> None:

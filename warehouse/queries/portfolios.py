@@ -232,9 +232,9 @@ async def instruments_of(reader: Reader, tickers: Sequence[str]) -> dict[str, st
     return {row.ticker: row.instrument_id for row in rows}
 
 
-async def lock(writer: Writer, user_id: UUID, portfolio_id: UUID) -> None:
-    """Keep others from changing a portfolio until this transaction ends."""
-    await writer.execute(LOCK, {"user_id": user_id, "portfolio_id": portfolio_id})
+async def lock(writer: Writer, user_id: UUID, portfolio_id: UUID) -> bool:
+    """Keep others from changing a portfolio until this transaction ends; False where there is none any more."""
+    return await writer.execute(LOCK, {"user_id": user_id, "portfolio_id": portfolio_id}) == 1
 
 
 async def latest_import(reader: Reader, user_id: UUID, portfolio_id: UUID) -> str | None:

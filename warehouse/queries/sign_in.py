@@ -39,6 +39,9 @@ returning
     token.family_id, token.user_id, token.client_id, token.scopes, token.expires_at, token.revoked_at, before.used_at
 """
 FAMILY_OF = "select family_id, user_id from app.refresh_tokens where token_hash = %(token_hash)s"
+# A statement sees what was committed when it began: the next token of a refresh under way would escape the end of its
+# sign-in. Whoever uses, adds or ends tokens of one takes turns, for as long as their transaction lasts.
+LOCK_FAMILY = "select pg_advisory_xact_lock(hashtextextended('sign-in' || %(family_id)s::text, 0))"
 REVOKE_FAMILY = """
 update app.refresh_tokens set revoked_at = %(now)s where family_id = %(family_id)s and revoked_at is null
 """
@@ -176,8 +179,14 @@ async def family_of(writer: Writer, token_hash: str) -> Family | None:
     return rows[0] if rows else None
 
 
+async def lock_family(writer: Writer, family_id: UUID) -> None:
+    """Let nobody else use, add or end refresh tokens of a sign-in until this transaction ends."""
+    await writer.execute(LOCK_FAMILY, {"family_id": family_id})
+
+
 async def revoke_family(writer: Writer, family_id: UUID, *, now: dt.datetime) -> int:
-    """End every refresh token of a sign-in; returns how many were not ended yet."""
+    """End every refresh token of a sign-in, also one that is being made; returns how many were not ended yet."""
+    await lock_family(writer, family_id)
     return await writer.execute(REVOKE_FAMILY, {"family_id": family_id, "now": now})
 
 

@@ -115,6 +115,7 @@ where strategy_id = %(strategy_id)s
 order by version desc
 limit 1
 """
+LOCK_VERSIONS = "select pg_advisory_xact_lock(hashtext('app.strategy_versions'), hashtext(%(strategy_id)s))"
 INSERT_VERSION = """
 insert into app.strategy_versions
 (strategy_id, version, effective_date, is_active, parameters, created_at, created_by)
@@ -309,6 +310,11 @@ async def figures(reader: Reader, strategy_id: str, *, start: dt.date, end: dt.d
     """Return what a strategy has come to."""
     rows = await reader.rows(Figures, FIGURES, {"strategy_id": strategy_id, "start": start, "end": end})
     return rows[0]
+
+
+async def lock_versions(writer: Writer, strategy_id: str) -> None:
+    """Let no other version of a strategy's settings be written until this transaction ends."""
+    await writer.execute(LOCK_VERSIONS, {"strategy_id": strategy_id})
 
 
 async def newest_version(reader: Reader, strategy_id: str) -> Version | None:

@@ -14,6 +14,13 @@ from tests.api.conftest import ALICE, BOB
 from tests.api.identity.conftest import PASSWORD
 
 
+@pytest.mark.parametrize("name", ["Ada", "Zoë Ødegård-O'Neil", "علی\u200cرضا", "山田 太郎", "🙋🏽\u200d♀️ x"])
+def test_an_account_may_have_the_name_of_any_script(installation, name):
+    body = {"email": installation.new_address(), "password": PASSWORD, "display_name": name}
+    made = installation.client.post("/v1/auth/register", json=body)
+    assert (made.status_code, made.json()["data"]["display_name"]) == (201, name)
+
+
 def test_somebody_registers_signs_in_and_is_told_who_they_are(installation):
     email = installation.register("Ada.Lovelace@Example.COM")
     answer = installation.login(email.lower())
@@ -63,6 +70,13 @@ def test_an_address_makes_one_account_however_many_ask_at_once(installation):
         {"display_name": "a\u0000b"},
         {"display_name": "Ada\n"},
         {"display_name": "x" * 101},
+        {"display_name": " "},
+        {"display_name": "\u3000"},
+        {"display_name": "\u200d"},
+        {"display_name": "Ada\u202egro.elpmaxe"},
+        {"display_name": "A\u200bda"},
+        {"display_name": "\ufeffAda"},
+        {"display_name": "Ada\x9b"},
         {"role": "admin"},
         {"scopes": ["admin"]},
         {"user_id": ALICE.user_id},

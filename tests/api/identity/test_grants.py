@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.api.identity.conftest import CALLBACK, PASSWORD, VERIFIER, challenge, query_of, request
+from tests.api.waiting import wait_for_waiting
 
 
 def test_a_client_signs_a_person_in_by_code_and_verifier(installation):
@@ -203,6 +204,29 @@ def test_a_sign_in_ends_when_it_is_revoked_and_after_thirty_days(installation):
     assert refresh(installation, newer["refresh_token"], "first-party").status_code == 400
 
 
+@pytest.mark.parametrize("how", ["revoked", "reused"])
+def test_the_end_of_a_sign_in_reaches_a_token_that_is_being_made(installation, how):
+    first = installation.redeem(installation.code_for(installation.register())).json()
+    second = refresh(installation, first["refresh_token"]).json()
+
+    def end():
+        if how == "reused":
+            return refresh(installation, first["refresh_token"])
+        return installation.client.post("/v1/auth/revoke", data={"token": second["refresh_token"]})
+
+    with ThreadPoolExecutor(2) as pool, installation.owner() as owner:
+        with owner.transaction():
+            # Who adds a token must find its account; so the refresh waits with its next token half made.
+            owner.execute("select from app.users for update")
+            refreshing = pool.submit(refresh, installation, second["refresh_token"])
+            wait_for_waiting(owner, 1)
+            ending = pool.submit(end)
+            wait_for_waiting(owner, 2)
+        third = refreshing.result()
+        assert (third.status_code, ending.result().status_code) == (200, 400 if how == "reused" else 204)
+    assert refresh(installation, third.json()["refresh_token"]).status_code == 400
+
+
 def test_a_refreshed_sign_in_never_may_more_than_it_might(installation):
     tokens = installation.redeem(installation.code_for(installation.register(), scope="read:market")).json()
     assert refresh(installation, tokens["refresh_token"]).json()["scope"] == "read:market"
@@ -227,3 +251,29 @@ def test_forms_are_forms_and_each_field_is_given_once(installation):
         headers={"Content-Type": "application/x-www-form-urlencoded"},
     )
     assert twice.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/v1/auth/token", "grant_type=refresh_token&refresh_token=x"),
+        ("/v1/auth/token", "client_id=desktop"),
+        ("/v1/auth/token", ""),
+        ("/v1/auth/token", "grant_type=refresh_token&grant_type=refresh_token&client_id=desktop&refresh_token=x"),
+        ("/v1/auth/token?debug=1", "grant_type=refresh_token&client_id=desktop&refresh_token=x"),
+        ("/v1/auth/token", f"grant_type=refresh_token&client_id=desktop&refresh_token={'x' * 201}"),
+        ("/v1/auth/revoke", ""),
+        ("/v1/auth/revoke", "token=x&token=y"),
+        ("/v1/auth/authorize", "email=ada@example.com"),
+    ],
+)
+def test_a_form_that_is_not_in_order_is_refused_in_the_words_of_the_standard(installation, path, form):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = installation.client.post(path, content=form, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), answer.text
+
+
+def test_problems_elsewhere_do_not_speak_of_a_sign_in(installation):
+    answer = installation.client.post("/v1/auth/login", json={})
+    assert answer.status_code == 400
+    assert "error" not in answer.json()

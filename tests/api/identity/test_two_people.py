@@ -61,7 +61,8 @@ def address(path, operation, **replaced):
 
 def ask(installation, method, path, operation, headers):
     body = operation.get("requestBody", {}).get("content", {})
-    more = {"Idempotency-Key": str(uuid4()), **headers}
+    takes_key = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
+    more = {**({"Idempotency-Key": str(uuid4())} if takes_key else {}), **headers}
     content = None
     if body:
         media_type, described = next(iter(body.items()))
