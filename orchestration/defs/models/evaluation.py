@@ -54,7 +54,8 @@ def evaluation_days(
     configuration = _configuration(registry)
     sessions = installation.sessions(None, last)
     judged_by = {row["configuration"] for row in warehouse.read(queries.CONFIGURATIONS_OF, [ENSEMBLE]).to_pylist()}
-    begin = 0 if judged_by - {configuration} else max(bisect_left(sessions, first) - LONGEST_LABEL, 0)
+    is_as_judged = judged_by == ({configuration} if configuration else set())
+    begin = max(bisect_left(sessions, first) - LONGEST_LABEL, 0) if is_as_judged else 0
     end = max(bisect_right(sessions, last) - LABEL_SESSIONS - 1, 0)
     # The turnover of a day looks back one more label.
     read_from = sessions[max(begin - LABEL_SESSIONS, 0)]

@@ -87,15 +87,14 @@ def rows_of(warehouse: WarehouseOfTest, columns: str, table: str) -> list[dict]:
 
 
 def test_the_ensemble_is_judged_by_its_own_weights_on_all_days(warehouse, sessions, tmp_path):
-    # From the first run on, as nothing is there that has been judged by these weights, and day by day after it.
+    # All days at once, as none has been judged by these weights, and day by day after that.
     run(warehouse, tmp_path, 1.0, sessions[-2])
     first = rows_of(warehouse, "as_of_date, rank_ic, configuration", "evaluation_days")
     run(warehouse, tmp_path, 1.0, sessions[-1])
     found = rows_of(warehouse, "as_of_date, rank_ic, configuration", "evaluation_days")
     assert found[:-1] == first
     assert len({row["configuration"] for row in found}) == 1
-    # The longest horizon and the turnover reach back so far from the first window.
-    assert len(found) == 64 + 2 - LABEL
+    assert len(found) == N_SESSIONS - LABEL
     run(warehouse, tmp_path, 4.0, sessions[-1])
     changed = rows_of(warehouse, "as_of_date, rank_ic, configuration", "evaluation_days")
     assert len(changed) == N_SESSIONS - LABEL
