@@ -13,6 +13,7 @@ ORDER = {"ticker": "ACME", "side": "buy", "quantity_shares": 1}
 JOB = {"kind": "backtest", "parameters": {"profiles": ["balanced"]}}
 READ = ["read:market"]
 AT_ONCE = 6
+SECRET = ("/v1/webhook-endpoints", "/v1/api-keys")
 
 
 def many(site, person, path, body):
@@ -20,7 +21,8 @@ def many(site, person, path, body):
 
     def ask(number: int):
         while True:
-            key = {"Idempotency-Key": str(uuid.uuid4())}
+            # What shows a secret takes no key.
+            key = {} if path in SECRET else {"Idempotency-Key": str(uuid.uuid4())}
             answer = site.ask("POST", path, person, json=body(number), headers=key)
             if answer.status_code != 503:
                 return answer
