@@ -210,11 +210,11 @@ def received(receiver: Receiver, type: str) -> list[Received]:
 
 
 def wait_for_ranking(up: Up) -> dict[str, str]:
-    """Wait until the newest session is ranked, and return the tags of the run that has done it."""
+    """Wait until the newest session is ranked, alone or in a range, and return the tags of the run that has done it."""
 
     def look() -> dict[str, str] | None:
         tags = up.tags_of_run(up.newest("research", "rankings")[1])
-        return tags if tags.get("dagster/partition") == NEWEST else None
+        return tags if NEWEST in (tags.get("dagster/partition"), tags.get(RANGE[1])) else None
 
     return up.wait_for("a ranking of the session", look)
 
