@@ -25,10 +25,21 @@ where r.profile = %s and not r.is_intraday and r.as_of_date = (
 order by r.rank, r.instrument_id
 limit 50
 """
+# The values that ours gives: in terms of the latest share, rounded to six decimals.
 HISTORY = """
-select p.trade_date, p.open_adj, p.high_adj, p.low_adj, p.close_adj, p.volume_shares, 1, p.is_suspect
-from marts.fct_daily_prices as p
-inner join marts.dim_instruments as i on i.instrument_id = p.instrument_id
+select
+    p.trade_date, round(p.open_adj * b.m) / 1e6::float8, round(p.high_adj * b.m) / 1e6::float8,
+    round(p.low_adj * b.m) / 1e6::float8, round(p.close_adj * b.m) / 1e6::float8,
+    round(p.volume_adj * b.share_factor)::bigint, 1, p.is_suspect
+from marts.dim_instruments as i
+cross join lateral (
+    select 1e6::float8 / coalesce(adjustment_factor, 1)::float8 as m, coalesce(split_factor, 1)::float8 as share_factor
+    from marts.fct_daily_prices
+    where instrument_id = i.instrument_id
+    order by trade_date desc
+    limit 1
+) as b
+inner join marts.fct_daily_prices as p on p.instrument_id = i.instrument_id
 where i.ticker = %s
 order by p.trade_date
 """
