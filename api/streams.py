@@ -8,7 +8,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -37,6 +37,15 @@ READERS = 2
 RETRY = b"retry: 2000\n\n"
 RESET = b'{"reason":"older than 24 h, or of another log: read what stands, then go on"}'
 COMMENT = b": still here\n\n"
+
+
+class _Listener(NamedTuple):
+    """Who follows what, under whose name the places are counted, and whether it may go on."""
+
+    principal: Principal
+    whose: str
+    topics: Sequence[str]
+    is_admitted: Callable[[], Awaitable[bool]]
 
 
 class Streams:
@@ -76,7 +85,7 @@ class Streams:
             When this client, or all of them, have as many as there may be.
         """
         self.admit(whose)
-        pieces = self._follow(principal, whose, topics, last_event_id, is_admitted)
+        pieces = self._follow(_Listener(principal, whose, topics, is_admitted), last_event_id)
         # It begins here, before anybody else is admitted; and whatever ends it from now on gives its place back.
         await anext(pieces)
         return pieces
@@ -86,25 +95,18 @@ class Streams:
         if self._open[whose] >= MAX_STREAMS_OF_ONE or self._open.total() >= MAX_STREAMS:
             raise StreamsFull(MAX_STREAMS_OF_ONE)
 
-    async def _follow(
-        self,
-        principal: Principal,
-        whose: str,
-        topics: Sequence[str],
-        last_event_id: str | None,
-        is_admitted: Callable[[], Awaitable[bool]],
-    ) -> AsyncIterator[bytes]:
-        self._open[whose] += 1
+    async def _follow(self, listener: _Listener, last_event_id: str | None) -> AsyncIterator[bytes]:
+        self._open[listener.whose] += 1
         try:
-            reached, is_reset = await self._start(principal, last_event_id)
+            reached, is_reset = await self._start(listener.principal, last_event_id)
             yield b""
             yield RETRY
             if is_reset:
                 yield self._message(reached, "reset", RESET)
-            async for piece in self._pieces(principal, topics, reached, is_admitted):
+            async for piece in self._pieces(listener, reached):
                 yield piece
         finally:
-            self._open[whose] -= 1
+            self._open[listener.whose] -= 1
             self._open += Counter()
 
     async def _start(self, principal: Principal, last_event_id: str | None) -> tuple[Reached, bool]:
@@ -119,14 +121,8 @@ class Streams:
                 return Reached(event_id), False
         return Reached(newest), last_event_id is not None
 
-    async def _pieces(
-        self,
-        principal: Principal,
-        topics: Sequence[str],
-        reached: Reached,
-        is_admitted: Callable[[], Awaitable[bool]],
-    ) -> AsyncIterator[bytes]:
-        types, clock = types_of(topics), asyncio.get_running_loop().time
+    async def _pieces(self, listener: _Listener, reached: Reached) -> AsyncIterator[bytes]:
+        types, clock = types_of(listener.topics), asyncio.get_running_loop().time
         spoke_at = checked_at = clock()
         while not self._is_ending:
             seen: list[LoggedEvent] = []
@@ -134,10 +130,10 @@ class Streams:
             with suppress(ApiProblem):
                 if clock() - checked_at >= CHECK_SECONDS:
                     async with self._reading:
-                        if not await is_admitted():
+                        if not await listener.is_admitted():
                             return
                     checked_at = clock()
-                seen = await self._read(principal, reached)
+                seen = await self._read(listener.principal, reached)
             for event in seen:
                 reached.see(event.event_id)
                 if event.type in types:

@@ -24,8 +24,9 @@ from transforms.book_analysis import (
     holdings,
     index_figures,
 )
-from transforms.chained_prices import chained, on_grid
+from transforms.chained_prices import chained
 from transforms.days import as_days
+from transforms.grids import on_grid
 from transforms.ledger import Execution
 from transforms.metrics import Metric
 from transforms.performance import SESSIONS_PER_YEAR, performance

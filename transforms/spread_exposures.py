@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from transforms.book_analysis import PARTICIPATION, WITHIN
-from transforms.chained_prices import on_grid
 from transforms.evaluation import N_DECILES, evaluate
+from transforms.grids import on_grid
 from transforms.metrics import Metric
 
 

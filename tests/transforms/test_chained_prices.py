@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transforms.chained_prices import chained_closes, on_grid
+from transforms.chained_prices import chained_closes
+from transforms.grids import on_grid
 
 
 def bars(closes: list[float], *, segments: list[int], suspects: list[bool]) -> pd.DataFrame:

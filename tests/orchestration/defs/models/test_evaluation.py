@@ -10,8 +10,8 @@ from models.ensemble import ENSEMBLE
 from orchestration.defs.models.evaluation import evaluation_days
 from orchestration.defs.models.skill import evaluations, evaluations_by_retraining, trials
 from orchestration.installation import current_installation
-from orchestration.resources import MarketData, as_arrow
-from tests.orchestration.defs.conftest import WarehouseOfTest
+from orchestration.resources import as_arrow
+from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_with
 from warehouse.merge import merge
 
 N_SESSIONS, LABEL = 150, 22
@@ -68,16 +68,8 @@ def warehouse(database, sessions) -> WarehouseOfTest:
 def run(warehouse: WarehouseOfTest, tmp_path, weight: float, day) -> None:
     models_file = tmp_path / "models.yaml"
     models_file.write_text(MODELS.format(weight=weight))
-    installation = current_installation()
-    changed = installation._replace(settings=installation.settings.model_copy(update={"models_file": models_file}))
-
-    class MarketDataOfTest(MarketData):
-        @property
-        def installation(self):
-            return changed
-
     assets = [evaluation_days, trials, evaluations, evaluations_by_retraining]
-    resources = {"warehouse": warehouse, "market_data": MarketDataOfTest()}
+    resources = {"warehouse": warehouse, "market_data": market_data_with(models_file)}
     assert dg.materialize(assets, partition_key=f"{day}", resources=resources).success
 
 

@@ -14,8 +14,8 @@ from models.ensemble import ENSEMBLE, EnsembleSettings
 from models.registry import ModelEntry, Registry
 from orchestration.defs.models.signals import _as_arrow, _known, _signals_of, every_forecast_has_a_signal, signals
 from orchestration.installation import current_installation
-from orchestration.resources import Artifacts, MarketData
-from tests.orchestration.defs.conftest import WarehouseOfTest
+from orchestration.resources import Artifacts
+from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_with
 
 SESSIONS = [day.date() for day in pd.bdate_range("2024-01-01", periods=120)]
 REGISTRY = Registry(
@@ -107,15 +107,7 @@ models:
 def test_forecasters_that_are_off_or_gone_have_no_say(database, tmp_path: Path):
     models_file = tmp_path / "models.yaml"
     models_file.write_text(REGISTRY_WITH_ONE_GIVEN_UP)
-    installation = current_installation()
-    changed = installation._replace(settings=installation.settings.model_copy(update={"models_file": models_file}))
-
-    class MarketDataOfTest(MarketData):
-        @property
-        def installation(self):
-            return changed
-
-    day = installation.sessions()[-1]
+    day = current_installation().sessions()[-1]
     with psycopg.connect(database.owner_url, autocommit=True) as connection:
         connection.execute(
             "create table marts.dim_instruments (instrument_id text, ticker text, name text, sector text)"
@@ -132,7 +124,7 @@ def test_forecasters_that_are_off_or_gone_have_no_say(database, tmp_path: Path):
             [signals, every_forecast_has_a_signal], selection=[signals], partition_key=f"{day}",
             resources={
                 "warehouse": WarehouseOfTest(address=database.url), "artifacts": Artifacts(),
-                "market_data": MarketDataOfTest(),
+                "market_data": market_data_with(models_file),
             },
         )  # fmt: skip
         found = connection.execute(
