@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 # Test processes.
 WORKERS ?= 2
+# How often `make faults` kills each kind of process.
+KILLS ?= 20
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras --quiet
 .DEFAULT_GOAL := help
@@ -46,20 +48,17 @@ check: dev ## Format, lint, types, import contracts, SQL lint, definitions load,
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models
 	$(BIN)/python -m pytest -q tests/test_definitions.py tests/test_documents.py
 
-test: dev ## Everything, offline, with coverage
+test: dev ## Everything but faults, offline, with coverage
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= --durations=25
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not faults" --cov --cov-report= --durations=25
 	$(BIN)/python -m coverage report --skip-covered --fail-under=85
 	$(BIN)/python -m coverage report --include='warehouse/*' --fail-under=95
 
 test-fast: dev ## The tests that need neither a daemon nor a whole pipeline
-	$(BIN)/python -m pytest -q -m "not slow" -n 2
+	$(BIN)/python -m pytest -q -m "not slow and not faults" -n $(WORKERS)
 
-faults: dev ## Kill pipelines at 20 random moments, and worker, database and receiver of 2,000 alerts at 66
-	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/pipeline/test_killed_runs.py
-	FACTORLOOM_TEST_SERVICE_KILLS=20 $(BIN)/python -m pytest -q -s tests/factorloom/test_killed_services.py
-	FACTORLOOM_TEST_KILLS=20 $(BIN)/python -m pytest -q -s tests/api/test_kills.py
-	FACTORLOOM_TEST_DELIVERIES=2000 $(BIN)/python -m pytest -q -s tests/orchestration/test_delivery_faults.py
+faults: dev ## Kill pipelines, API, database, worker and receiver at KILLS random moments each
+	FACTORLOOM_TEST_KILLS=$(KILLS) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m faults
 
 skill: dev ## Look for what is planted in five simulated markets of the default size
 	FACTORLOOM_TEST_COMPANIES=500 $(BIN)/python -m pytest -q -s tests/skill

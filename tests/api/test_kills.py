@@ -14,7 +14,7 @@ from tests.api.conftest import ALICE
 from tests.ports import free_port
 from warehouse.connect import API, with_role
 
-KILLS = int(os.environ.get("FACTORLOOM_TEST_KILLS", "1"))
+KILLS = int(os.environ.get("FACTORLOOM_TEST_KILLS", "5"))
 JOBS_PER_LIFE = 12
 SERVE = "from api.server import Server, configuration; from warehouse.settings import read_settings;" \
     "Server(configuration(read_settings())).run()"  # fmt: skip
@@ -22,7 +22,7 @@ SERVE = "from api.server import Server, configuration; from warehouse.settings i
 ASKED = {"kind": "refresh", "parameters": {"part": "quotes"}}
 CANCEL_ALL = "update app.jobs set state = 'cancelled', finished_at = now() where finished_at is null"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 
 class Process:

@@ -1,7 +1,7 @@
 """API and PostgreSQL killed at random moments while clients write: what was accepted stands, once, and all goes on.
 
-The supervisor brings them back; nobody else lends a hand. FACTORLOOM_TEST_SERVICE_KILLS says how often
-(`make faults`: 20), FACTORLOOM_TEST_KILL_SEED draws other moments.
+The supervisor brings them back; nobody else lends a hand. FACTORLOOM_TEST_KILLS says how often (`make faults`: 20,
+CI: 5), FACTORLOOM_TEST_KILL_SEED draws other moments.
 """
 
 import os
@@ -27,9 +27,9 @@ from tests.ports import free_port
 from warehouse.connect import owner_url
 from warehouse.settings import Settings, read_settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
-N_KILLS = int(os.environ.get("FACTORLOOM_TEST_SERVICE_KILLS", "3"))
+N_KILLS = int(os.environ.get("FACTORLOOM_TEST_KILLS", "5"))
 SEED = int(os.environ.get("FACTORLOOM_TEST_KILL_SEED", "1"))
 N_WRITERS = 3
 RECOVERY_SECONDS = 120

@@ -1,7 +1,7 @@
 """A run killed at a random moment and run again leaves what an undisturbed run leaves.
 
 The smallest market that goes the whole way: the first quarter that can be trained, and a month of labels after it.
-FACTORLOOM_TEST_KILLS says how often (`make faults`: 20); FACTORLOOM_TEST_KILL_SEED draws other moments.
+FACTORLOOM_TEST_KILLS says how often (`make faults`: 20, CI: 5); FACTORLOOM_TEST_KILL_SEED draws other moments.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import pytest
 from tests.pipeline.conftest import Installation
 from tests.pipeline.digests import different, digests
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 N_KILLS = int(os.environ.get("FACTORLOOM_TEST_KILLS", "5"))
 SEED = int(os.environ.get("FACTORLOOM_TEST_KILL_SEED", "1"))
