@@ -11,7 +11,7 @@ def first_of_each(frames: Mapping[str, pd.DataFrame], *, key: Sequence[str]) -> 
     Parameters
     ----------
     frames : mapping of str to DataFrame
-        Facts by the name of their source, the best first; each sorted by `key`, every key once.
+        Facts by the name of their source, the best first; each in any order, every key once.
     key : sequence of str
         Columns that say which fact it is.
 
@@ -22,8 +22,7 @@ def first_of_each(frames: Mapping[str, pd.DataFrame], *, key: Sequence[str]) -> 
     """
     named = [frame.assign(source=pd.Series(name, index=frame.index, dtype="str")) for name, frame in frames.items()]
     filled = [frame for frame in named if len(frame)]
-    if len(filled) < 2:
-        # One source is the rule, and its history is long: not sorted again.
-        return filled[0] if filled else named[0]
-    chosen = pd.concat(filled, ignore_index=True).drop_duplicates(list(key))
+    chosen = (
+        pd.concat(filled, ignore_index=True).drop_duplicates(list(key)) if len(filled) > 1 else (filled or named)[0]
+    )
     return chosen.sort_values(list(key), ignore_index=True)

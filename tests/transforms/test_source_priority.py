@@ -22,9 +22,10 @@ def test_the_better_source_counts_where_both_have_a_fact_and_the_order_is_that_o
     ]
 
 
-def test_a_source_alone_is_taken_as_it_is():
-    alone = facts(("A", 1, 10.0))
-    assert first_of_each({"one": facts(), "two": alone}, key=KEY).equals(alone.assign(source="two"))
+def test_a_source_alone_is_put_in_order():
+    alone = facts(("B", 1, 20.0), ("A", 2, 12.0), ("A", 1, 10.0))
+    chosen = first_of_each({"one": facts(), "two": alone}, key=KEY)
+    assert chosen.equals(alone.iloc[[2, 1, 0]].reset_index(drop=True).assign(source="two"))
 
 
 def test_without_facts_the_columns_remain():

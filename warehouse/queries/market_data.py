@@ -29,15 +29,14 @@ BARS_OF_SOURCE = """
 select source_symbol, trade_date, open, high, low, close, volume, adjustment
 from raw.daily_bars
 where source = $1
-order by source_symbol, trade_date
 """
 
 SPLITS_OF_SOURCE = """
-select source_symbol, ex_date, shares_new, shares_old from raw.splits where source = $1 order by source_symbol, ex_date
+select source_symbol, ex_date, shares_new, shares_old from raw.splits where source = $1
 """
 
 DIVIDENDS_OF_SOURCE = """
-select source_symbol, ex_date, amount from raw.dividends where source = $1 order by source_symbol, ex_date
+select source_symbol, ex_date, amount from raw.dividends where source = $1
 """
 
 VERDICTS_OF_SOURCES = """
