@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from orchestration.installation import Installation
 
+# A second of imports that later stages need, done while the first one waits for PostgreSQL.
+NEEDED_LATER = ("lightgbm", "matplotlib.figure", "sklearn.covariance")
 # Dagster prints a line per event unless it is told not to; the UI has them all the same.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -65,13 +68,14 @@ def refresh(
             fail_dead_runs(instance, clock=installation.clock)
         results = []
         # Marks are read by the next start alone: PostgreSQL writes them beside the next stage's work.
-        with ThreadPoolExecutor(max_workers=1) as marker:
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            beside.submit(_import_ahead)
             marks = []
             for stage in stages(instance, installation, full=full, first_date=first_date):
                 work.run_id = make_new_run_id()
                 result, run = _run(instance, work.run_id, definitions, stage, console)
                 results.append(result)
-                marks.append(marker.submit(mark_covered_partitions, instance, run))
+                marks.append(beside.submit(mark_covered_partitions, instance, run))
             for mark in marks:
                 mark.result()
         label = installation.source.label
@@ -123,6 +127,11 @@ def _load() -> "tuple[dg.DagsterInstance, dg.Definitions, Installation]":
     # Dagster's storage opens a connection per statement unless it is told to keep them: a thousand of them in a run.
     instance.optimize_for_webserver(statement_timeout=0, pool_recycle=-1, max_overflow=10)
     return instance, build_defs(), current_installation()
+
+
+def _import_ahead() -> None:
+    for name in NEEDED_LATER:
+        import_module(name)
 
 
 @dataclass

@@ -212,7 +212,8 @@ def read_market(warehouse: Warehouse, installation: Installation, first: dt.date
     """Read what is traded between two days, and what was known of it at the first."""
     known = installation.sessions(last_date=max(first, installation.first_session))
     run_up = [day for day in known if day < first][-RUN_UP_SESSIONS:]
-    prices = warehouse.read_frame(queries.PRICES_BETWEEN, [min([first, *run_up]), last])
+    begin = min([first, *run_up])
+    prices = warehouse.read_history(queries.PRICES_BETWEEN, [begin, last], day="trade_date", between=(begin, last))
     # What no longer traded when the period began is no part of it.
     is_own = prices["trade_date"] >= pd.Timestamp(first)
     prices = prices[prices["instrument_id"].isin(prices.loc[is_own, "instrument_id"].unique())]

@@ -1,7 +1,9 @@
 """What assets are given: warehouse, source, and the store of artifacts. All read their settings when a run begins."""
 
+import datetime as dt
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -52,8 +54,27 @@ class Warehouse(dg.ConfigurableResource["Warehouse"]):
 
     def read_frame(self, sql: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
         """Read the answer of a query as a frame; dates are datetime64, text is Arrow-backed."""
-        frame: pd.DataFrame = self.read(sql, parameters).to_pandas(date_as_object=False)
-        return frame
+        return _as_frame(self.read(sql, parameters))
+
+    def read_history(
+        self, sql: str, parameters: Sequence[object] = (), *, day: str, between: tuple[dt.date, dt.date]
+    ) -> pd.DataFrame:
+        """Read a long answer in two halves at once, each on a connection of its own.
+
+        Parameters
+        ----------
+        sql, parameters
+            As for `read_frame`; an order of the rows would be lost.
+        day : str
+            Column by which the answer is halved.
+        between : (date, date)
+            First and last day of most rows; those beyond come as well.
+        """
+        first, last = between
+        halves = [f"select * from ({sql}) as whole where {day} {side} ${len(parameters) + 1}" for side in ("<", ">=")]
+        given = [*parameters, first + (last - first) / 2]
+        with statement("query", sql), ThreadPoolExecutor(len(halves)) as readers:
+            return _as_frame(pa.concat_tables(readers.map(lambda half: read_arrow(self.url, half, given), halves)))
 
     def merge(self, table: str, rows: "Rows | pd.DataFrame", *, window: Window | None = None) -> MergeResult:
         """Merge rows into a table in a transaction of its own."""
@@ -71,6 +92,11 @@ class Warehouse(dg.ConfigurableResource["Warehouse"]):
         """Open a connection for single rows; commits at the end, unless an error leaves it."""
         with connect(self.url) as connection:
             yield connection
+
+
+def _as_frame(rows: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = rows.to_pandas(date_as_object=False)
+    return frame
 
 
 class MarketData(dg.ConfigurableResource["MarketData"]):

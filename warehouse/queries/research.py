@@ -148,7 +148,6 @@ ADJUSTED_BARS_UNTIL = """
 select instrument_id, trade_date, open_adj, high_adj, low_adj, close_adj, volume_adj, price_segment
 from marts.fct_daily_prices
 where trade_date <= $1 and not is_suspect
-order by instrument_id, trade_date
 """
 
 ADJUSTED_BARS_BETWEEN = """

@@ -4,6 +4,7 @@ import dagster as dg
 
 from orchestration.automation import FOLLOW_INPUTS
 from orchestration.code_versions import code_version_of
+from orchestration.installation import current_installation
 from orchestration.metadata import OWNER, merge_metadata, table_metadata
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.resources import Warehouse
@@ -23,8 +24,9 @@ def indicators(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Ma
     Computed from full history, since exponential averages never forget; only differences within the window are written.
     """
     first, last = window_of(context)
-    prices = warehouse.read_frame(queries.ADJUSTED_BARS_UNTIL, [last])
-    rows = indicator_rows(prices, first_date=first)
+    between = (current_installation().first_session, last)
+    prices = warehouse.read_history(queries.ADJUSTED_BARS_UNTIL, [last], day="trade_date", between=between)
+    rows = indicator_rows(prices.sort_values(["instrument_id", "trade_date"], ignore_index=True), first_date=first)
     written = warehouse.merge("research.indicators", rows, window=Window("as_of_date", first, last))
     return dg.MaterializeResult(
         metadata={

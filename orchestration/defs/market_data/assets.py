@@ -241,9 +241,9 @@ def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.Materializ
     count where several sources have one. Writes differences: what the rules no longer find is cleared.
     """
     sources = market_data.installation.source_names
-    bars = _that_count(warehouse, queries.BARS_OF_SOURCE, sources, day="trade_date")
-    split_days = _that_count(warehouse, queries.SPLITS_OF_SOURCE, sources, day="ex_date")
-    paid = _that_count(warehouse, queries.DIVIDENDS_OF_SOURCE, sources, day="ex_date")
+    bars = _that_count(warehouse, market_data.installation, queries.BARS_OF_SOURCE, day="trade_date")
+    split_days = _that_count(warehouse, market_data.installation, queries.SPLITS_OF_SOURCE, day="ex_date")
+    paid = _that_count(warehouse, market_data.installation, queries.DIVIDENDS_OF_SOURCE, day="ex_date")
     verdicts = judge_bars(bars, splits=split_days, dividends=paid)
     stored = warehouse.read_frame(queries.VERDICTS_OF_SOURCES, [",".join(sources)])
     gone = withdrawn(stored, found=verdicts, bars=bars)
@@ -261,8 +261,11 @@ def bar_verdicts(warehouse: Warehouse, market_data: MarketData) -> dg.Materializ
     )
 
 
-def _that_count(warehouse: Warehouse, query: str, sources: Sequence[str], *, day: str) -> pd.DataFrame:
-    frames = {name: warehouse.read_frame(query, [name]) for name in sources}
+def _that_count(warehouse: Warehouse, installation: Installation, query: str, *, day: str) -> pd.DataFrame:
+    between = (installation.first_session, installation.last_session())
+    frames = {
+        name: warehouse.read_history(query, [name], day=day, between=between) for name in installation.source_names
+    }
     return first_of_each(frames, key=["source_symbol", day])
 
 

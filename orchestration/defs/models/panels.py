@@ -64,6 +64,7 @@ def read_features(warehouse: Warehouse, sets: Collection[str], days: Sequence[dt
         parts.append(sentiment_panel(tones, cast(pd.MultiIndex, index)))
     if "alpha158" in sets:
         bars = warehouse.read_frame(queries.ADJUSTED_BARS_UNTIL, [days[-1]])
+        bars = bars.sort_values(["instrument_id", "trade_date"], ignore_index=True)
         parts.append(alpha158_panel(bars, cast(pd.MultiIndex, index)))
     return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1)
 
