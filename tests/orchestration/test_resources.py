@@ -1,0 +1,33 @@
+"""The warehouse as pipelines read it, on a real database."""
+
+import datetime as dt
+
+import pytest
+
+from tests.orchestration.defs.conftest import WarehouseOfTest
+
+DAYS = """
+select day::date, n
+from (values ('2020-01-01', 1), ('2023-06-30', 2), ('2023-07-01', null), ('2026-01-01', 4)) as days (day, n)
+where n is distinct from $1
+"""
+
+
+@pytest.fixture
+def warehouse(database) -> WarehouseOfTest:
+    return WarehouseOfTest(address=database.url)
+
+
+@pytest.mark.parametrize("last", [dt.date(2026, 1, 1), dt.date(2020, 1, 2), dt.date(2099, 1, 1)])
+def test_a_history_is_read_whole_wherever_it_is_halved(warehouse, last):
+    between = (dt.date(2020, 1, 1), last)
+    halves = warehouse.read_history(DAYS, [2], day="day", between=between).sort_values("day", ignore_index=True)
+    whole = warehouse.read_frame(DAYS, [2])
+    assert len(whole) == 3
+    assert halves.equals(whole)
+
+
+def test_a_history_without_rows_has_its_columns(warehouse):
+    nothing = warehouse.read_history(f"{DAYS} and false", [2], day="day", between=(dt.date(2020, 1, 1),) * 2)
+    assert list(nothing.columns) == ["day", "n"]
+    assert nothing.empty
