@@ -62,7 +62,7 @@ def vectorbt(given: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def alphalens(given: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Judge a forecast day by day: rank IC, mean label of each tenth, what is new in the best tenth."""
+    """Judge a forecast day by day: rank IC, mean label of each tenth, what is new in it."""
     import pandas as pd
     from alphalens import performance
     from alphalens.utils import get_clean_factor
@@ -73,11 +73,12 @@ def alphalens(given: Mapping[str, np.ndarray]) -> np.ndarray:
     factor, label = (pd.Series(given[name].ravel(), rows) for name in ("forecast", "label"))
     data = get_clean_factor(factor, label.to_frame("22D"), quantiles=10, max_loss=0.0)
     means, _ = performance.mean_return_by_quantile(data, by_date=True, demeaned=False)
-    turnover = performance.quantile_turnover(data["factor_quantile"], 10, period=22)
+    # Its report asks for each tenth as well.
+    turnovers = [performance.quantile_turnover(data["factor_quantile"], tenth, period=22) for tenth in range(1, 11)]
     return np.column_stack(
         [
             performance.factor_information_coefficient(data)["22D"], means["22D"].unstack("factor_quantile"),
-            turnover.reindex(days),
+            pd.concat(turnovers, axis=1).reindex(days),
         ]
     )  # fmt: skip
 

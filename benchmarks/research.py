@@ -159,7 +159,7 @@ def report(peers: str | None, n_instruments: int, n_days: int) -> Line:
     theirs = ask_peers(peers, {"forecast": forecast, "label": label}, "alphalens")
     checked = ""
     if "alphalens" in theirs:
-        ours = np.column_stack([skill.rank_ic, skill.decile_returns, skill.top_decile_turnover])
+        ours = np.column_stack([skill.rank_ic, skill.decile_returns, skill.decile_turnovers])
         # Of the first days, which have nothing before them, it says that all is new; we say nothing.
         off = compared(ours[HORIZON:], theirs["alphalens"][HORIZON:], at_most=1e-9)
         checked = f"rank IC, tenths and turnover off by {off:.0e}"

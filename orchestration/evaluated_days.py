@@ -18,16 +18,13 @@ from transforms.evaluation import N_DECILES, Evaluation
 
 def as_evaluation(days: pd.DataFrame) -> Evaluation:
     """Return the rows of research.evaluation_days of one forecaster as `evaluate` gave them."""
-    rank_ic, top, bottom = (
-        days[name].to_numpy(np.float64, na_value=np.nan)
-        for name in ("rank_ic", "top_decile_turnover", "bottom_decile_turnover")
-    )
-    returns, up_shares = (padded(days[name], N_DECILES) for name in ("decile_returns", "decile_up_shares"))
-    return Evaluation(rank_ic, days["n_instruments"].to_numpy(np.int64), returns, up_shares, top, bottom)
+    rank_ic = days["rank_ic"].to_numpy(np.float64, na_value=np.nan)
+    tenths = (padded(days[name], N_DECILES) for name in ("decile_returns", "decile_up_shares", "decile_turnovers"))
+    return Evaluation(rank_ic, days["n_instruments"].to_numpy(np.int64), *tenths)
 
 
 def padded(lists: pd.Series, length: int) -> npt.NDArray[np.float64]:
-    """Lay lists out as rows; what is null, or was written before there were horizons, is NaN."""
+    """Lay lists out as rows; what is null, or was written before the column was there, is NaN."""
     rows = np.full((len(lists), length), np.nan)
     for row, values in zip(rows, lists, strict=True):
         row[: len(values)] = np.asarray(values, dtype=np.float64)

@@ -198,17 +198,27 @@ def drift_figure(rows: pd.DataFrame) -> "Figure":
     return figure
 
 
-def decile_figure(returns: np.ndarray, *, name: str) -> "Figure":
-    """Draw the mean label of each tenth by forecast, worst first; `returns` has shape (10,), fraction."""
+def decile_figure(gross: np.ndarray, net: np.ndarray, *, name: str) -> "Figure":
+    """Draw the mean label of each tenth by forecast before and after costs, worst first.
+
+    Parameters
+    ----------
+    gross, net
+        Shape (10,), fraction.
+    name
+        Of the forecaster.
+    """
     figure, (axes,) = _axes()
-    places = np.arange(1, len(returns) + 1)
-    axes.bar_label(axes.bar(places, returns * 100, color=COLOURS[0]), fmt="%.1f", fontsize=8)
+    places = np.arange(1, len(gross) + 1)
+    for place, returns, colour, label in ((-0.2, gross, COLOURS[0], "gross"), (0.2, net, COLOURS[2], "net of costs")):
+        drawn = axes.bar(places + place, returns * 100, width=0.4, color=colour, label=label)
+        axes.bar_label(drawn, fmt="%.2f", fontsize=7)
     axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.axhline(float(np.nanmean(returns)) * 100, color=COLOURS[1], linewidth=1.2, linestyle="--", label="mean")
+    axes.axhline(float(np.nanmean(gross)) * 100, color=COLOURS[1], linewidth=1.2, linestyle="--", label="mean, gross")
     axes.set_xticks(places)
     axes.set_xlabel("tenth of the universe by forecast, 10 the best", fontsize=9)
     _label(axes, f"{name}: mean return over 22 sessions by forecast, out of sample", "per cent")
-    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    axes.legend(frameon=False, fontsize=9, loc="upper left", ncols=3)
     return figure
 
 

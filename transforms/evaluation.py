@@ -26,16 +26,41 @@ class Evaluation(NamedTuple):
         Mean label of each tenth by forecast, the worst first.
     decile_up_shares : ndarray of shape (n_dates, 10), fraction
         Share of each tenth's labels above 0.
-    top_decile_turnover, bottom_decile_turnover : ndarray of shape (n_dates,), fraction
-        Share of the best and of the worst tenth that was not in it `horizon_sessions` before.
+    decile_turnovers : ndarray of shape (n_dates, 10), fraction
+        Share of each tenth that was not in it `horizon_sessions` before.
     """
 
     rank_ic: Array
     n_instruments: npt.NDArray[np.int64]
     decile_returns: Array
     decile_up_shares: Array
-    top_decile_turnover: Array
-    bottom_decile_turnover: Array
+    decile_turnovers: Array
+
+
+class _Members(NamedTuple):
+    """Those in a tenth, of all days: `place` among days and instruments, `cell` among days and tenths, both flat."""
+
+    decile: npt.NDArray[np.int8]
+    place: npt.NDArray[np.intp]
+    cell: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, decile: npt.NDArray[np.int8]) -> "_Members":
+        """Find them by the number of the tenth, -1 where there is none; shape (n_dates, n_instruments)."""
+        place = np.flatnonzero(decile >= 0)
+        return cls(decile, place, place // decile.shape[1] * N_DECILES + decile.ravel()[place])
+
+    def add(self, weights: Array | Flags | None = None) -> Array:
+        """Add a weight of each, by default 1, over each tenth; shape (n_dates, 10)."""
+        n_rows = len(self.decile)
+        sums = np.bincount(self.cell, weights=weights, minlength=n_rows * N_DECILES)
+        return sums.astype(np.float64).reshape(n_rows, N_DECILES)
+
+    def are_as_before(self, lag: int) -> Flags:
+        """Tell who was in the same tenth `lag` days before; shape of `place`."""
+        numbers = self.decile.ravel()
+        before = self.place - lag * self.decile.shape[1]
+        return np.asarray((before >= 0) & (numbers[np.maximum(before, 0)] == numbers[self.place]))
 
 
 def evaluate(forecast: Array, label: Array, *, horizon_sessions: int = 22) -> Evaluation:
@@ -77,14 +102,13 @@ def evaluate(forecast: Array, label: Array, *, horizon_sessions: int = 22) -> Ev
     n = np.asarray(is_present.sum(axis=1), dtype=np.int64)
     forecast_rank = average_ranks(forecast, is_present)
     label_rank = average_ranks(label, is_present)
-    decile = _deciles(forecast_rank, is_present, n)
+    members = _Members.of(_deciles(forecast_rank, is_present, n))
     return Evaluation(
         rank_ic=_correlation(forecast_rank, label_rank, is_present, n),
         n_instruments=n,
-        decile_returns=_decile_means(decile, label),
-        decile_up_shares=_decile_means(decile, (label > 0.0).astype(np.float64)),
-        top_decile_turnover=_turnover(decile == N_DECILES - 1, horizon_sessions),
-        bottom_decile_turnover=_turnover(decile == 0, horizon_sessions),
+        decile_returns=_decile_means(members, label),
+        decile_up_shares=_decile_means(members, (label > 0.0).astype(np.float64)),
+        decile_turnovers=_turnovers(members, horizon_sessions),
     )
 
 
@@ -151,23 +175,19 @@ def _deciles(rank: Array, is_present: Flags, n: npt.NDArray[np.int64]) -> npt.ND
     return np.where(is_present & (n >= N_DECILES)[:, None], tenth, -1).astype(np.int8)
 
 
-def _decile_means(decile: npt.NDArray[np.int8], label: Array) -> Array:
+def _decile_means(members: _Members, label: Array) -> Array:
     """Average the labels of each tenth; shape (n_dates, 10)."""
-    n_rows = len(decile)
-    row, column = np.nonzero(decile >= 0)
-    cell = row * N_DECILES + decile[row, column]
-    totals = np.bincount(cell, weights=label[row, column], minlength=n_rows * N_DECILES)
-    counts = np.bincount(cell, minlength=n_rows * N_DECILES)
-    means = np.full(n_rows * N_DECILES, np.nan)
+    totals, counts = members.add(label.ravel()[members.place]), members.add()
+    means = np.full(totals.shape, np.nan)
     np.divide(totals, counts, out=means, where=counts > 0)
-    return means.reshape(n_rows, N_DECILES)
+    return means
 
 
-def _turnover(is_member: Flags, lag: int) -> Array:
-    """Give the share of members that were none `lag` rows before; NaN where one side is empty."""
-    result = np.full(len(is_member), np.nan)
-    n_members = is_member.sum(axis=1)
-    n_stayed = (is_member[lag:] & is_member[:-lag]).sum(axis=1)
+def _turnovers(members: _Members, lag: int) -> Array:
+    """Give the share of each tenth that was not in it `lag` rows before; NaN where one of them is empty."""
+    n_members = members.add()
+    n_stayed = members.add(members.are_as_before(lag))[lag:]
+    result = np.full(n_members.shape, np.nan)
     known = (n_members[lag:] > 0) & (n_members[:-lag] > 0)
     result[lag:][known] = 1.0 - n_stayed[known] / n_members[lag:][known]
     return result
@@ -293,7 +313,7 @@ def summarise(evaluation: Evaluation, *, horizon_sessions: int = 22) -> list[Met
         ),
         Metric(
             "top_decile_turnover_mean",
-            _mean(evaluation.top_decile_turnover),
+            _mean(evaluation.decile_turnovers[:, -1]),
             "fraction",
             f"Mean share of the best tenth that was not in it {horizon_sessions} sessions before.",
         ),

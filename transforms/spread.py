@@ -1,4 +1,4 @@
-"""What the best less the worst tenth would have earned: gross, after costs, and beside what chance would give."""
+"""What the tenths and the best less the worst would have earned: gross, after costs, beside what chance would give."""
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +35,48 @@ def period_returns(evaluation: Evaluation, *, cost_bps: float, horizon_sessions:
     """
     rows = period_rows(len(evaluation.rank_ic), horizon_sessions=horizon_sessions)
     gross = evaluation.decile_returns[rows, -1] - evaluation.decile_returns[rows, 0]
-    replaced = np.nan_to_num(evaluation.top_decile_turnover[rows], nan=1.0) + np.nan_to_num(
-        evaluation.bottom_decile_turnover[rows], nan=1.0
+    cost = _costs(evaluation, cost_bps)[rows]
+    return gross, cost[:, -1] + cost[:, 0]
+
+
+def decile_figures(evaluation: Evaluation, *, cost_bps: float = 10.0, horizon_sessions: int = 22) -> list[Metric]:
+    """Give what each tenth earned, before and after the costs of holding it.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    cost_bps : float, basis points of the traded value
+    horizon_sessions : int, sessions
+        Length of the label.
+
+    Returns
+    -------
+    list of Metric
+        decile_01_return_mean to decile_10_return_mean, then the same with return_net_mean: over the days on which
+        every tenth has members, NaN without one. A turnover that is not known counts as 1.
+    """
+    known = np.isfinite(evaluation.decile_returns).all(axis=1)
+    gross, cost = evaluation.decile_returns[known], _costs(evaluation, cost_bps)[known]
+    unit = f"fraction per {horizon_sessions} sessions"
+    net_of = (
+        f"Net of {cost_bps:g} basis points of what is sold and bought: the share of the tenth that was not in it "
+        f"{horizon_sessions} sessions before, both ways; all of it where that is not known."
     )
-    return gross, 2.0 * replaced * cost_bps / 1e4
+    return [
+        Metric(
+            f"decile_{number:02d}_{name}_mean",
+            _mean(values),
+            unit,
+            f"Mean over days of the mean label of tenth {number} by forecast, 1 the worst. {words}",
+        )
+        for name, earned, words in (("return", gross, TENTHS), ("return_net", gross - cost, f"{net_of} {TENTHS}"))
+        for number, values in enumerate(earned.T, start=1)
+    ]
+
+
+def _costs(evaluation: Evaluation, cost_bps: float) -> Array:
+    """What holding each tenth costs, both ways, shape (n_dates, 10); an unknown turnover counts as 1."""
+    return 2.0 * np.nan_to_num(evaluation.decile_turnovers, nan=1.0) * cost_bps / 1e4
 
 
 def spread_figures(
@@ -117,14 +155,12 @@ _SHARPE = (
 def _of_tenths(evaluation: Evaluation, cost_bps: float, horizon_sessions: int, net_of: str) -> list[Metric]:
     """The best tenth held and the worst tenth sold short, each after its own costs."""
     rows = period_rows(len(evaluation.rank_ic), horizon_sessions=horizon_sessions)
-    best, worst = evaluation.decile_returns[rows, -1], -evaluation.decile_returns[rows, 0]
-    replaced = evaluation.top_decile_turnover[rows], evaluation.bottom_decile_turnover[rows]
+    returns, costs = evaluation.decile_returns[rows], _costs(evaluation, cost_bps)[rows]
     metrics = []
-    for name, words, gross, share in zip(
-        ("best_tenth", "worst_tenth_short"), ("The best tenth held", "The worst tenth sold short"), (best, worst),
-        replaced, strict=True,
-    ):  # fmt: skip
-        net = gross - 2.0 * np.nan_to_num(share, nan=1.0) * cost_bps / 1e4
+    for name, words, net in (
+        ("best_tenth", "The best tenth held", returns[:, -1] - costs[:, -1]),
+        ("worst_tenth_short", "The worst tenth sold short", -returns[:, 0] - costs[:, 0]),
+    ):
         definition = f"{words}, mean over the periods {net_of}. {TENTHS}"
         unit = f"fraction per {horizon_sessions} sessions"
         metrics.append(Metric(f"{name}_return_net_mean", _mean(net[np.isfinite(net)]), unit, definition))

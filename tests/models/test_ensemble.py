@@ -29,8 +29,7 @@ def track(n_days: int, seed: int = 1, *, rank_ic: float = 0.05) -> Evaluation:
     places = (np.arange(10) + 0.5) / 10 - 0.5
     ic = np.random.default_rng(seed).normal(rank_ic, 0.1, n_days)
     returns, ups = (np.tile(line, (n_days, 1)) for line in (0.002 + 0.02 * places, 0.5 + 0.2 * places))
-    turnover = np.full(n_days, 0.3)
-    return Evaluation(ic, np.full(n_days, 50), returns, ups, turnover, turnover)
+    return Evaluation(ic, np.full(n_days, 50), returns, ups, np.full((n_days, 10), 0.3))
 
 
 def forecasts(ranks: dict[str, float]) -> pd.DataFrame:

@@ -76,11 +76,12 @@ def of_alphalens(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     factor, label = (pd.Series(given[name].ravel(), rows) for name in ("forecast", "label"))
     data = get_clean_factor(factor, label.to_frame("22D"), quantiles=10, max_loss=0.0)
     means, _ = performance.mean_return_by_quantile(data, by_date=True, demeaned=False)
-    turnover = performance.quantile_turnover(data["factor_quantile"], 10, period=HORIZON)
+    tenths = range(1, 11)
+    turnovers = [performance.quantile_turnover(data["factor_quantile"], tenth, period=HORIZON) for tenth in tenths]
     return {
         "rank_ic": performance.factor_information_coefficient(data)["22D"].to_numpy(),
         "decile_returns": means["22D"].unstack("factor_quantile").to_numpy(),
-        "top_decile_turnover": turnover.reindex(days).to_numpy(),
+        "decile_turnovers": pd.concat(turnovers, axis=1).reindex(days).to_numpy(),
     }
 
 

@@ -26,7 +26,7 @@ def test_rank_ic_deciles_and_turnover_are_those_of_alphalens(stored):
     found = evaluate(stored["forecast"], stored["label"], horizon_sessions=22)
     np.testing.assert_allclose(found.rank_ic, stored["rank_ic"], atol=1e-14)
     np.testing.assert_allclose(found.decile_returns, stored["decile_returns"], atol=1e-15)
-    np.testing.assert_allclose(found.top_decile_turnover[22:], stored["top_decile_turnover"][22:], atol=1e-15)
+    np.testing.assert_allclose(found.decile_turnovers[22:], stored["decile_turnovers"][22:], atol=1e-15)
 
 
 def test_risk_figures_are_those_of_empyrical(stored):

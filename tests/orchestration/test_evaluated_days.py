@@ -44,8 +44,8 @@ def track() -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "model_id": name, "as_of_date": pd.to_datetime(SESSIONS[:150]), "rank_ic": ic, "n_instruments": 10,
-                    "top_decile_turnover": 0.1, "bottom_decile_turnover": 0.1,
                     "decile_returns": [np.zeros(10)] * 150, "decile_up_shares": [np.full(10, 0.5)] * 150,
+                    "decile_turnovers": [np.full(10, 0.1)] * 150,
                 }
             )
         )  # fmt: skip

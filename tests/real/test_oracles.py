@@ -110,7 +110,7 @@ def test_rank_ic_deciles_and_turnover_are_those_of_alphalens(question, answers):
     assert is_clear.mean() > 0.98
     np.testing.assert_allclose(found.decile_returns[is_clear], answers["decile_returns"][is_clear], atol=1e-14)
     both = np.flatnonzero(is_clear[HORIZON:] & is_clear[:-HORIZON]) + HORIZON
-    np.testing.assert_allclose(found.top_decile_turnover[both], answers["top_decile_turnover"][both], atol=1e-14)
+    np.testing.assert_allclose(found.decile_turnovers[both], answers["decile_turnovers"][both], atol=1e-14)
 
 
 def test_the_figures_of_a_backtest_in_the_tables_are_those_of_empyrical(pipeline, books, answers):

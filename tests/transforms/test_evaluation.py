@@ -80,7 +80,7 @@ def test_the_worst_tenth_has_a_turnover_too():
     forecast = np.tile(np.arange(20.0), (3, 1))
     forecast[2, [0, 10]] = forecast[2, [10, 0]]
     found = evaluate(forecast, forecast, horizon_sessions=1)
-    assert found.bottom_decile_turnover[1:].tolist() == [0.0, 0.5]
+    assert found.decile_turnovers[1:, 0].tolist() == [0.0, 0.5]
 
 
 def test_nine_instruments_make_no_tenths():
@@ -92,15 +92,31 @@ def test_turnover_is_the_share_that_was_not_there_a_horizon_before():
     forecast = np.tile(np.arange(20.0), (3, 1))
     forecast[1, :2] = [50, 51]
     forecast[2, 0] = 50
-    found = evaluate(forecast, forecast, horizon_sessions=1).top_decile_turnover
+    found = evaluate(forecast, forecast, horizon_sessions=1).decile_turnovers[:, -1]
     # The best two are (18, 19), then (0, 1), then (19, 0).
     assert np.isnan(found[0])
     assert found[1:].tolist() == [1.0, 0.5]
 
 
+def test_turnovers_of_all_tenths_are_those_of_sets():
+    forecast, label = random_case(5)
+    forecast[7, 5:] = NAN
+    found = evaluate(forecast, label, horizon_sessions=3).decile_turnovers
+    frame = pd.DataFrame(np.where(np.isfinite(label), forecast, NAN))
+    tenths = np.floor((frame.rank(axis=1) - 0.5).mul(10).div(frame.count(axis=1), axis=0))
+    tenths = tenths.where(frame.count(axis=1).ge(10), NAN, axis=0)
+    for day in range(len(forecast)):
+        for tenth in range(10):
+            own, before = (set(np.flatnonzero(tenths.loc[at] == tenth)) if at >= 0 else set() for at in (day, day - 3))
+            expected = len(own - before) / len(own) if own and before else NAN
+            np.testing.assert_allclose(found[day, tenth], expected, atol=1e-15)
+    assert np.isnan(found[7]).all()
+    assert np.isnan(found[10]).all()
+
+
 def test_a_lag_longer_than_the_history_has_no_turnover():
     forecast = np.tile(np.arange(20.0), (3, 1))
-    assert np.isnan(evaluate(forecast, forecast).top_decile_turnover).all()
+    assert np.isnan(evaluate(forecast, forecast).decile_turnovers).all()
 
 
 @pytest.mark.parametrize("lag", [0, 4, 21])

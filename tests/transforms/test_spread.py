@@ -2,17 +2,18 @@ import numpy as np
 import pytest
 
 from transforms.evaluation import Evaluation
-from transforms.spread import period_returns, period_rows, spread_figures
+from transforms.spread import decile_figures, period_returns, period_rows, spread_figures
 
 NAN = np.nan
 
 
 def evaluation(spreads, top=0.5, bottom=0.25) -> Evaluation:
-    """One row per day: the best tenth earns the spread, the worst nothing."""
+    """One row per day: the best tenth earns the spread, the others nothing."""
     n = len(spreads)
     deciles = np.zeros((n, 10))
     deciles[:, -1] = spreads
-    return Evaluation(np.zeros(n), np.full(n, 50), deciles, deciles, np.full(n, top), np.full(n, bottom))
+    turnovers = np.tile([bottom, *[NAN] * 8, top], (n, 1))
+    return Evaluation(np.zeros(n), np.full(n, 50), deciles, deciles, turnovers)
 
 
 def figures(found: Evaluation, **options) -> dict[str, float]:
@@ -51,6 +52,31 @@ def test_figures_by_hand():
     assert found["worst_tenth_short_return_net_mean"] == pytest.approx(-0.0005)
     # At 200 basis points the trades of 1.5 cost what the mean spread of 0.03 brings.
     assert found["break_even_cost_bps"] == pytest.approx(200.0)
+
+
+def test_each_tenth_by_hand_before_and_after_its_own_costs():
+    # Tenth k earns k % on the one day and 3 k % on the other, and k tenths of it are replaced: at 50 basis points, both
+    # ways, 0.1 % of each tenth. Nothing is known of what was in the third one before: all of it counts.
+    tenths = np.arange(1, 11)
+    turnovers = np.tile(tenths / 10, (3, 1))
+    turnovers[:, 2] = NAN
+    returns = np.outer([0.01, 0.03, 0.09], tenths)
+    returns[2, 4] = NAN
+    days = Evaluation(np.zeros(3), np.full(3, 50), returns, returns, turnovers)
+    metrics = decile_figures(days, cost_bps=50.0)
+    names = [f"decile_{k:02d}_{name}_mean" for name in ("return", "return_net") for k in tenths]
+    assert [metric.name for metric in metrics] == names
+    gross, net = np.array([metric.value for metric in metrics]).reshape(2, 10)
+    np.testing.assert_allclose(gross, 0.02 * tenths, rtol=1e-12)
+    costs = np.where(tenths == 3, 0.01, 0.001 * tenths)
+    np.testing.assert_allclose(net, gross - costs, rtol=1e-12)
+    assert "Net of 50 basis points" in metrics[10].definition
+    assert all(metric.unit == "fraction per 22 sessions" and metric.definition.endswith(".") for metric in metrics)
+
+
+def test_tenths_of_no_day_have_no_figure():
+    assert np.isnan([metric.value for metric in decile_figures(evaluation([]))]).all()
+    assert np.isnan([metric.value for metric in decile_figures(evaluation([NAN]))]).all()
 
 
 def test_days_without_tenths_are_left_out():

@@ -37,8 +37,8 @@ where as_of_date = any (string_to_array($1, ',')::date [])
 
 EVALUATION_DAYS = """
 select
-    model_id, as_of_date, rank_ic, n_instruments, top_decile_return, bottom_decile_return, top_decile_turnover,
-    bottom_decile_turnover, decile_returns, decile_up_shares, rank_ic_by_horizon, rank_ic_by_sector::text
+    model_id, as_of_date, rank_ic, n_instruments, top_decile_return, bottom_decile_return, decile_returns,
+    decile_up_shares, decile_turnovers, rank_ic_by_horizon, rank_ic_by_sector::text
 from research.evaluation_days
 order by model_id, as_of_date
 """
@@ -46,6 +46,11 @@ order by model_id, as_of_date
 # $1 id of the ensemble
 CONFIGURATIONS_OF = """
 select distinct configuration from research.evaluation_days where model_id = $1
+"""
+
+# Days that were judged before each tenth had a turnover.
+DAYS_WITHOUT_TURNOVERS = """
+select count(*) as n_days from research.evaluation_days where cardinality(decile_turnovers) = 0
 """
 
 NEWEST_CONFIGURATIONS = """

@@ -46,15 +46,16 @@ def evaluation_days(
     Where several forecasters have a weight, the ensemble is one more of them.
 
     The partition of session D completes the day 22 sessions before it, whose label D's close has decided, and the
-    longer horizons of the days up to 64 sessions before it. Where the weights of the ensemble have changed, all days
-    are judged again.
+    longer horizons of the days up to 64 sessions before it. Where the weights of the ensemble have changed, or days
+    were judged before each tenth had a turnover, all days are judged again.
     """
     installation, (first, last) = market_data.installation, window_of(context)
     registry = load_registry(installation.settings.models_file)
     configuration = _configuration(registry)
     sessions = installation.sessions(None, last)
     judged_by = {row["configuration"] for row in warehouse.read(queries.CONFIGURATIONS_OF, [ENSEMBLE]).to_pylist()}
-    is_as_judged = judged_by == ({configuration} if configuration else set())
+    [without] = warehouse.read(queries.DAYS_WITHOUT_TURNOVERS).to_pylist()
+    is_as_judged = judged_by == ({configuration} if configuration else set()) and not without["n_days"]
     begin = max(bisect_left(sessions, first) - LONGEST_LABEL, 0) if is_as_judged else 0
     end = max(bisect_right(sessions, last) - LABEL_SESSIONS - 1, 0)
     # The turnover of a day looks back one more label.
@@ -122,10 +123,9 @@ def _rows_of_model(
             "n_instruments": found.n_instruments,
             "top_decile_return": found.decile_returns[:, -1],
             "bottom_decile_return": found.decile_returns[:, 0],
-            "top_decile_turnover": found.top_decile_turnover,
-            "bottom_decile_turnover": found.bottom_decile_turnover,
             "decile_returns": list(found.decile_returns),
             "decile_up_shares": list(found.decile_up_shares),
+            "decile_turnovers": [_nulls(row) for row in found.decile_turnovers],
             "rank_ic_by_horizon": [_nulls(row) for row in np.column_stack(by_horizon)],
             "rank_ic_by_sector": _as_json(by_sector, len(grid)),
         }

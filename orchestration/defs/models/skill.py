@@ -25,11 +25,11 @@ from orchestration.metadata import OWNER, merge_metadata, picture, table, table_
 from orchestration.plots import decile_figure, monthly_ic_figure, retraining_figure
 from orchestration.resources import MarketData, Warehouse
 from transforms.days import as_days
-from transforms.evaluation import TENTHS, Evaluation, summarise
+from transforms.evaluation import N_DECILES, summarise
 from transforms.metrics import Metric
 from transforms.selection_bias import overfitting_probability, sharpe_ratio
 from transforms.skill_slices import beats_baseline, by_horizon, by_sector, by_year, over_baseline, verdict
-from transforms.spread import period_returns, period_rows, spread_figures
+from transforms.spread import decile_figures, period_returns, period_rows, spread_figures
 from transforms.spread_exposures import spread_exposures
 from warehouse.merge import Window
 from warehouse.queries import research as queries
@@ -174,7 +174,7 @@ def figures_of(days: pd.DataFrame, baseline: pd.DataFrame | None, tried: np.ndar
         evaluation, cost_bps=COST_BPS, n_trials=max(len(tried), 1),
         sharpe_sd=float(known.std(ddof=1)) if len(known) > 1 else 0.0, horizon_sessions=LABEL_SESSIONS,
     )  # fmt: skip
-    metrics += _deciles(evaluation)
+    metrics += decile_figures(evaluation, cost_bps=COST_BPS, horizon_sessions=LABEL_SESSIONS)
     metrics += by_year(as_days(days["as_of_date"]), evaluation.rank_ic)
     metrics += by_horizon(padded(days["rank_ic_by_horizon"], len(HORIZONS)), HORIZONS)
     sectors = pd.DataFrame([json.loads(text) for text in days["rank_ic_by_sector"]], dtype=np.float64)
@@ -311,20 +311,6 @@ def _overfitting(days: dict[str, pd.DataFrame]) -> Metric:
     )
 
 
-def _deciles(evaluation: Evaluation) -> list[Metric]:
-    known = evaluation.decile_returns[np.isfinite(evaluation.decile_returns).all(axis=1)]
-    means = known.mean(axis=0) if len(known) else np.full(evaluation.decile_returns.shape[1], np.nan)
-    return [
-        Metric(
-            f"decile_{number:02d}_return_mean",
-            float(mean),
-            f"fraction per {LABEL_SESSIONS} sessions",
-            f"Mean over days of the mean label of tenth {number} by forecast, 1 the worst. {TENTHS}",
-        )
-        for number, mean in enumerate(means, start=1)
-    ]
-
-
 def _verdict(name: str, figures: dict[str, float]) -> str:
     return verdict(name, BASELINE, difference=figures["rank_ic_over_baseline"], t=figures["rank_ic_over_baseline_t"])
 
@@ -333,6 +319,7 @@ def _pictures(days: dict[str, pd.DataFrame]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, own in days.items():
         shown[f"rank_ic_of_{name}"] = picture(monthly_ic_figure(own, name=name))
-        means = np.array([metric.value for metric in _deciles(as_evaluation(own))])
-        shown[f"deciles_of_{name}"] = picture(decile_figure(means, name=name))
+        tenths = decile_figures(as_evaluation(own), cost_bps=COST_BPS, horizon_sessions=LABEL_SESSIONS)
+        gross, net = np.array([metric.value for metric in tenths]).reshape(2, N_DECILES)
+        shown[f"deciles_of_{name}"] = picture(decile_figure(gross, net, name=name))
     return shown

@@ -96,6 +96,21 @@ def test_the_ensemble_is_judged_by_its_own_weights_on_all_days(warehouse, sessio
     assert len(rows_of(warehouse, "parameters", "trials")) == 2
 
 
+def test_days_that_were_judged_before_tenths_had_a_turnover_are_judged_again(warehouse, sessions, database, tmp_path):
+    run(warehouse, tmp_path, 1.0, sessions[-2])
+    first = rows_of(warehouse, "as_of_date, decile_turnovers", "evaluation_days")
+    assert {len(row["decile_turnovers"]) for row in first} == {10}
+    assert first[LABEL - 1]["decile_turnovers"] == [None] * 10
+    assert None not in first[LABEL]["decile_turnovers"]
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute("update research.evaluation_days set decile_turnovers = '{}'")
+    run(warehouse, tmp_path, 1.0, sessions[-1])
+    found = rows_of(warehouse, "as_of_date, decile_turnovers", "evaluation_days")
+    assert found[:-1] == first
+    net = rows_of(warehouse, "metric, value", "evaluations")
+    assert sum(row["metric"].endswith("_return_net_mean") and row["metric"].startswith("decile") for row in net) == 10
+
+
 def test_an_ensemble_that_is_given_up_leaves_no_day_and_no_figure(warehouse, sessions, tmp_path):
     run(warehouse, tmp_path, 1.0, sessions[-1])
     for table in ("evaluations", "evaluations_by_retraining"):

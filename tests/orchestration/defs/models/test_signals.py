@@ -35,9 +35,9 @@ def track() -> pd.DataFrame:
         pd.DataFrame(
             {
                 "model_id": name, "as_of_date": days, "rank_ic": np.random.default_rng(1).normal(0.05, 0.1, 120),
-                "n_instruments": 20, "top_decile_turnover": 0.1, "bottom_decile_turnover": 0.1,
+                "n_instruments": 20,
                 "decile_returns": [[float(number)] * 10 for number in range(120)],
-                "decile_up_shares": [[0.5] * 10] * 120,
+                "decile_up_shares": [[0.5] * 10] * 120, "decile_turnovers": [[0.1] * 10] * 120,
                 "rank_ic_by_horizon": [[]] * 120, "rank_ic_by_sector": json.dumps({}),
             }
         )

@@ -30,10 +30,9 @@ def days() -> pd.DataFrame:
             "as_of_date": pd.bdate_range("2023-11-20", periods=n),
             "rank_ic": rng.normal(0.03, 0.1, n),
             "n_instruments": 50,
-            "top_decile_turnover": rng.random(n),
-            "bottom_decile_turnover": rng.random(n),
             "decile_returns": list(rng.normal(0.0, 0.02, (n, 10))),
             "decile_up_shares": list(rng.random((n, 10))),
+            "decile_turnovers": list(rng.random((n, 10))),
             "rank_ic_by_horizon": known,
             "rank_ic_by_sector": [json.dumps(day) for day in ({"Energy": 0.2}, {"Energy": 0.2, "Utilities": 0.4})] * 30,
         }
@@ -53,6 +52,15 @@ def test_figures_are_those_of_the_days_by_year_horizon_and_sector(days):
     assert found["rank_ic_sector_energy"] == pytest.approx(0.2)
     assert found["rank_ic_sector_utilities"] == pytest.approx(0.4)
     assert "rank_ic_over_baseline" not in found
+
+
+def test_every_tenth_has_a_return_after_its_costs_beside_the_one_before(days):
+    found = values(figures_of(days, None, np.array([0.1])))
+    for tenth in range(10):
+        name, replaced = f"decile_{tenth + 1:02d}", np.mean([row[tenth] for row in days["decile_turnovers"]])
+        gross = np.mean([row[tenth] for row in days["decile_returns"]])
+        assert found[f"{name}_return_mean"] == pytest.approx(gross)
+        assert found[f"{name}_return_net_mean"] == pytest.approx(gross - 2 * replaced * 10 / 1e4)
 
 
 def test_the_baseline_is_compared_on_the_days_that_both_have(days):
@@ -108,8 +116,10 @@ def test_each_configuration_on_record_deflates(days):
     assert many["sharpe_probability"] == few["sharpe_probability"]
 
 
-def test_rows_written_before_there_were_horizons_have_none(days):
-    old = days.assign(rank_ic_by_horizon=[[]] * 60, rank_ic_by_sector="{}", bottom_decile_turnover=NAN)
+def test_rows_written_before_there_were_horizons_or_turnovers_have_none(days):
+    old = days.assign(rank_ic_by_horizon=[[]] * 60, rank_ic_by_sector="{}", decile_turnovers=[[]] * 60)
     found = values(figures_of(old, None, np.array([])))
     assert np.isnan(found["rank_ic_21_sessions"])
     assert found["n_periods"] == 3
+    # What is not known to have been there is bought and sold: 2 * 10 basis points.
+    assert found["decile_04_return_net_mean"] == pytest.approx(found["decile_04_return_mean"] - 0.002)
