@@ -92,7 +92,7 @@ def dbt_settings(installation: Installation, window: tuple[dt.date, dt.date] | N
     }
     usual = Counter(closes.values()).most_common(1)[0][0]
     settings = {
-        "source_priority": ",".join((installation.source.name, *getattr(installation.source, "fallback_names", ()))),
+        "source_priority": ",".join(installation.source_priority),
         "reporting_currency": installation.reporting_currency,
         "session_timezone": calendar.timezone.key,
         "session_close_time": usual,

@@ -36,7 +36,12 @@ class Installation(NamedTuple):
     @property
     def source_names(self) -> tuple[str, ...]:
         """Names of all sources that rows may come from, the one that counts before the others first."""
-        return (self.source.name, *getattr(self.source, "fallback_names", ()), IMPORTED)
+        return (*self.source_priority, IMPORTED)
+
+    @property
+    def source_priority(self) -> tuple[str, ...]:
+        """Names of the configured sources, the one that counts before the others first; others count after them."""
+        return (self.source.name, *getattr(self.source, "fallback_names", ()))
 
     @property
     def reporting_currency(self) -> str:

@@ -84,6 +84,12 @@ def first_of_window(tags: Mapping[str, str]) -> dt.date | None:
     return next((dt.date.fromisoformat(tags[name]) for name in names if name in tags), None)
 
 
+def last_of_window(tags: Mapping[str, str]) -> dt.date | None:
+    """Last session that a run with these tags rebuilds, None where it has no window."""
+    names = ("dagster/asset_partition_range_end", "dagster/partition")
+    return next((dt.date.fromisoformat(tags[name]) for name in names if name in tags), None)
+
+
 def run_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     """Tags of one run that rebuilds the sessions from `first` to `last`.
 

@@ -16,18 +16,12 @@ from orchestration.errors import DbtFailed
 from tests.dbt_project.conftest import Store
 
 
-class Named(NamedTuple):
-    """The name of a source, which is all that dbt is told of it."""
-
-    name: str
-
-
 class Place(NamedTuple):
     """What `dbt_settings` asks of an installation."""
 
     calendar: HomeCalendar
-    source: Named
     reporting_currency: str = "USD"
+    source_priority: tuple[str, ...] = ("made_up", "second")
 
     def sessions(self) -> list[dt.date]:
         return self.calendar.sessions(dt.date(2024, 11, 25), dt.date(2024, 12, 2))
@@ -48,10 +42,10 @@ def in_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_dbt_is_told_the_hours_of_the_exchange_and_its_early_closes():
-    settings = dbt_settings(Place(HomeCalendar("XNYS"), Named("made_up")), (dt.date(2024, 12, 2), dt.date(2024, 12, 2)))
+    settings = dbt_settings(Place(HomeCalendar("XNYS")), (dt.date(2024, 12, 2), dt.date(2024, 12, 2)))
     assert json.loads(settings.pop("session_early_closes")) == {"2024-11-29": "13:00"}
     assert settings == {
-        "source_priority": "made_up",
+        "source_priority": "made_up,second",
         "reporting_currency": "USD",
         "session_timezone": "America/New_York",
         "session_close_time": "16:00",

@@ -1,16 +1,26 @@
 """Standing test: leaks put into the tables on purpose are caught by what the honest ones are held to.
 
-The first two show when the future is cut off; `test_histories` holds the honest tables to that. A bar of a wrong day is
-no bar of the future only, so it is held to something else: what it says must not matter.
+The first two show when the future is cut off; `test_histories` holds the honest tables to that. Statements are held to
+the check that looks at every new session as well. A bar of a wrong day is no bar of the future only, so it is held to
+something else: what it says must not matter.
 """
 
 import datetime as dt
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
+
+from orchestration.defs.factors.checks import known_in_time_result, sessions_to_compare
+from orchestration.installation import Installation
+from orchestration.partitions import WINDOW_TAG
+from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_of
+from transforms.statement_factors import FACTORS
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 DELISTED = "S04"
@@ -19,6 +29,11 @@ STATEMENTS_AT_PERIOD_END = (
     "models/intermediate/int_fundamentals_known.sql",
     "            annual.published_local::date\n",
     "            annual.period_end_date\n",
+)
+# The ranges of one table alone: a statement counts on the day before the session from which it may.
+GROWTH_A_DAY_EARLY = tuple(
+    ("models/factors/fct_growth.sql", f"prices.as_of_date {bound}", f"prices.as_of_date + 1 {bound}")
+    for bound in (">= ratios.known_from_date", "<= ratios.known_to_date")
 )
 UNIVERSE_OF_SURVIVORS = (
     "models/factors/fct_universe_members.sql",
@@ -57,11 +72,11 @@ def project(tmp_path_factory) -> Callable[..., Path]:
 def built(new_store) -> Callable:
     """Build a table and what it needs from a market, by a project."""
 
-    def build(market, project: Path, *tables: str):
+    def build(market, project: Path, *tables: str, **settings: str):
         store = new_store("leaks")
         market.load(store)
         selected = [argument for table in tables for argument in ("--select", f"+{table}")]
-        store.dbt._replace(project=project).run("run", *selected)
+        store.dbt._replace(project=project).run("run", *selected, **settings)
         return store
 
     return build
@@ -96,6 +111,84 @@ def test_statements_that_count_from_the_end_of_their_period_are_caught(past):
     whole, cut_off = past("fct_growth")
     assert len(cut_off) > 0
     assert not whole.equals(cut_off)
+
+
+@pytest.fixture(scope="module")
+def installation(market) -> Installation:
+    """Where the market's bars come from."""
+    days = market.tables["raw.benchmark_bars"]["trade_date"]
+    source = SimpleNamespace(
+        name="made_up", fallback_names=("second",), first_session=days.min(), last_session=days.max()
+    )
+    return market_data_of(source, now=f"{days.max()}T23:30:00Z").installation
+
+
+@pytest.mark.parametrize(
+    ("leaks", "factors"),
+    [
+        ((), set()),
+        ((STATEMENTS_AT_PERIOD_END,), {"return_on_equity", "profit_margin", "revenue_growth_1y"}),
+        (GROWTH_A_DAY_EARLY, {"revenue_growth_1y"}),
+    ],
+)
+def test_a_check_finds_statements_that_count_before_they_were_published(
+    market, project, built, installation, leaks, factors
+):
+    store = built(market, project(*leaks), "fct_quality", "fct_growth")
+    warehouse, sessions = WarehouseOfTest(address=store.url), installation.sessions()
+    result = known_in_time_result(warehouse, installation, sessions)
+    assert result.metadata["values"].value > 3 * 20 * len(sessions)
+    n_wrong = result.metadata["values_of_other_statements"].value
+    assert (result.passed, result.severity) == (not leaks, dg.AssetCheckSeverity.ERROR)
+    assert (n_wrong > 0, "sample" in result.metadata) == (bool(leaks), bool(leaks))
+    assert {name for name in FACTORS if name in str(result.metadata.get("sample", ""))} == factors
+    # The ends of months of the whole history show what lasts for weeks.
+    ends = sessions_to_compare(installation, {})
+    assert len(ends) == len({(day.year, day.month) for day in sessions})
+    if leaks != GROWTH_A_DAY_EARLY:
+        assert known_in_time_result(warehouse, installation, ends).passed is not bool(leaks)
+
+
+def test_the_check_finds_nothing_where_a_second_source_tells_the_same_periods(market, project, built, installation):
+    # Earlier or later than the first, with other figures and other ends of years; a third one is not configured.
+    rng, first = np.random.default_rng(8), market.tables["raw.fundamentals"]
+    told = [first]
+    for name in ("second", "third"):
+        chosen = first.sample(frac=0.7, random_state=3)
+        hours, days = rng.integers(-2400, 2400, len(chosen)), rng.choice([0, 0, 0, 8, -25], len(chosen))
+        ends = [end + dt.timedelta(days=int(day)) for end, day in zip(chosen["period_end_date"], days, strict=True)]
+        told.append(
+            chosen.assign(
+                source=name, period_end_date=ends, revenue=chosen["revenue"] * 1.01,
+                published_at=chosen["published_at"] + pd.to_timedelta(hours, unit="h"),
+            )
+        )  # fmt: skip
+    aliases = market.tables["raw.instrument_aliases"]
+    tables = {
+        **market.tables,
+        "raw.fundamentals": pd.concat(told, ignore_index=True),
+        "raw.instrument_aliases": pd.concat([aliases.assign(source=n) for n in ("made_up", "second", "third")]),
+    }
+    store = built(
+        market._replace(tables=tables), project(), "fct_quality", "fct_growth",
+        source_priority=",".join(installation.source_priority), session_timezone=installation.calendar.timezone.key,
+    )  # fmt: skip
+    counted = store.read("select distinct source from marts.fct_fundamentals")["source"]
+    assert set(counted) == {"made_up", "second", "third"}
+    result = known_in_time_result(WarehouseOfTest(address=store.url), installation, installation.sessions())
+    assert result.passed, result.metadata["sample"].value
+
+
+def test_the_check_looks_at_the_sessions_of_its_run(installation):
+    days = installation.sessions()
+    assert sessions_to_compare(installation, {"dagster/partition": f"{days[50]}"}) == [days[50]]
+    assert sessions_to_compare(
+        installation, {"dagster/partition": f"{days[50]}", WINDOW_TAG: f"{days[48]}"}
+    ) == days[48:51]  # fmt: skip
+    first, last = (f"dagster/asset_partition_range_{end}" for end in ("start", "end"))
+    assert sessions_to_compare(installation, {first: f"{days[7]}", last: f"{days[9]}"}) == days[7:10]
+    of_months = sessions_to_compare(installation, {"dagster/partition": f"{days[80]}", WINDOW_TAG: f"{days[0]}"})
+    assert [day.isoformat() for day in of_months] == ["2022-01-31", "2022-02-28", "2022-03-31", f"{days[80]}"]
 
 
 def test_a_universe_that_knows_its_survivors_is_caught(past):
