@@ -72,18 +72,44 @@ class Span(NamedTuple):
     valid_from_date: dt.date | None = None
 
 
-@dg.asset(
-    key=["research", "evaluations"], deps=[evaluation_days, trials], group_name=GROUP, kinds={"python", "postgres"},
-    owners=[OWNER], automation_condition=FOLLOW_INPUTS,
-    code_version=code_version_of(summarise, verdict, spread_figures, spread_exposures),
+DESCRIPTIONS = {
+    "evaluations": "One row per forecaster and figure over all out-of-sample days, with its definition.",
+    "evaluations_by_retraining": "One row per forecaster, retraining date and figure over the out-of-sample days that "
+    "this version forecast.",
+}
+
+
+@dg.multi_asset(
+    name="evaluations",
+    specs=[
+        dg.AssetSpec(
+            ["research", name], deps=[evaluation_days, trials], group_name=GROUP, kinds={"python", "postgres"},
+            owners=[OWNER], description=description, automation_condition=FOLLOW_INPUTS,
+            metadata={"dagster/table_name": f"research.{name}"},
+            code_version=code_version_of(summarise, verdict, spread_figures, spread_exposures),
+        )
+        for name, description in DESCRIPTIONS.items()
+    ],
 )  # fmt: skip
-def evaluations(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
-    """One row per forecaster and figure over all out-of-sample days, with its definition."""
-    days = _days_by_model(warehouse)
+# Dagster takes no other annotation of a generator of several results.
+def evaluations(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult:  # type: ignore[misc, type-arg]
+    """Judge each forecaster over all days and per retraining: one read serves both."""
+    days = {str(name): own for name, own in warehouse.read_frame(queries.EVALUATION_DAYS).groupby("model_id")}
     if not days:
-        return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
-    found = _figures(warehouse, market_data.installation, days, {Span(name): own for name, own in days.items()})
-    figures = {span.model_id: metrics for span, metrics in found.items()}
+        for name in DESCRIPTIONS:
+            note = {"note": "No forecast has a known label yet."}
+            yield dg.MaterializeResult(asset_key=["research", name], metadata=note)
+        return
+    overall = {Span(name): own for name, own in days.items()}
+    by_version = by_retraining(days, warehouse.read_frame(queries.RETRAININGS))
+    figures = _figures(warehouse, market_data.installation, days, overall | by_version)
+    yield _stored_overall(warehouse, days, {span.model_id: figures[span] for span in overall})
+    yield _stored_by_retraining(warehouse, {span: figures[span] for span in by_version})
+
+
+def _stored_overall(
+    warehouse: Warehouse, days: dict[str, pd.DataFrame], figures: dict[str, list[Metric]]
+) -> dg.MaterializeResult[None]:
     overfitting = _overfitting(days)
     rows = [{"model_id": name, **_columns(m)} for name, metrics in figures.items() for m in (*metrics, overfitting)]
     frame = pd.DataFrame(rows)
@@ -95,6 +121,7 @@ def evaluations(warehouse: Warehouse, market_data: MarketData) -> dg.Materialize
         if name != BASELINE and BASELINE in figures
     }
     return dg.MaterializeResult(
+        asset_key=["research", "evaluations"],
         metadata={
             **merge_metadata(written),
             "comparison": table(
@@ -109,23 +136,12 @@ def evaluations(warehouse: Warehouse, market_data: MarketData) -> dg.Materialize
             },
             **_pictures(days),
             **table_metadata(warehouse, "research.evaluations"),
-        }
+        },
     )
 
 
-@dg.asset(
-    key=["research", "evaluations_by_retraining"], deps=[evaluation_days, trials], group_name=GROUP,
-    kinds={"python", "postgres"}, owners=[OWNER], automation_condition=FOLLOW_INPUTS,
-    code_version=code_version_of(summarise, spread_figures, spread_exposures),
-)  # fmt: skip
-def evaluations_by_retraining(warehouse: Warehouse, market_data: MarketData) -> dg.MaterializeResult[None]:
-    """One row per forecaster, retraining date and figure over the out-of-sample days that this version forecast."""
-    days = _days_by_model(warehouse)
-    if not days:
-        return dg.MaterializeResult(metadata={"note": "No forecast has a known label yet."})
-    spans = by_retraining(days, warehouse.read_frame(queries.RETRAININGS))
-    found = _figures(warehouse, market_data.installation, days, spans)
-    rows = [{**span._asdict(), **_columns(metric)} for span, metrics in found.items() for metric in metrics]
+def _stored_by_retraining(warehouse: Warehouse, figures: dict[Span, list[Metric]]) -> dg.MaterializeResult[None]:
+    rows = [{**span._asdict(), **_columns(metric)} for span, metrics in figures.items() for metric in metrics]
     frame = pd.DataFrame(rows)
     window = Window("valid_from_date", frame["valid_from_date"].min(), frame["valid_from_date"].max())
     written = warehouse.merge("research.evaluations_by_retraining", frame, window=window)
@@ -133,17 +149,18 @@ def evaluations_by_retraining(warehouse: Warehouse, market_data: MarketData) -> 
         index="valid_from_date", columns="model_id", values="value"
     )
     return dg.MaterializeResult(
+        asset_key=["research", "evaluations_by_retraining"],
         metadata={
             **merge_metadata(written),
             "rank_ic_mean": table(rank_ics.tail(12).reset_index(), digits=4),
             "rank_ic_by_retraining": picture(retraining_figure(rank_ics)),
             **table_metadata(warehouse, "research.evaluations_by_retraining"),
-        }
+        },
     )
 
 
 @dg.asset_check(
-    asset=evaluations,
+    asset=dg.AssetKey(["research", "evaluations"]),
     description="Every forecaster that is no baseline has a higher rank IC than momentum_12_1, by 2 standard errors of "
     "the daily difference.",
 )
@@ -218,10 +235,6 @@ def by_retraining(days: Mapping[str, pd.DataFrame], retrainings: pd.DataFrame) -
         for start in np.unique(of_day):
             spans[Span(name, start.item())] = own[of_day == start]
     return spans
-
-
-def _days_by_model(warehouse: Warehouse) -> dict[str, pd.DataFrame]:
-    return {str(name): own for name, own in warehouse.read_frame(queries.EVALUATION_DAYS).groupby("model_id")}
 
 
 def _figures(

@@ -8,7 +8,7 @@ import pytest
 
 from models.ensemble import ENSEMBLE
 from orchestration.defs.models.evaluation import evaluation_days
-from orchestration.defs.models.skill import evaluations, evaluations_by_retraining, trials
+from orchestration.defs.models.skill import evaluations, trials
 from orchestration.installation import current_installation
 from orchestration.resources import as_arrow
 from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_with
@@ -68,7 +68,7 @@ def warehouse(database, sessions) -> WarehouseOfTest:
 def run(warehouse: WarehouseOfTest, tmp_path, weight: float, day) -> None:
     models_file = tmp_path / "models.yaml"
     models_file.write_text(MODELS.format(weight=weight))
-    assets = [evaluation_days, trials, evaluations, evaluations_by_retraining]
+    assets = [evaluation_days, trials, evaluations]
     resources = {"warehouse": warehouse, "market_data": market_data_with(models_file)}
     assert dg.materialize(assets, partition_key=f"{day}", resources=resources).success
 
