@@ -22,8 +22,8 @@ from warehouse.records.research_jobs import MOST_CONFIGURATIONS
 DEFINITIONS = (
     "sharpe and the others as in research.backtest_metrics; deflated_sharpe of a row: probability that its true Sharpe "
     "ratio is above what the best of all trials on record, those of the sweep among them, would show without skill; of "
-    "the sweep: that of its best row. overfitting_probability: CSCV over the books of the sweep, one figure of all. All "
-    "rows are in research.sweep_results."
+    "the sweep: that of its best row. overfitting_probability: CSCV over the books of the sweep, one figure of them "
+    "all. Every row is in research.sweep_results."
 )
 PER_PROFILE = dg.StaticPartitionsDefinition(list(PROFILES))
 
