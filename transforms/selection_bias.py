@@ -83,6 +83,23 @@ def expected_maximum_sharpe(*, n_trials: int, sharpe_sd: float) -> float:
     return float(sharpe_sd * ((1.0 - EULER_GAMMA) * first + EULER_GAMMA * second))
 
 
+def spread_of_sharpes(sharpes: Array) -> tuple[int, float]:
+    """Count trials, and give the sample deviation (ddof 1) of their Sharpe ratios.
+
+    Parameters
+    ----------
+    sharpes : ndarray of shape (n_trials,), per period
+        NaN where a trial has none; it counts all the same.
+
+    Returns
+    -------
+    int, float per period
+        1 at least; 0 for fewer than two known ones. The order of the trials does not show in the last bit.
+    """
+    known = np.sort(sharpes[np.isfinite(sharpes)])
+    return max(len(sharpes), 1), float(known.std(ddof=1)) if len(known) > 1 else 0.0
+
+
 def deflated_sharpe(returns: Array, *, n_trials: int, sharpe_sd: float) -> float:
     """Give the probability that the true Sharpe ratio is above what the best of the trials would have without skill.
 

@@ -34,7 +34,7 @@ from warehouse.queries.strategies import Event, PaperTrade, Strategy, StrategySi
 
 Context = dict[str, Any]
 
-LISTED_METRICS = ("cagr", "volatility", "sharpe", "deflated_sharpe", "max_drawdown")
+LISTED_METRICS = ("cagr", "volatility", "sharpe", "deflated_sharpe", "overfitting_probability", "max_drawdown")
 WINDOWS = ("1m", "3m", "ytd", "1y", "3y", "all")
 SCHEMAS = ("raw", "marts", "factors", "research")
 # A year of sessions and a few days, for the returns of the head.
