@@ -108,6 +108,32 @@ def deflated_sharpe(returns: Array, *, n_trials: int, sharpe_sd: float) -> float
     return probabilistic_sharpe(returns, benchmark=expected_maximum_sharpe(n_trials=n_trials, sharpe_sd=sharpe_sd))
 
 
+def deflated_sharpe_of_moments(
+    sharpe: float, *, skew: float, kurtosis: float, n_periods: int, n_trials: int, sharpe_sd: float
+) -> float:
+    """Give `deflated_sharpe` of returns of which somebody else has the moments.
+
+    Parameters
+    ----------
+    sharpe : float, per period
+    skew, kurtosis : float
+        Population moments (ddof 0), 3 for the kurtosis of a normal distribution.
+    n_periods : int
+        Returns behind them.
+    n_trials, sharpe_sd
+        As for `expected_maximum_sharpe`.
+
+    Returns
+    -------
+    float, fraction
+        NaN with fewer than three returns.
+    """
+    benchmark = expected_maximum_sharpe(n_trials=n_trials, sharpe_sd=sharpe_sd)
+    if n_periods < 3:
+        return float("nan")
+    return float(_probability(sharpe, skew, kurtosis, n=n_periods, benchmark=benchmark))
+
+
 def deflated_sharpes(returns: Array, *, n_trials: int, sharpe_sd: float) -> Array:
     """Give `deflated_sharpe` of many books at once, to rounding.
 

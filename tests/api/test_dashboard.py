@@ -162,6 +162,7 @@ def test_the_weightings_stand_beside_the_simple_ones_after_costs(client):
 def test_a_strategy_shows_its_account_trades_signals_events_and_settings(client):
     text = text_of(client.get("/ui/strategies", headers=HTML))
     assert "Equity 909 USD, of 1.00 k" in text
+    assert "Deflated Sharpe 20% of 1 tried Overfitting – of all strategies" in text
     assert "ACME 20 Jun 2024 24 Jun 2024 50.00 52.00 +3 +3.0% Signal It crossed." in text
     assert "ZETA 25 Jun 2024 26 Jun 2024 10.00 9.00 −1 −10.0% Stop loss" in text
     assert "25 Jun 2024 ACME Hold It has not crossed back." in text
