@@ -98,7 +98,7 @@ def _rows(
         "overfitting_probability": overfitting_probability(_compared(found.returns), n_blocks=N_BLOCKS),
     }  # fmt: skip
     chosen = [json.dumps({name: getattr(options, name) for name in axes}) for options in wanted]
-    figures.insert(figures.columns.get_loc("sharpe") + 1, "deflated_sharpe", deflated)
+    figures.insert(list(figures).index("sharpe") + 1, "deflated_sharpe", deflated)
     results = figures.assign(sweep_id=sweep_id, number=np.arange(len(wanted)), parameters=chosen)
     return Swept(sweep_id, pd.DataFrame([row]), results)
 

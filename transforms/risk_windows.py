@@ -94,12 +94,14 @@ def honest_windows(returns: pd.DataFrame, *, n_trials: int) -> pd.DataFrame:
         window, also of one that reaches back before the first day.
     """
     found = []
-    last_dates = returns.apply(pd.Series.last_valid_index).dropna()
-    for last, own in last_dates.groupby(last_dates):
+    days_of = {name: returns.index[returns[name].notna()] for name in returns}
+    last_of = {name: pd.Timestamp(days[-1]) for name, days in days_of.items() if len(days)}
+    for last in sorted(set(last_of.values())):
         for window, first_of in WINDOWS.items():
             days = returns[(returns.index > first_of(last)) & (returns.index <= last)]
             figures = sibling_figures(days, n_trials=n_trials, siblings="indices")
-            found += [(name, window, *metric) for name in own.index for metric in figures[name]]
+            own = [name for name, day in last_of.items() if day == last]
+            found += [(name, window, *metric) for name in own for metric in figures[name]]
     return pd.DataFrame(found, columns=["index_id", "window", "metric", "value", "unit", "definition"])
 
 

@@ -1,5 +1,7 @@
 """What is left of a book's Sharpe ratio beside all the others that were tried."""
 
+from collections.abc import Hashable
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -67,7 +69,7 @@ def honesty_figures(return_1d: Array, trial_sharpes: Array, peers: pd.DataFrame)
     ]  # fmt: skip
 
 
-def sibling_figures(returns: pd.DataFrame, *, n_trials: int, siblings: str) -> dict[str, list[Metric]]:
+def sibling_figures(returns: pd.DataFrame, *, n_trials: int, siblings: str) -> dict[Hashable, list[Metric]]:
     """Set each of some siblings beside all of them: what was tried beside one is the others.
 
     Parameters
