@@ -23,8 +23,10 @@ from transforms.alpha158 import COLUMNS, alpha158_rows
 from transforms.backtest import backtest
 from transforms.evaluation import evaluate
 from transforms.ledger import Execution
+from transforms.selection_bias import deflated_sharpes
 from transforms.sweep import Sweep, sweep, sweep_figures
 from transforms.target_weights import quantile_weights, rebalance_rows
+from transforms.trial_honesty import spread_of_trials
 
 HORIZON = 22
 N_OF_LAST_DAY, BARS_OF_LAST_DAY, N_CHECKED = 5_000, 61, 500
@@ -126,7 +128,7 @@ def monthly_books(peers: str | None, n_instruments: int, n_days: int) -> list[Li
 
 
 def many_books(n_instruments: int, n_days: int) -> Line:
-    """Follow 1,000 monthly books at once and judge each; some of them are followed alone as well."""
+    """Follow 1,000 monthly books at once and judge each, deflated too; some of them are followed alone as well."""
     close = closes_by_day(n_days, n_instruments)
     rows = rebalance_rows(close.index.to_numpy().astype("datetime64[D]"))
     frames = [
@@ -137,11 +139,13 @@ def many_books(n_instruments: int, n_days: int) -> Line:
     books = [(frame, cost) for frame in frames for cost in (0.0, 5.0, 10.0, 20.0)]
     costs = [cost for _, cost in books]
 
-    def swept() -> tuple[Sweep, pd.DataFrame]:
+    def swept() -> tuple[Sweep, pd.DataFrame, np.ndarray]:
         found = sweep(close, [frame for frame, _ in books], cost_bps=costs, long_only=[True] * len(books))
-        return found, sweep_figures(found)
+        figures = sweep_figures(found)
+        n_trials, deviation = spread_of_trials(figures["sharpe"].to_numpy())
+        return found, figures, deflated_sharpes(found.returns, n_trials=n_trials, sharpe_sd=deviation)
 
-    (found, _), times = timed(swept)
+    (found, _, _), times = timed(swept)
     some = range(0, len(books), 97)
     alone = [backtest(close, books[n][0], execution=Execution(cost_bps=costs[n], slippage_bps=0.0)) for n in some]
     worth = np.column_stack([each.daily["equity"] for each in alone])

@@ -98,11 +98,12 @@ def _backtest(connection: "psycopg.Connection") -> Table:
 
 
 def _skill(connection: "psycopg.Connection") -> Table:
-    columns = ("mean rank IC", "Newey-West t", "days", "net Sharpe of the spread", "deflated")
+    columns = ("mean rank IC", "Newey-West t", "days", "net Sharpe of the spread", "deflated", "overfitting")
     shown = _figures("forecaster", *columns, title="Skill, out of sample")
     verdicts = []
-    for model_id, mean, t, days, sharpe, deflated, difference, difference_t in connection.execute(queries.SKILL):
-        figures = (_figure(sharpe, "ratio"), _figure(deflated, "fraction"))
+    for row in connection.execute(queries.SKILL):
+        model_id, mean, t, days, sharpe, deflated, overfitting, difference, difference_t = row
+        figures = (_figure(sharpe, "ratio"), _figure(deflated, "fraction"), _figure(overfitting, "fraction"))
         sure = "too few days" if t is None else f"{t:+.2f}"
         shown.add_row(model_id, f"{mean:+.4f}", sure, f"{days:.0f}", *figures)
         if model_id != BASELINE:

@@ -46,6 +46,8 @@ class Candidate(NamedTuple):
     sharpe_net : float, per period of 21 sessions
         Of best less worst tenth after costs, as in research.trials; NaN where there are too few periods.
     n_periods : int
+    return_net : tuple of floats, fraction per period
+        What that Sharpe ratio is of, oldest first; NaN where a period has no tenths.
     """
 
     parameters: dict[str, Setting]
@@ -53,6 +55,7 @@ class Candidate(NamedTuple):
     rank_ic_error: float
     sharpe_net: float
     n_periods: int
+    return_net: tuple[float, ...]
 
 
 class Choice(NamedTuple):
@@ -179,9 +182,10 @@ def _judged(
     ic = found.rank_ic[np.isfinite(found.rank_ic)]
     error = float(np.sqrt(newey_west_variance(ic, lag=LABEL_SESSIONS - 1) / len(ic))) if len(ic) > 1 else float("nan")
     gross, cost = period_returns(found, cost_bps=cost_bps, horizon_sessions=LABEL_SESSIONS)
-    net = (gross - cost)[np.isfinite(gross)]
+    net = gross - cost
+    known = net[np.isfinite(net)]
     mean = float(ic.mean()) if len(ic) else float("-inf")
-    return Candidate(dict(parameters), mean, error, sharpe_ratio(net), len(net))
+    return Candidate(dict(parameters), mean, error, sharpe_ratio(known), len(known), tuple(net.tolist()))
 
 
 def _values(frame: pd.DataFrame) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from orchestration.backtesting import (
 from orchestration.installation import Installation
 from orchestration.resources import Warehouse
 from orchestration.trials import sharpes_on_record
-from transforms.selection_bias import deflated_sharpe, overfitting_probability
+from transforms.selection_bias import deflated_sharpes, overfitting_probability
 from transforms.sweep import Sweep, sweep, sweep_figures
 from transforms.trial_honesty import spread_of_trials
 
@@ -89,14 +89,16 @@ def _rows(
     best = int(np.nanargmax(sharpe)) if np.isfinite(sharpe).any() else 0
     trials = on_record | dict(zip(wanted, sharpe.tolist(), strict=True))
     n_trials, deviation = spread_of_trials(np.array(list(trials.values())))
+    deflated = deflated_sharpes(found.returns, n_trials=n_trials, sharpe_sd=deviation)
     row = {
         "sweep_id": sweep_id, "profile": base.profile, "configuration": json.dumps(configuration, sort_keys=True),
         "data_digest": digest, "code_version": code_version(), "first_date": days[0].date(),
         "last_date": days[-1].date(), "n_configurations": len(wanted), "best_number": best,
-        "deflated_sharpe": deflated_sharpe(found.returns[:, best], n_trials=n_trials, sharpe_sd=deviation),
+        "deflated_sharpe": float(deflated[best]),
         "overfitting_probability": overfitting_probability(_compared(found.returns), n_blocks=N_BLOCKS),
     }  # fmt: skip
     chosen = [json.dumps({name: getattr(options, name) for name in axes}) for options in wanted]
+    figures.insert(list(figures).index("sharpe") + 1, "deflated_sharpe", deflated)
     results = figures.assign(sweep_id=sweep_id, number=np.arange(len(wanted)), parameters=chosen)
     return Swept(sweep_id, pd.DataFrame([row]), results)
 

@@ -20,6 +20,7 @@ from transforms.paper_account import Account
 from transforms.strategies.strategy import ALWAYS, Board
 from transforms.strategies.walk import Version, Walked, walk
 from transforms.tape import Tape
+from transforms.trial_honesty import siblings_overfitting
 from warehouse.merge import MergeResult, Window, merge
 from warehouse.queries import paper_trading as queries
 from warehouse.queries.trading import BENCHMARK_BETWEEN, DELISTED
@@ -142,9 +143,12 @@ def write_traded(warehouse: Warehouse, traded: Sequence[Traded]) -> dict[str, Me
 
 
 def write_strategies(warehouse: Warehouse, traded: Sequence[Traded], currency_code: str) -> MergeResult:
-    """Write what strategies are, and their settings in force."""
+    """Write what strategies are, their settings in force, and how likely the best of all accounts is overfitted."""
     rows = strategy_rows(traded, currency_code)
-    return MergeResult() if rows.empty else warehouse.merge("research.strategies", rows)
+    if rows.empty:
+        return MergeResult()
+    returns = warehouse.read_frame(queries.RETURNS).pivot(index="trade_date", columns="strategy_id", values="return_1d")
+    return warehouse.merge("research.strategies", rows.assign(overfitting_probability=siblings_overfitting(returns)))
 
 
 def read_market(

@@ -10,6 +10,7 @@ from transforms.performance import (
     DEFINITIONS as PERFORMANCE,
 )
 from transforms.performance import NAN, SESSIONS_PER_YEAR, Array, max_drawdown, relative_figures, single_figures
+from transforms.trial_honesty import sibling_figures
 
 CONFIDENCE = 0.95
 SINGLE = ("n_days", "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "hit_rate")
@@ -74,6 +75,34 @@ def risk_windows(return_1d: pd.Series, benchmark: pd.Series) -> pd.DataFrame:
             own = known[known.index > first]
             parts.append(_rows(own, benchmark.reindex(own.index)).assign(window=window))
     return pd.concat(parts, ignore_index=True)
+
+
+def honest_windows(returns: pd.DataFrame, *, n_trials: int) -> pd.DataFrame:
+    """Set each index beside all the others, over each of its windows.
+
+    Parameters
+    ----------
+    returns : DataFrame of shape (n_dates, n_indices), fraction
+        Daily returns, index trade_date ascending, columns index_id; NaN where an index has none.
+    n_trials : int
+        Versions of the rules of indices on record.
+
+    Returns
+    -------
+    DataFrame of shape (n_indices * n_windows * 3, 6)
+        index_id, window, metric, value, unit, definition: `transforms.trial_honesty.sibling_figures` of the days of the
+        window, also of one that reaches back before the first day.
+    """
+    found = []
+    days_of = {name: returns.index[returns[name].notna()] for name in returns}
+    last_of = {name: pd.Timestamp(days[-1]) for name, days in days_of.items() if len(days)}
+    for last in sorted(set(last_of.values())):
+        for window, first_of in WINDOWS.items():
+            days = returns[(returns.index > first_of(last)) & (returns.index <= last)]
+            figures = sibling_figures(days, n_trials=n_trials, siblings="indices")
+            own = [name for name, day in last_of.items() if day == last]
+            found += [(name, window, *metric) for name in own for metric in figures[name]]
+    return pd.DataFrame(found, columns=["index_id", "window", "metric", "value", "unit", "definition"])
 
 
 def _rows(own: pd.Series, benchmark: pd.Series) -> pd.DataFrame:

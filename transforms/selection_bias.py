@@ -48,9 +48,8 @@ def probabilistic_sharpe(returns: Array, *, benchmark: float = 0.0) -> float:
     if len(known) < 3 or not np.isfinite(sharpe):
         return float("nan")
     standard = (known - known.mean()) / known.std()
-    skew, kurtosis = float(np.mean(standard**3)), float(np.mean(standard**4))
-    variance = 1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
-    return float(ndtr((sharpe - benchmark) * np.sqrt(len(known) - 1) / np.sqrt(variance)))
+    skew, kurtosis = np.mean(standard**3), np.mean(standard**4)
+    return float(_probability(sharpe, skew, kurtosis, n=len(known), benchmark=benchmark))
 
 
 def expected_maximum_sharpe(*, n_trials: int, sharpe_sd: float) -> float:
@@ -84,12 +83,94 @@ def expected_maximum_sharpe(*, n_trials: int, sharpe_sd: float) -> float:
     return float(sharpe_sd * ((1.0 - EULER_GAMMA) * first + EULER_GAMMA * second))
 
 
+def spread_of_sharpes(sharpes: Array) -> tuple[int, float]:
+    """Count trials, and give the sample deviation (ddof 1) of their Sharpe ratios.
+
+    Parameters
+    ----------
+    sharpes : ndarray of shape (n_trials,), per period
+        NaN where a trial has none; it counts all the same.
+
+    Returns
+    -------
+    int, float per period
+        1 at least; 0 for fewer than two known ones. The order of the trials does not show in the last bit.
+    """
+    known = np.sort(sharpes[np.isfinite(sharpes)])
+    return max(len(sharpes), 1), float(known.std(ddof=1)) if len(known) > 1 else 0.0
+
+
 def deflated_sharpe(returns: Array, *, n_trials: int, sharpe_sd: float) -> float:
     """Give the probability that the true Sharpe ratio is above what the best of the trials would have without skill.
 
     Parameters are those of `probabilistic_sharpe` and `expected_maximum_sharpe`; with one trial it is the former.
     """
     return probabilistic_sharpe(returns, benchmark=expected_maximum_sharpe(n_trials=n_trials, sharpe_sd=sharpe_sd))
+
+
+def deflated_sharpe_of_moments(
+    sharpe: float, *, skew: float, kurtosis: float, n_periods: int, n_trials: int, sharpe_sd: float
+) -> float:
+    """Give `deflated_sharpe` of returns of which somebody else has the moments.
+
+    Parameters
+    ----------
+    sharpe : float, per period
+    skew, kurtosis : float
+        Population moments (ddof 0), 3 for the kurtosis of a normal distribution.
+    n_periods : int
+        Returns behind them.
+    n_trials, sharpe_sd
+        As for `expected_maximum_sharpe`.
+
+    Returns
+    -------
+    float, fraction
+        NaN with fewer than three returns.
+    """
+    benchmark = expected_maximum_sharpe(n_trials=n_trials, sharpe_sd=sharpe_sd)
+    if n_periods < 3:
+        return float("nan")
+    return float(_probability(sharpe, skew, kurtosis, n=n_periods, benchmark=benchmark))
+
+
+def deflated_sharpes(returns: Array, *, n_trials: int, sharpe_sd: float) -> Array:
+    """Give `deflated_sharpe` of many books at once, to rounding.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (n_periods, n_books), fraction
+    n_trials, sharpe_sd
+        As for `expected_maximum_sharpe`; the same for all books.
+
+    Returns
+    -------
+    ndarray of shape (n_books,), fraction
+        NaN for a book without variation, or with a return that is not finite: a ruined one.
+    """
+    n, n_books = returns.shape
+    benchmark = expected_maximum_sharpe(n_trials=n_trials, sharpe_sd=sharpe_sd)
+    if n < 3:
+        return np.full(n_books, np.nan)
+    mean = returns.mean(axis=0)
+    centred = returns - mean
+    squares = centred * centred
+    variance = squares.mean(axis=0)
+    # Equal returns and those that are not finite alike: a comparison with NaN is false.
+    has_any = variance > NO_VARIATION**2
+    variance = np.where(has_any, variance, np.nan)
+    skew = np.einsum("ij,ij->j", squares, centred) / n / variance**1.5
+    kurtosis = np.einsum("ij,ij->j", squares, squares) / n / variance**2
+    sharpe = mean / np.sqrt(variance * n / (n - 1))
+    return _probability(sharpe, skew, kurtosis, n=n, benchmark=benchmark)
+
+
+def _probability(
+    sharpe: float | Array, skew: float | Array, kurtosis: float | Array, *, n: int, benchmark: float
+) -> Array:
+    """Give the formula of `probabilistic_sharpe` from moments; arrays of shape (n_books,)."""
+    variance = 1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
+    return np.asarray(ndtr((sharpe - benchmark) * np.sqrt(n - 1) / np.sqrt(variance)))
 
 
 def overfitting_probability(returns: Array, *, n_blocks: int = 16) -> float:

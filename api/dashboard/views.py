@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from api import strategy_figures
 from api.dashboard import numbers, words
 from api.dashboard.pages import Site
 from api.errors import NotReady
@@ -34,7 +35,7 @@ from warehouse.queries.strategies import Event, PaperTrade, Strategy, StrategySi
 
 Context = dict[str, Any]
 
-LISTED_METRICS = ("cagr", "volatility", "sharpe", "deflated_sharpe", "max_drawdown")
+LISTED_METRICS = ("cagr", "volatility", "sharpe", "deflated_sharpe", "overfitting_probability", "max_drawdown")
 WINDOWS = ("1m", "3m", "ytd", "1y", "3y", "all")
 SCHEMAS = ("raw", "marts", "factors", "research")
 # A year of sessions and a few days, for the returns of the head.
@@ -163,7 +164,7 @@ async def strategy(reader: Reader, found: Strategy) -> Context:
     before = (dt.date.max, "")
     return {
         "strategy": found,
-        "figures": await strategies.figures(reader, name, **newest),
+        "figures": await strategy_figures.figures(reader, name, **newest),
         "trades": await strategies.page(
             reader, PaperTrade, strategies.TRADES, name, **newest, before=before, limit=SHOWN_TRADES
         ),

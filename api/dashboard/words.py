@@ -28,6 +28,10 @@ METRICS = {
     "cagr": "Return p.a.",
     "total_return": "Total return",
     "volatility": "Volatility p.a.",
+    "deflated_sharpe": "Deflated Sharpe",
+    "sharpe_probability": "Sharpe above zero",
+    "overfitting_probability": "Overfitting",
+    "n_trials": "Trials",
     "max_drawdown": "Deepest drawdown",
     "max_drawdown_sessions": "Longest drawdown, sessions",
     "n_days": "Sessions",
@@ -43,7 +47,10 @@ METRICS = {
     "down_capture": "Down capture",
 }
 # What a reader looks for first; the rest follows by name.
-FIRST_METRICS = ("cagr", "volatility", "sharpe", "sortino", "max_drawdown", "information_ratio", "alpha", "beta")
+FIRST_METRICS = (
+    "cagr", "volatility", "sharpe", "deflated_sharpe", "overfitting_probability", "sortino", "max_drawdown",
+    "information_ratio", "alpha", "beta",
+)  # fmt: skip
 FACTOR_GROUPS = ("momentum", "value", "quality", "growth", "low_risk", "liquidity", "size")
 _ABBREVIATIONS = {"rsi": "RSI", "adx": "ADX", "macd": "MACD", "atr": "ATR", "sma": "SMA", "ema": "EMA", "obv": "OBV"}
 

@@ -12,7 +12,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from api import answers, operations
+from api import answers, operations, strategy_figures
 from api.answers import One, Page
 from api.cursors import Cursors
 from api.database import Database
@@ -133,7 +133,7 @@ EVENT = Event(
     instrument_id=ACME.instrument_id,
     metadata={"pnl": 976.6},
 )
-FIGURES = Figures(252, 0.0453, 0.081, 0.09, 0.55, -0.06, 4_310.0, 96, 0.47, 1.3, 0.004)
+FIGURES = Figures(252, 0.0453, 0.081, 0.09, 0.55, 0.48, 0.35, 4, -0.06, 4_310.0, 96, 0.47, 1.3, 0.004)
 ACCOUNT = AccountDay(DAY, 1_045_300.0, 310_000.0, 735_300.0, 14, 0.001, 0.002, -0.012, 16_000.0, 8.0, True)
 
 
@@ -306,7 +306,7 @@ async def list_events(
     summary="Get what a strategy has come to",
     tag=TAG,
     scope="read:market",
-    datasets=["research.strategy_equity", "research.paper_trades"],
+    datasets=[*ACCOUNTS, "research.paper_trades"],
     cache_control=operations.DAILY,
     problems=[404, 422],
     example=One(Performance(FIGURES, [ACCOUNT]), ABOUT),
@@ -324,7 +324,7 @@ async def get_performance(
     rows = await strategies.accounts(reader, strategy_id, start=first, end=last, before=dt.date.max, limit=limit)
     if not rows:
         raise NothingInRange(f"the account of {strategy_id}", start=first, end=last)
-    found = await strategies.figures(reader, strategy_id, start=first, end=last)
+    found = await strategy_figures.figures(reader, strategy_id, start=first, end=last)
     return One(Performance(found, rows[::-1]), answers.meta(as_of_date=rows[0].trade_date))
 
 

@@ -141,6 +141,9 @@ values
 ('main', 'all', 'max_drawdown', '2024-06-26', 0, -0.01, -0.1, 'fraction', 'Lowest.', null, null),
 ('main', '1m', 'sharpe', '2024-06-26', 1.5, 1.4, 0.5, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
 ('main', '1y', 'sharpe', '2024-06-26', 1.25, 1.0, 0.25, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
+('main', '1y', 'deflated_sharpe', '2024-06-26', 0.8, 0.7, null, 'fraction', 'Of all versions.', '2024-06-24', '2024-06-26'),
+('main', '1y', 'overfitting_probability', '2024-06-26', 0.4, 0.3, null, 'fraction', 'CSCV.', '2024-06-24', '2024-06-26'),
+('main', '1y', 'n_trials', '2024-06-26', 3, 3, null, 'count', 'Versions.', '2024-06-24', '2024-06-26'),
 ('main', '3y', 'n_days', '2024-06-26', 126, 126, 126, 'sessions', 'Number.', '2024-06-24', '2024-06-26'),
 ('main', '3y', 'sharpe', '2024-06-26', 1.25, 1.0, 0.25, 'ratio', 'Mean over deviation.', '2024-06-24', '2024-06-26'),
 ('main', '3y', 'cagr', '2024-06-26', 0.2, 0.15, 0.1, 'fraction', 'Growth.', '2024-06-24', '2024-06-26');

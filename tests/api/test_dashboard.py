@@ -148,17 +148,21 @@ def test_an_index_shows_level_constituents_and_risk(client):
     assert "ACME Acme Corporation Technology 48.09% 50.00%" in text  # 0.5 x 106 of 0.5 x 106 + 5.2 x 11
     assert "Figure 1M 1Y 3Y All" in text
     assert "Sharpe 1.50 1.25 1.25 –" in text
+    assert "Deflated Sharpe, 1 year 80.0% overfitting 40%" in text
+    assert "Deflated Sharpe – 80.0% – – Overfitting – 40.0% – –" in text
 
 
 def test_the_weightings_stand_beside_the_simple_ones_after_costs(client):
     text = text_of(client.get("/ui/index", headers=HTML))
     assert "Weightings after costs, the last year" in text
-    assert "Main Equal (simple) – – 1.00" in text
+    assert "3 versions of rules on record, probability of overfitting 30%" in text
+    assert "Main Equal (simple) – – 1.00 70%" in text
 
 
 def test_a_strategy_shows_its_account_trades_signals_events_and_settings(client):
     text = text_of(client.get("/ui/strategies", headers=HTML))
     assert "Equity 909 USD, of 1.00 k" in text
+    assert "Deflated Sharpe 20% of 1 tried Overfitting – of all strategies" in text
     assert "ACME 20 Jun 2024 24 Jun 2024 50.00 52.00 +3 +3.0% Signal It crossed." in text
     assert "ZETA 25 Jun 2024 26 Jun 2024 10.00 9.00 −1 −10.0% Stop loss" in text
     assert "25 Jun 2024 ACME Hold It has not crossed back." in text

@@ -67,10 +67,13 @@ def test_levels_of_a_range(client):
 def test_risk_comes_by_window_the_shortest_first_and_one_can_be_asked_for(client):
     rows = client.get("/v1/strategy/risk-metrics").json()["data"]
     assert [(row["window"], row["metric"]) for row in rows] == [
-        ("1m", "sharpe"), ("1y", "sharpe"), ("3y", "cagr"), ("3y", "n_days"), ("3y", "sharpe"), ("all", "max_drawdown"),
+        ("1m", "sharpe"), ("1y", "deflated_sharpe"), ("1y", "n_trials"), ("1y", "overfitting_probability"),
+        ("1y", "sharpe"), ("3y", "cagr"), ("3y", "n_days"), ("3y", "sharpe"), ("all", "max_drawdown"),
     ]  # fmt: skip
     only = client.get("/v1/strategy/risk-metrics", params={"window": "1y"}).json()["data"]
-    assert [(row["value"], row["net_value"], row["benchmark_value"]) for row in only] == [(1.25, 1, 0.25)]
+    assert [(row["value"], row["net_value"], row["benchmark_value"]) for row in only] == [
+        (0.8, 0.7, None), (3, 3, None), (0.4, 0.3, None), (1.25, 1, 0.25)
+    ]  # fmt: skip
 
 
 def test_weightings_are_compared_after_costs_with_what_their_trades_cost(client):
@@ -80,6 +83,12 @@ def test_weightings_are_compared_after_costs_with_what_their_trades_cost(client)
     # Of half a year: the trades of its days, 1.5 times the value and 15 basis points, not the base before them.
     assert (row["turnover_per_year"], row["cost_per_year"]) == pytest.approx((3, 0.003))
     assert client.get("/v1/index/comparison", params={"window": "moon"}).status_code in (400, 422)
+
+
+def test_what_is_left_of_a_sharpe_ratio_stands_beside_it(client):
+    [row] = client.get("/v1/index/comparison", params={"window": "1y"}).json()["data"]
+    assert (row["sharpe"], row["deflated_sharpe"], row["overfitting_probability"], row["n_trials"]) == (1, 0.7, 0.3, 3)
+    assert (row["sharpe_before_costs"], row["deflated_sharpe_before_costs"]) == (1.25, 0.8)
 
 
 def test_what_the_weighting_is_called_by_and_whether_it_is_simple(site):

@@ -1,11 +1,14 @@
 """Strategies over HTTP: what they did in shares and prices of today, and other versions of their settings."""
 
+import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from tests.api.conftest import BOB
 from tests.api.waiting import wait_for_waiting
+from transforms.selection_bias import deflated_sharpe, probabilistic_sharpe, sharpe_ratio
 from warehouse.connect import connect
 
 BASE = "/v1/strategies/macd_rsi"
@@ -56,6 +59,51 @@ def test_performance_is_that_of_the_account(client):
     assert [day["equity"] for day in found["account"]] == [1000, 1010, 909]
     of_one = client.get(f"{BASE}/performance", params={"start": "2024-06-26"}).json()["data"]["figures"]
     assert of_one["return_total"] == pytest.approx(-0.1)
+
+
+def test_a_sharpe_ratio_stands_beside_what_is_left_of_it(client):
+    figures = client.get(f"{BASE}/performance").json()["data"]["figures"]
+    assert figures["n_trials"] == 1
+    assert figures["deflated_sharpe"] == pytest.approx(probabilistic_sharpe(np.array([0, 0.01, -0.1])), abs=1e-12)
+    assert figures["overfitting_probability"] is None
+    short = client.get(f"{BASE}/performance", params={"start": "2024-06-26"}).json()["data"]["figures"]
+    assert (short["sharpe"], short["deflated_sharpe"]) == (None, None)
+
+
+def test_what_is_left_is_deflated_by_every_version_that_has_traded_by_then(site):
+    rng = np.random.default_rng(6)
+    returns = {name: rng.normal(0.001, 0.01, 80) for name in ("bold", "calm")}
+    returns["still"] = np.zeros(80)
+    days = [dt.date(2022, 1, 3) + dt.timedelta(days=n) for n in range(80)]
+    with site.connection.transaction():
+        for name, own in returns.items():
+            site.connection.execute(
+                "insert into research.strategies (strategy_id, strategy_type, title, description, version, is_active,"
+                " parameters, parameter_schema, capital, currency_code, last_trade_date, overfitting_probability)"
+                " values (%s, 'macd_rsi', 't', 'd', 1, true, '{}', '{}', 1, 'USD', %s, 0.25)",
+                [name, days[-1]],
+            )
+            for number, (day, value) in enumerate(zip(days, own.tolist(), strict=True)):
+                version = 2 if name == "calm" and number >= 60 else 1
+                site.connection.execute(
+                    "insert into research.strategy_equity (strategy_id, trade_date, equity, cash, positions_value,"
+                    " n_positions, n_orders, return_1d, drawdown, traded_value, fee, version, is_active, account)"
+                    " values (%s, %s, 1, 1, 0, 0, 0, %s, 0, 0, 0, %s, true, '{}')",
+                    [name, day, value, version],
+                )
+    # Until the second version of one of them, and after it.
+    for last, n_trials in ((50, 3), (80, 4)):
+        span = {"start": str(days[10]), "end": str(days[last - 1])}
+        found = site.ask("GET", f"/v1/strategies/bold/performance?start={span['start']}&end={span['end']}").json()
+        figures = found["data"]["figures"]
+        own = {name: values[10:last] for name, values in returns.items()}
+        spread = np.std([sharpe_ratio(own["bold"]), sharpe_ratio(own["calm"])], ddof=1)
+        expected = deflated_sharpe(own["bold"], n_trials=n_trials, sharpe_sd=spread)
+        assert figures["sharpe"] == pytest.approx(sharpe_ratio(own["bold"]) * np.sqrt(252))
+        assert (figures["n_trials"], figures["overfitting_probability"]) == (n_trials, 0.25)
+        assert figures["deflated_sharpe"] == pytest.approx(expected, rel=0, abs=1e-12)
+    still = site.ask("GET", "/v1/strategies/still/performance?end=2022-12-31").json()["data"]["figures"]
+    assert (still["sharpe"], still["deflated_sharpe"]) == (None, None)
 
 
 @pytest.mark.parametrize("what", ["signals", "orders", "trades", "events", "performance"])

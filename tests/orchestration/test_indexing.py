@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from orchestration.calendars import HomeCalendar
+from orchestration.defs.index.assets import risk_metrics
 from orchestration.indexing import (
     Definition,
     Panel,
@@ -26,6 +27,7 @@ from orchestration.resources import Warehouse
 from orchestration.sources.simulated.options import SimulatedOptions
 from orchestration.sources.simulated.source import SimulatedSource
 from transforms.days import as_days
+from transforms.selection_bias import deflated_sharpe, overfitting_probability
 from warehouse.settings import Settings
 
 CALENDAR = HomeCalendar("XNYS")
@@ -505,3 +507,36 @@ def test_a_book_that_goes_on_knows_the_last_price_of_what_it_does_not_hold():
     # The third has never had a price.
     np.testing.assert_array_equal(standing.price, [12, 20, np.nan])
     assert standing.segment.tolist()[:2] == [0, 3]
+
+
+def test_every_sharpe_ratio_of_an_index_has_a_deflated_one_beside_it(warehouse):
+    with warehouse.connection() as connection:
+        add_index(connection, "equal", RULES | {"weighting": {"equal": 1.0}})
+        add_version(connection, 2, dt.date(2023, 5, 2), LATER_RULES)
+        # Decides nothing yet, so nobody has tried it.
+        add_version(connection, 3, LAST + dt.timedelta(days=1), RULES)
+    run(warehouse, SESSIONS[0], LAST)
+    risk_metrics(warehouse=warehouse)
+    rows = warehouse.read_frame("select * from research.risk_metrics").set_index(["index_id", "window_name", "metric"])
+    assert not rows["definition"].isna().any()
+    sharpes = rows.xs("sharpe", level="metric")
+    deflated = rows.xs("deflated_sharpe", level="metric")
+    assert deflated.index.sort_values().equals(sharpes.index.sort_values())
+    assert (deflated["last_date"] == sharpes["last_date"].reindex(deflated.index)).all()
+    assert rows.xs("n_trials", level="metric")["value"].eq(3).all()
+    assert set(sharpes.index.get_level_values("index_id")) == {"own", "equal"}
+    values = warehouse.read_frame("select * from research.index_values order by as_of_date")
+    for column, figure in (("return_1d", "value"), ("return_net_1d", "net_value")):
+        returns = values.pivot(index="as_of_date", columns="index_id", values=column)
+        own = rows[figure]["own"]["all"]
+        daily = rows[figure].xs("sharpe", level="metric").xs("all", level="window_name") / np.sqrt(252)
+        expected = deflated_sharpe(returns["own"].to_numpy(), n_trials=3, sharpe_sd=daily.std(ddof=1))
+        assert own["deflated_sharpe"] == pytest.approx(expected, rel=1e-9)
+        assert own["overfitting_probability"] == overfitting_probability(returns.dropna().to_numpy(), n_blocks=16)
+
+
+def test_risk_figures_of_the_same_levels_change_no_row(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    assert risk_metrics(warehouse=warehouse).metadata["inserted"] > 0
+    again = risk_metrics(warehouse=warehouse).metadata
+    assert (again["inserted"], again["updated"], again["deleted"]) == (0, 0, 0)

@@ -20,6 +20,7 @@ from orchestration.strategy_registry import Entry, Registry, load_strategies, ma
 from orchestration.trading import read_definitions, seed_versions, trade, write_strategies, write_traded
 from transforms.indicators import indicators
 from transforms.paper_broker import BrokerRules
+from transforms.selection_bias import overfitting_probability
 from warehouse.settings import Settings
 
 CALENDAR = HomeCalendar("XNYS")
@@ -174,6 +175,16 @@ def test_day_by_day_is_the_same_as_at_once_and_a_second_run_changes_nothing(ware
         run(warehouse, first, end)
         first = CALENDAR.sessions(end, LAST)[1] if end < LAST else LAST
     assert stored(warehouse) == at_once
+
+
+def test_the_probability_of_overfitting_is_one_figure_of_all_accounts(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    rows = query(warehouse, "select trade_date, strategy_id, return_1d from research.strategy_equity")
+    returns = pd.DataFrame(rows).pivot(index=0, columns=1, values=2)
+    expected = overfitting_probability(returns.to_numpy(), n_blocks=16)
+    found = query(warehouse, "select overfitting_probability from research.strategies")
+    assert found == [(expected,)] * 3
+    assert 0 <= expected <= 1
 
 
 def test_cash_is_the_capital_less_the_fills_and_equity_adds_up_every_day(warehouse):

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transforms.risk_windows import DEFINITIONS, WINDOWS, expected_shortfall, risk_windows
+from transforms.risk_windows import DEFINITIONS, WINDOWS, expected_shortfall, honest_windows, risk_windows
+from transforms.trial_honesty import sibling_figures
 
 # Made by oracles/risk.py, which says how.
 STORED = json.loads((Path(__file__).parent / "oracles" / "risk.json").read_text())
@@ -86,3 +87,16 @@ def test_every_figure_has_a_unit_and_a_definition():
     found = of_window(risk_windows(series([0.01, 0.02]), series([0.01, 0.0])), "all")
     assert found.index.tolist() == list(DEFINITIONS)
     assert found["definition"].str.endswith(".").all()
+
+
+def test_each_window_of_an_index_stands_beside_the_others_on_its_days():
+    draw = np.random.default_rng(5).normal(0.0005, 0.01, (600, 3))
+    returns = pd.DataFrame(draw, columns=["a", "b", "c"], index=series([0.0] * 600).index)
+    # One of them ended a month ago: its windows end there.
+    returns.loc[returns.index[-22] :, "c"] = np.nan
+    found = honest_windows(returns, n_trials=5).set_index(["index_id", "window", "metric"])["value"]
+    for name, last in (("a", returns.index[-1]), ("c", returns.index[-23])):
+        days = returns[(returns.index > last - pd.DateOffset(years=1)) & (returns.index <= last)]
+        expected = {m.name: m.value for m in sibling_figures(days, n_trials=5, siblings="indices")[name]}
+        assert found[name]["1y"].to_dict() == expected
+    assert np.isnan(found["a"]["1m"]["overfitting_probability"])

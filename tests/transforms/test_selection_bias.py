@@ -8,6 +8,8 @@ from scipy.stats import norm
 
 from transforms.selection_bias import (
     deflated_sharpe,
+    deflated_sharpe_of_moments,
+    deflated_sharpes,
     expected_maximum_sharpe,
     overfitting_probability,
     probabilistic_sharpe,
@@ -44,6 +46,36 @@ def test_the_best_of_a_thousand_without_skill_is_not_significant():
     best = returns[:, np.argmax(sharpes)]
     assert probabilistic_sharpe(best) > 0.99
     assert deflated_sharpe(best, n_trials=1000, sharpe_sd=float(sharpes.std(ddof=1))) < 0.95
+
+
+def test_many_books_at_once_are_deflated_as_each_by_itself():
+    draw = np.random.default_rng(3)
+    # Skewed and fat-tailed ones among them, and one that makes nothing but gains.
+    returns = draw.normal(0.0005, 0.01, (1260, 40)) * draw.exponential(1, (1260, 40))
+    returns[:, 7] = 0.01 + 0.001 * draw.random(1260)
+    at_once = deflated_sharpes(returns, n_trials=40, sharpe_sd=0.03)
+    for column, value in zip(returns.T, at_once, strict=True):
+        assert value == pytest.approx(deflated_sharpe(column, n_trials=40, sharpe_sd=0.03), rel=0, abs=1e-12)
+
+
+def test_moments_from_elsewhere_give_the_same():
+    returns = np.random.default_rng(4).normal(0.0005, 0.01, 300) ** 3
+    standard = (returns - returns.mean()) / returns.std()
+    found = deflated_sharpe_of_moments(
+        returns.mean() / returns.std(ddof=1), skew=np.mean(standard**3), kurtosis=np.mean(standard**4), n_periods=300,
+        n_trials=5, sharpe_sd=0.02,
+    )  # fmt: skip
+    assert found == pytest.approx(deflated_sharpe(returns, n_trials=5, sharpe_sd=0.02), rel=0, abs=1e-12)
+    two = deflated_sharpe_of_moments(0.1, skew=0, kurtosis=1, n_periods=2, n_trials=1, sharpe_sd=0)
+    assert np.isnan(two)
+
+
+def test_a_ruined_book_among_many_and_one_that_does_not_move_have_no_probability():
+    returns = np.random.default_rng(3).normal(0, 0.01, (50, 4))
+    returns[20:, 1], returns[:, 2] = np.nan, 0.01
+    found = deflated_sharpes(returns, n_trials=4, sharpe_sd=0.1)
+    assert np.isfinite(found).tolist() == [True, False, False, True]
+    assert np.isnan(deflated_sharpes(returns[:2], n_trials=4, sharpe_sd=0.1)).all()
 
 
 @pytest.mark.parametrize("returns", [[0.1, 0.1, 0.1], [0.1], [], [0.1, 0.2]])

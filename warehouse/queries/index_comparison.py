@@ -21,6 +21,10 @@ with figures as (
         max(net_value) filter (where metric = 'volatility') as volatility,
         max(net_value) filter (where metric = 'sharpe') as sharpe,
         max(value) filter (where metric = 'sharpe') as sharpe_before_costs,
+        max(net_value) filter (where metric = 'deflated_sharpe') as deflated_sharpe,
+        max(value) filter (where metric = 'deflated_sharpe') as deflated_sharpe_before_costs,
+        max(net_value) filter (where metric = 'overfitting_probability') as overfitting_probability,
+        max(net_value) filter (where metric = 'n_trials') as n_trials,
         max(net_value) filter (where metric = 'sortino') as sortino,
         max(net_value) filter (where metric = 'max_drawdown') as max_drawdown,
         max(net_value) filter (where metric = 'information_ratio') as information_ratio
@@ -31,8 +35,8 @@ with figures as (
 
 select
     f.index_id, rules.weighting, rules.is_simple, rules.currency_code, f.first_date, f.last_date, f.cagr, f.volatility,
-    f.sharpe, f.sortino,
-    f.max_drawdown, f.information_ratio, f.cagr_before_costs, f.sharpe_before_costs,
+    f.sharpe, f.deflated_sharpe, f.overfitting_probability, f.n_trials::integer, f.sortino,
+    f.max_drawdown, f.information_ratio, f.cagr_before_costs, f.sharpe_before_costs, f.deflated_sharpe_before_costs,
     traded.turnover * 252 / f.n_days, traded.cost * 252 / f.n_days, f.as_of_date
 from figures as f
 cross join lateral (
@@ -78,11 +82,29 @@ class ComparedIndex(msgspec.Struct, frozen=True):
     cagr: Annotated[float | None, Meta(description="Growth by the year, after costs. Unit fraction (0.05 is 5%).")]
     volatility: _Fraction
     sharpe: _Ratio
+    deflated_sharpe: Annotated[
+        float | None,
+        Meta(
+            description="Probability that the true Sharpe ratio, after costs, is above what the best of `n_trials` "
+            "without skill would show. Unit fraction."
+        ),
+    ]
+    overfitting_probability: Annotated[
+        float | None,
+        Meta(
+            description="Share of the ways to halve the days in which the best of all indices on one half is below the "
+            "middle on the other (CSCV), after costs; one figure of all, null for fewer than 32 days. Unit fraction."
+        ),
+    ]
+    n_trials: Annotated[int | None, Meta(description="Versions of the rules of all indices on record. Unit count.")]
     sortino: _Ratio
     max_drawdown: _Fraction
     information_ratio: Annotated[float | None, Meta(description="Against the benchmark, after costs. Unit ratio.")]
     cagr_before_costs: Annotated[float | None, Meta(description="Growth by the year. Unit fraction (0.05 is 5%).")]
     sharpe_before_costs: Annotated[float | None, Meta(description="Unit ratio.")]
+    deflated_sharpe_before_costs: Annotated[
+        float | None, Meta(description="As `deflated_sharpe`, before costs. Unit fraction.")
+    ]
     turnover_per_year: Annotated[
         float | None, Meta(description="Bought plus sold over the value, by 252 sessions. Unit fraction (1 is 100%).")
     ]

@@ -17,6 +17,9 @@ from app.index_definitions
 order by index_id, effective_date, version
 """
 
+# $1 day: versions of rules that decide by then, in force still or not
+N_DEFINITIONS = "select count(*) as n_definitions from app.index_definitions where effective_date <= $1"
+
 # Rates between any currency and the one of $3, by day; the mart has a row of 1 for the reporting currency.
 _RATES = """rates as (
     select r.currency_code, r.as_of_date, r.exchange_rate / wanted.exchange_rate as exchange_rate

@@ -50,6 +50,8 @@ from research.strategy_equity
 order by strategy_id, trade_date
 """
 
+RETURNS = "select strategy_id, trade_date, return_1d from research.strategy_equity order by strategy_id, trade_date"
+
 CLOSED_TRADES = """
 select strategy_id, exit_date, pnl from research.paper_trades order by strategy_id, exit_date, trade_id
 """

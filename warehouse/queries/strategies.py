@@ -99,7 +99,14 @@ select
     coalesce(exp(sum(ln(1 + return_1d))) - 1, 0)::float8,
     (exp(sum(ln(1 + coalesce(benchmark_return_1d, 0)))) - 1)::float8,
     (stddev_samp(return_1d) * sqrt(252))::float8,
-    (avg(return_1d) / nullif(stddev_samp(return_1d), 0) * sqrt(252))::float8,
+    (case when stddev_samp(return_1d) > 1e-12 then avg(return_1d) / stddev_samp(return_1d) * sqrt(252) end)::float8,
+    -- The API adds what needs the normal distribution.
+    null::float8,
+    (select overfitting_probability from research.strategies where strategy_id = %(strategy_id)s),
+    (
+        select count(distinct (e.strategy_id, e.version)) from research.strategy_equity as e
+        where e.trade_date <= %(end)s
+    )::integer,
     min(drawdown),
     sum(fee),
     (select count(*) from trades)::integer,
@@ -107,6 +114,30 @@ select
     (select sum(pnl) filter (where pnl > 0) / nullif(-sum(pnl) filter (where pnl < 0), 0) from trades)::float8,
     (select avg(return) from trades)::float8
 from days
+"""
+# Sharpe ratios per session of every strategy in a range, and the moments of the daily returns of one of them. Equal
+# returns leave a deviation of rounding errors, and no ratio.
+BESIDE = """
+with days as (
+    select strategy_id, return_1d from research.strategy_equity where trade_date between %(start)s and %(end)s
+),
+
+ratios as (
+    select
+        strategy_id, count(*)::integer as n_sessions, avg(return_1d) as mean, stddev_pop(return_1d) as deviation,
+        case when stddev_samp(return_1d) > 1e-12 then avg(return_1d) / stddev_samp(return_1d) end as sharpe
+    from days
+    group by strategy_id
+)
+
+select
+    own.n_sessions, own.sharpe,
+    avg(((d.return_1d - own.mean) / own.deviation) ^ 3), avg(((d.return_1d - own.mean) / own.deviation) ^ 4),
+    (select array_agg(r.sharpe order by r.strategy_id) from ratios as r)
+from ratios as own
+inner join days as d on own.strategy_id = d.strategy_id
+where own.strategy_id = %(strategy_id)s and own.sharpe is not null
+group by own.n_sessions, own.sharpe
 """
 VERSIONS = """
 select strategy_id, version, effective_date, is_active, parameters, created_at
@@ -255,12 +286,40 @@ class Figures(msgspec.Struct, frozen=True):
     sharpe: Annotated[
         float | None, Meta(description="Mean over sample deviation of daily returns, times sqrt(252). Unit ratio.")
     ]
+    deflated_sharpe: Annotated[
+        float | None,
+        Meta(
+            description="Probability that the true Sharpe ratio is above what the best of `n_trials` without skill "
+            "would show, by how much the Sharpe ratios of all strategies in the range deviate. Unit fraction."
+        ),
+    ]
+    overfitting_probability: Annotated[
+        float | None,
+        Meta(
+            description="Share of the ways to halve the sessions that all strategies at work have, whatever the range, "
+            "in which the best of them on one half is below the middle on the other (CSCV, 16 blocks); one figure of "
+            "all, null for fewer than 32 sessions. Unit fraction."
+        ),
+    ]
+    n_trials: Annotated[
+        int, Meta(description="Versions of all strategies that have traded by the end of the range. Unit count.")
+    ]
     max_drawdown: _Fraction
     fee: Annotated[float | None, Meta(description="Fees. Unit currency.")]
     n_trades: Annotated[int, Meta(description="Positions closed. Unit trades.")]
     hit_rate: Annotated[float | None, Meta(description="Share of trades that gained. Unit fraction.")]
     profit_factor: Annotated[float | None, Meta(description="Gains over losses of all trades. Unit ratio.")]
     mean_trade_return: _Fraction
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """The Sharpe ratio of a strategy in a range, per session, with what says how much of it is left."""
+
+    n_sessions: int
+    sharpe: float
+    skew: float
+    kurtosis: float
+    sharpes: list[float | None]
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -307,9 +366,15 @@ async def accounts(
 
 
 async def figures(reader: Reader, strategy_id: str, *, start: dt.date, end: dt.date) -> Figures:
-    """Return what a strategy has come to."""
+    """Return what a strategy has come to, without the deflated Sharpe ratio."""
     rows = await reader.rows(Figures, FIGURES, {"strategy_id": strategy_id, "start": start, "end": end})
     return rows[0]
+
+
+async def beside(reader: Reader, strategy_id: str, *, start: dt.date, end: dt.date) -> Beside | None:
+    """Return what the Sharpe ratio of a strategy is deflated by; None where it has no ratio."""
+    rows = await reader.rows(Beside, BESIDE, {"strategy_id": strategy_id, "start": start, "end": end})
+    return rows[0] if rows else None
 
 
 async def lock_versions(writer: Writer, strategy_id: str) -> None:

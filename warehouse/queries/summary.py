@@ -55,6 +55,7 @@ select
     max(value) filter (where metric = 'n_days'),
     max(value) filter (where metric = 'spread_sharpe_net'),
     max(value) filter (where metric = 'deflated_sharpe'),
+    max(value) filter (where metric = 'overfitting_probability'),
     max(value) filter (where metric = 'rank_ic_over_baseline'),
     max(value) filter (where metric = 'rank_ic_over_baseline_t')
 from research.evaluations

@@ -266,7 +266,12 @@ def _report(outcomes: list[Outcome], artifacts: Artifacts) -> dict[str, Any]:
     return {
         "figures": table(pd.concat(figures)),
         "equity": picture(equity_figure({outcome.options.profile: outcome.equity for outcome in outcomes})),
-        **{f"sharpe_{outcome.options.profile}": outcome.figure("sharpe") for outcome in outcomes},
+        **{
+            f"{name}_{outcome.options.profile}": outcome.figure(name)
+            for outcome in outcomes
+            for name in ("sharpe", "deflated_sharpe", "overfitting_probability")
+            if name == "sharpe" or pd.notna(outcome.figure(name))
+        },
         **{f"report_of_{outcome.options.profile}": artifacts.link(str(outcome.report_uri)) for outcome in outcomes},
         **{f"verdict_on_{outcome.options.profile}": verdict(outcome) for outcome in outcomes},
     }

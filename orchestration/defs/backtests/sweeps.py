@@ -19,6 +19,12 @@ from transforms.profiles import PROFILES
 from warehouse.merge import MergeResult, merge
 from warehouse.records.research_jobs import MOST_CONFIGURATIONS
 
+DEFINITIONS = (
+    "sharpe and the others as in research.backtest_metrics; deflated_sharpe of a row: probability that its true Sharpe "
+    "ratio is above what the best of all trials on record, those of the sweep among them, would show without skill; of "
+    "the sweep: that of its best row. overfitting_probability: CSCV over the books of the sweep, one figure of them "
+    "all. Every row is in research.sweep_results."
+)
 PER_PROFILE = dg.StaticPartitionsDefinition(list(PROFILES))
 
 
@@ -138,6 +144,7 @@ def _report(found: Swept) -> dict[str, Any]:
     return {
         "configurations": int(row["n_configurations"]),
         "best": table(shown.head(10)),
+        "definitions": dg.MetadataValue.text(DEFINITIONS),
         "sharpe_ratios": picture(sweep_figure(found.results["sharpe"].to_numpy(float))),
         **{
             name: float(row[name])

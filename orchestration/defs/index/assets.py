@@ -21,7 +21,7 @@ from orchestration.metadata import OWNER, merge_metadata, picture, table, table_
 from orchestration.partitions import sessions_partitions, window_of
 from orchestration.plots import index_figure
 from orchestration.resources import MarketData, Warehouse
-from transforms.risk_windows import risk_windows
+from transforms.risk_windows import honest_windows, risk_windows
 from warehouse.merge import Window
 from warehouse.queries import indices as queries
 
@@ -35,7 +35,10 @@ DESCRIPTIONS = {
     "index_values": "One row per index and session: value by the divisor method, and the benchmark's return beside it.",
     "index_turnover": "One row per index and session in which its positions changed: how much was traded.",
 }
-SHOWN = ("cagr", "volatility", "sharpe", "max_drawdown", "beta", "information_ratio")
+SHOWN = (
+    "cagr", "volatility", "sharpe", "deflated_sharpe", "overfitting_probability", "max_drawdown", "beta",
+    "information_ratio",
+)  # fmt: skip
 
 
 @dg.multi_asset(
@@ -86,7 +89,9 @@ def risk_metrics(warehouse: Warehouse) -> dg.MaterializeResult[None]:
         net = risk_windows(days["return_net_1d"], days["benchmark_return_1d"])
         found["net_value"] = net["value"]
         parts.append(found.assign(index_id=index_id, as_of_date=days.index[-1]))
-    rows = pd.concat(parts, ignore_index=True).rename(columns={"window": "window_name"})
+    alone = pd.concat(parts, ignore_index=True)
+    rows = pd.concat([alone, _honesty(warehouse, values, alone)], ignore_index=True)
+    rows = rows.rename(columns={"window": "window_name"})
     first, last = rows["as_of_date"].min().date(), rows["as_of_date"].max().date()
     written = warehouse.merge("research.risk_metrics", rows, window=Window("as_of_date", first, last))
     whole = rows[(rows["window_name"] == "all") & rows["metric"].isin(SHOWN)]
@@ -101,6 +106,22 @@ def risk_metrics(warehouse: Warehouse) -> dg.MaterializeResult[None]:
             **table_metadata(warehouse, "research.risk_metrics"),
         }
     )
+
+
+def _honesty(warehouse: Warehouse, values: pd.DataFrame, alone: pd.DataFrame) -> pd.DataFrame:
+    """Set each index beside all others, before and after costs, over the windows that it has figures of."""
+    [row] = warehouse.read(queries.N_DEFINITIONS, [values["as_of_date"].max()]).to_pylist()
+    before, after = (
+        honest_windows(
+            values.assign(as_of_date=pd.to_datetime(values["as_of_date"])).pivot(
+                index="as_of_date", columns="index_id", values=name
+            ),
+            n_trials=row["n_definitions"],
+        )
+        for name in ("return_1d", "return_net_1d")
+    )
+    whole = alone.loc[alone["metric"] == "n_days", ["index_id", "window", "first_date", "last_date", "as_of_date"]]
+    return before.assign(net_value=after["value"]).merge(whole, on=["index_id", "window"])
 
 
 def _newest(definitions: list[Definition], built: Mapping[str, IndexRows]) -> dict[str, Any]:

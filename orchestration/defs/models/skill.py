@@ -27,7 +27,7 @@ from orchestration.resources import MarketData, Warehouse
 from transforms.days import as_days
 from transforms.evaluation import N_DECILES, summarise
 from transforms.metrics import Metric
-from transforms.selection_bias import overfitting_probability, sharpe_ratio
+from transforms.selection_bias import overfitting_probability, sharpe_ratio, spread_of_sharpes
 from transforms.skill_slices import beats_baseline, by_horizon, by_sector, by_year, over_baseline, verdict
 from transforms.spread import decile_figures, period_returns, period_rows, spread_figures
 from transforms.spread_exposures import spread_exposures
@@ -185,11 +185,10 @@ def figures_of(days: pd.DataFrame, baseline: pd.DataFrame | None, tried: np.ndar
         Net Sharpe ratio per period of every configuration on record; NaN where it has none.
     """
     evaluation = as_evaluation(days)
-    known = tried[np.isfinite(tried)]
+    n_trials, deviation = spread_of_sharpes(tried)
     metrics = summarise(evaluation, horizon_sessions=LABEL_SESSIONS)
     metrics += spread_figures(
-        evaluation, cost_bps=COST_BPS, n_trials=max(len(tried), 1),
-        sharpe_sd=float(known.std(ddof=1)) if len(known) > 1 else 0.0, horizon_sessions=LABEL_SESSIONS,
+        evaluation, cost_bps=COST_BPS, n_trials=n_trials, sharpe_sd=deviation, horizon_sessions=LABEL_SESSIONS,
     )  # fmt: skip
     metrics += decile_figures(evaluation, cost_bps=COST_BPS, horizon_sessions=LABEL_SESSIONS)
     metrics += by_year(as_days(days["as_of_date"]), evaluation.rank_ic)

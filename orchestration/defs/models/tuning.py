@@ -5,6 +5,7 @@ import json
 from typing import Any, cast
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
@@ -16,11 +17,13 @@ from models.walk_forward import next_quarter_start, quarter_start
 from orchestration.defs.indicators.assets import indicators
 from orchestration.defs.models.assets import EXPOSURES, GROUP, PRICES
 from orchestration.defs.models.panels import read_features, read_labels
-from orchestration.defs.models.skill import COST_BPS
+from orchestration.defs.models.skill import COST_BPS, N_BLOCKS
 from orchestration.installation import Installation
 from orchestration.metadata import OWNER, merge_metadata, table, table_metadata
 from orchestration.partitions import folds_of
 from orchestration.resources import MarketData, Warehouse
+from transforms.selection_bias import deflated_sharpe, overfitting_probability, spread_of_sharpes
+from warehouse.queries import research as queries
 from warehouse.records.research_jobs import MOST_CANDIDATES
 
 
@@ -78,17 +81,43 @@ def parameter_choices(config: TuneConfig, warehouse: Warehouse, market_data: Mar
     # Each candidate is a trial: the best of many means little.
     trials = pd.DataFrame(trial_rows(registry, config.model_id, choice))
     tried = warehouse.merge("research.trials", trials)
-    shown = pd.DataFrame([candidate._asdict() for candidate in choice.candidates])
+    sharpes = warehouse.read_frame(queries.TRIALS)["sharpe_net"].to_numpy(np.float64, na_value=np.nan)
     return dg.MaterializeResult(
         metadata={
             **merge_metadata(written),
             "trials_inserted": tried.inserted,
             "chosen": dg.MetadataValue.json(choice.best.parameters),
             "counts_from": quarter.isoformat(),
-            "candidates": table(shown.assign(parameters=shown["parameters"].map(json.dumps)), digits=4),
+            **beside_all_trials(choice, sharpes),
             **table_metadata(warehouse, "research.parameter_choices"),
         }
     )
+
+
+def beside_all_trials(choice: Choice, sharpes: np.ndarray) -> dict[str, Any]:
+    """Show the candidates, each beside all trials on record, and how likely the best of them is overfitted.
+
+    `sharpes`, shape (n_trials,), are net Sharpe ratios per period of all trials, the candidates among them; NaN where
+    one has none.
+    """
+    n_trials, deviation = spread_of_sharpes(sharpes)
+    shown = pd.DataFrame([candidate._asdict() for candidate in choice.candidates]).drop(columns="return_net")
+    shown["parameters"] = shown["parameters"].map(json.dumps)
+    net = np.array([candidate.return_net for candidate in choice.candidates], dtype=np.float64)
+    deflated = [deflated_sharpe(own, n_trials=n_trials, sharpe_sd=deviation) for own in net]
+    shown.insert(list(shown).index("sharpe_net") + 1, "deflated_sharpe", deflated)
+    overfitting = overfitting_probability(net.T[np.isfinite(net).all(axis=0)], n_blocks=N_BLOCKS)
+    return {
+        "candidates": table(shown, digits=4),
+        "definitions": dg.MetadataValue.text(
+            "sharpe_net: of best less worst tenth after costs, per period of 21 sessions. deflated_sharpe: probability "
+            f"that the true one is above what the best of the {n_trials} trials on record, these among them, would "
+            f"show without skill. overfitting_probability: share of the ways to halve {N_BLOCKS} blocks of periods in "
+            "which the best of these candidates on one half is below the middle on the other (CSCV); left out for "
+            f"fewer than {2 * N_BLOCKS} periods."
+        ),
+        **({"overfitting_probability": overfitting} if np.isfinite(overfitting) else {}),
+    }
 
 
 def choice_row(registry: Registry, model_id: str, quarter: dt.date, choice: Choice) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import orchestration.sweeping as sweeping
 from orchestration.backtesting import BacktestOptions, Market, target_weights
-from orchestration.defs.backtests.sweeps import SweepConfig, _base, write_sweep
+from orchestration.defs.backtests.sweeps import SweepConfig, _base, _report, write_sweep
 from orchestration.sweeping import _rows, grid_of
 from tests.orchestration.defs.conftest import WarehouseOfTest
 from tests.transforms.test_backtest import random_market, random_opens
@@ -76,12 +76,36 @@ def test_every_configuration_is_a_row_with_the_figures_of_its_own_backtest(datab
     assert 0 <= head["overfitting_probability"] <= 1
     daily = np.append(swept.results["sharpe"], -1.0) / np.sqrt(252)
     best = found.returns[:, head["best_number"]]
-    assert head["deflated_sharpe"] == deflated_sharpe(best, n_trials=9, sharpe_sd=daily.std(ddof=1))
+    rows = swept.results["deflated_sharpe"]
+    of_all = {"n_trials": 9, "sharpe_sd": daily.std(ddof=1)}
+    expected = [deflated_sharpe(found.returns[:, number], **of_all) for number in range(8)]
+    assert rows.tolist() == pytest.approx(expected, rel=0, abs=1e-12)
+    assert head["deflated_sharpe"] == rows[head["best_number"]] == rows.max()
     assert head["deflated_sharpe"] < deflated_sharpe(best, n_trials=8, sharpe_sd=daily[:8].std(ddof=1))
 
     warehouse = WarehouseOfTest(address=database.url)
     assert write_sweep(warehouse, swept)["sweep_results"].inserted == 8
     assert not write_sweep(warehouse, swept)["sweep_results"].changed
+    # Run again, its own configurations stand on record, in another order.
+    known = dict(zip(reversed(grid), reversed(swept.results["sharpe"].tolist()), strict=True))
+    again = _rows(base, axes, grid, found, "digest", close.index, on_record=known | on_record | known)
+    assert not any(written.changed for written in write_sweep(warehouse, again).values())
+
+
+def test_the_report_has_the_deflated_sharpe_ratio_beside_each_and_the_probability_of_overfitting_once():
+    row = {"sweep_id": "s", "n_configurations": 2, "deflated_sharpe": 0.9, "overfitting_probability": 0.25}
+    results = pd.DataFrame(
+        {
+            "sweep_id": "s", "number": [0, 1], "parameters": ['{"quantile": 0.1}', '{"quantile": 0.2}'],
+            "sharpe": [0.5, 1.5], "deflated_sharpe": [0.4, 0.9],
+        }
+    )  # fmt: skip
+    report = _report(sweeping.Swept("s", pd.DataFrame([row]), results))
+    header, _, first, _ = report["best"].value.splitlines()
+    assert [cell.strip() for cell in header.strip("|").split("|")][-2:] == ["sharpe", "deflated_sharpe"]
+    assert [cell.strip() for cell in first.strip("|").split("|")][-2:] == ["1.500", "0.900"]
+    assert report["overfitting_probability"] == 0.25
+    assert "research.sweep_results" in report["definitions"].value
 
 
 def test_ruined_books_are_not_compared():

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
@@ -10,13 +11,18 @@ from pydantic import ValidationError
 from models.registry import ModelEntry, Registry
 from models.tuning import Candidate, Choice
 from orchestration.defs.models.assets import by_choice
-from orchestration.defs.models.tuning import TuneConfig, choice_row, trial_rows
+from orchestration.defs.models.tuning import TuneConfig, beside_all_trials, choice_row, trial_rows
 from orchestration.partitions import folds_of
 from tests.orchestration.defs.conftest import WarehouseOfTest
+from transforms.selection_bias import deflated_sharpe, overfitting_probability, sharpe_ratio
 from warehouse.queries import research as queries
 
 REGISTRY = Registry(entries=(ModelEntry(id="x", type="linear", features="technical", parameters={"l2_penalty": 0.5}),))
-CANDIDATES = [Candidate({"l2_penalty": p}, 0.02 + p, 0.01, 0.1 * p, 12) for p in (0.1, 1.0)]
+NET = np.random.default_rng(1).normal(0.01, 0.03, (2, 24))
+CANDIDATES = [
+    Candidate({"l2_penalty": p}, 0.02 + p, 0.01, sharpe_ratio(own), 24, tuple(own.tolist()))
+    for p, own in zip((0.1, 1.0), NET, strict=True)
+]
 CHOICE = Choice(CANDIDATES[1], CANDIDATES, dt.date(2023, 1, 3), dt.date(2023, 11, 28), 4)
 
 
@@ -43,6 +49,23 @@ def test_a_choice_is_a_row_and_each_candidate_a_trial(database):
         assert warehouse.merge("research.trials", pd.DataFrame(trials)).inserted == expected
     (found,) = warehouse.read(queries.PARAMETER_CHOICES).to_pylist()
     assert (found["model_id"], json.loads(found["parameters"])) == ("x", {"l2_penalty": 1.0})
+
+
+def test_candidates_are_shown_beside_all_trials_on_record():
+    sharpes = np.array([candidate.sharpe_net for candidate in CANDIDATES] + [0.4, np.nan])
+    shown = beside_all_trials(CHOICE, sharpes)
+    header, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in shown["candidates"].value.splitlines()
+    ]
+    place = header.index("sharpe_net") + 1
+    assert (header[place], "return_net" in header) == ("deflated_sharpe", False)
+    spread = np.std(sharpes[:3], ddof=1)
+    expected = [deflated_sharpe(own, n_trials=4, sharpe_sd=spread) for own in NET]
+    assert [float(row[place]) for row in rows] == pytest.approx(expected, abs=5e-5)
+    assert shown["overfitting_probability"] == overfitting_probability(NET.T, n_blocks=8)
+    assert "4 trials on record" in shown["definitions"].value
+    few = [candidate._replace(return_net=candidate.return_net[:15]) for candidate in CANDIDATES]
+    assert "overfitting_probability" not in beside_all_trials(CHOICE._replace(candidates=few), sharpes)
 
 
 def test_each_quarter_is_trained_with_what_was_chosen_last_before_it():
