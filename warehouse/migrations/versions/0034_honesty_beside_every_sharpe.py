@@ -3,7 +3,7 @@
 from warehouse.migrations.execute import execute_file
 
 revision = "0034"
-down_revision = "0032"
+down_revision = "0033"
 
 
 def upgrade() -> None:
