@@ -214,7 +214,9 @@ def decile_figure(gross: np.ndarray, net: np.ndarray, *, name: str) -> "Figure":
         drawn = axes.bar(places + place, returns * 100, width=0.4, color=colour, label=label)
         axes.bar_label(drawn, fmt="%.2f", fontsize=7)
     axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.axhline(float(np.nanmean(gross)) * 100, color=COLOURS[1], linewidth=1.2, linestyle="--", label="mean, gross")
+    if np.isfinite(gross).any():
+        mean = float(np.nanmean(gross)) * 100
+        axes.axhline(mean, color=COLOURS[1], linewidth=1.2, linestyle="--", label="mean, gross")
     axes.set_xticks(places)
     axes.set_xlabel("tenth of the universe by forecast, 10 the best", fontsize=9)
     _label(axes, f"{name}: mean return over 22 sessions by forecast, out of sample", "per cent")

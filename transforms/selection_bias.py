@@ -60,7 +60,7 @@ def expected_maximum_sharpe(*, n_trials: int, sharpe_sd: float) -> float:
     n_trials : int
         Independent trials, 1 or more.
     sharpe_sd : float, per period
-        Standard deviation of the trials' Sharpe ratios.
+        Standard deviation of the trials' Sharpe ratios; NaN where it is not known.
 
     Returns
     -------
@@ -94,10 +94,13 @@ def spread_of_sharpes(sharpes: Array) -> tuple[int, float]:
     Returns
     -------
     int, float per period
-        1 at least; 0 for fewer than two known ones. The order of the trials does not show in the last bit.
+        1 at least; 0 for one trial, NaN where fewer than two of several are known: by how much they deviate does not
+        show. The order of the trials does not show in the last bit.
     """
+    if len(sharpes) < 2:
+        return 1, 0.0
     known = np.sort(sharpes[np.isfinite(sharpes)])
-    return max(len(sharpes), 1), float(known.std(ddof=1)) if len(known) > 1 else 0.0
+    return len(sharpes), float(known.std(ddof=1)) if len(known) > 1 else float("nan")
 
 
 def deflated_sharpe(returns: Array, *, n_trials: int, sharpe_sd: float) -> float:

@@ -67,7 +67,8 @@ def decile_figures(evaluation: Evaluation, *, cost_bps: float = 10.0, horizon_se
             f"decile_{number:02d}_{name}_mean",
             _mean(values),
             unit,
-            f"Mean over days of the mean label of tenth {number} by forecast, 1 the worst. {words}",
+            f"Mean label of tenth {number} by forecast, 1 the worst, mean over the days on which every tenth has "
+            f"members. {words}",
         )
         for name, earned, words in (("return", gross, TENTHS), ("return_net", gross - cost, f"{net_of} {TENTHS}"))
         for number, values in enumerate(earned.T, start=1)
@@ -141,7 +142,7 @@ def spread_figures(
             deflated_sharpe(net, n_trials=n_trials, sharpe_sd=sharpe_sd),
             "fraction",
             "Probability that the true net Sharpe ratio is above what the best of as many trials without skill would "
-            f"show: {trials}.",
+            f"show: {trials}; none where fewer than two of several have a ratio.",
         ),
     ]
 

@@ -95,7 +95,7 @@ def sibling_figures(returns: pd.DataFrame, *, n_trials: int, siblings: str) -> d
             "overfitting_probability", siblings_overfitting(returns), "fraction",
             f"Probability of overfitting (CSCV): share of the ways to halve {N_BLOCKS} blocks of daily returns in "
             f"which the best of all {siblings} on one half is below the middle on the other. Of those that have the "
-            f"last day, on the days that all of them have; none for fewer than {2 * N_BLOCKS} days.",
+            f"last day and {2 * N_BLOCKS} days at least, on the days that all of them have; none for fewer than two.",
         ),
         Metric("n_trials", float(n_trials), "count", f"Versions of {siblings} on record, this one among them."),
     ]  # fmt: skip
@@ -105,7 +105,7 @@ def sibling_figures(returns: pd.DataFrame, *, n_trials: int, siblings: str) -> d
                 "deflated_sharpe", deflated_sharpe(column, n_trials=n_trials, sharpe_sd=deviation), "fraction",
                 "Deflated Sharpe ratio: probability that the true Sharpe ratio is above what the best of as many "
                 f"trials without skill would show: {n_trials} versions of {siblings} on record; by how much the Sharpe "
-                f"ratios of all {siblings} on these days deviate.",
+                f"ratios of all {siblings} on these days deviate; none where fewer than two of several have one.",
             ),
             *shared,
         ]
@@ -116,9 +116,11 @@ def sibling_figures(returns: pd.DataFrame, *, n_trials: int, siblings: str) -> d
 def siblings_overfitting(returns: pd.DataFrame) -> float:
     """Give the probability of overfitting among siblings that have the last day, on the days that all of them have.
 
-    `returns` has shape (n_dates, n_siblings), fraction; NaN for fewer than two siblings or two days in a block.
+    `returns` has shape (n_dates, n_siblings), fraction. A sibling with fewer than two days in a block is left out; NaN
+    for fewer than two siblings or two days in a block.
     """
     if returns.empty:
         return float("nan")
-    matrix = returns.loc[:, returns.iloc[-1].notna()].dropna().to_numpy(dtype=np.float64)
+    is_long = returns.iloc[-1].notna() & (returns.notna().sum() >= 2 * N_BLOCKS)
+    matrix = returns.loc[:, is_long].dropna().to_numpy(dtype=np.float64)
     return overfitting_probability(matrix, n_blocks=N_BLOCKS)

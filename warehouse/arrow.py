@@ -4,12 +4,14 @@ import atexit
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 MAX_ADDRESSES = 4
+ONE_SNAPSHOT = "set transaction isolation level repeatable read"
 _FIRST: dict[tuple[str, int], adbc.Connection] = {}
 _LOCK = threading.Lock()
 
@@ -25,6 +27,26 @@ def arrow_connection(url: str) -> Iterator[adbc.Connection]:
 def read_arrow(url: str, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
     """Read the answer of a query as an Arrow table; parameters are `$1`, `$2`, ..."""
     with arrow_connection(url) as connection, connection.cursor() as cursor:
+        cursor.execute(sql, list(parameters) or None)
+        return cursor.fetch_arrow_table()
+
+
+def read_arrow_at_once(url: str, queries: Sequence[str], parameters: Sequence[object] = ()) -> pa.Table:
+    """Read the answers of queries with the same columns, one after the other, from one snapshot of the database.
+
+    Each is read on a connection of its own while the others are.
+    """
+    with arrow_connection(url) as connection, connection.cursor() as cursor, ThreadPoolExecutor(len(queries)) as pool:
+        cursor.execute(ONE_SNAPSHOT)
+        cursor.execute("select pg_export_snapshot()")
+        [(snapshot,)] = cursor.fetchall()
+        return pa.concat_tables(pool.map(lambda sql: _read_from(snapshot, url, sql, parameters), queries))
+
+
+def _read_from(snapshot: str, url: str, sql: str, parameters: Sequence[object]) -> pa.Table:
+    with arrow_connection(url) as connection, connection.cursor() as cursor:
+        cursor.execute(ONE_SNAPSHOT)
+        cursor.execute(f"set transaction snapshot '{snapshot}'")
         cursor.execute(sql, list(parameters) or None)
         return cursor.fetch_arrow_table()
 

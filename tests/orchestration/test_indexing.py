@@ -540,3 +540,10 @@ def test_risk_figures_of_the_same_levels_change_no_row(warehouse):
     assert risk_metrics(warehouse=warehouse).metadata["inserted"] > 0
     again = risk_metrics(warehouse=warehouse).metadata
     assert (again["inserted"], again["updated"], again["deleted"]) == (0, 0, 0)
+
+
+def test_indices_without_a_return_yet_have_no_figures(warehouse):
+    run(warehouse, SESSIONS[0], LAST)
+    with warehouse.connection() as connection:
+        connection.execute("delete from research.index_values where return_1d is not null")
+    assert risk_metrics(warehouse=warehouse).metadata["note"] == "No index has a return yet."

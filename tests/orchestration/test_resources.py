@@ -1,16 +1,22 @@
 """The warehouse as pipelines read it, on a real database."""
 
 import datetime as dt
+import threading
 
+import psycopg
 import pytest
 
 from tests.orchestration.defs.conftest import WarehouseOfTest
+from warehouse.arrow import read_arrow_at_once
 
 DAYS = """
 select day::date, n
 from (values ('2020-01-01', 1), ('2023-06-30', 2), ('2023-07-01', null), ('2026-01-01', 4)) as days (day, n)
 where n is distinct from $1
 """
+
+
+SEEN = "select pg_current_snapshot()::text as seen"
 
 
 @pytest.fixture
@@ -31,3 +37,22 @@ def test_a_history_without_rows_has_its_columns(warehouse):
     nothing = warehouse.read_history(f"{DAYS} and false", [2], day="day", between=(dt.date(2020, 1, 1),) * 2)
     assert list(nothing.columns) == ["day", "n"]
     assert nothing.empty
+
+
+def test_both_halves_are_of_one_instant(warehouse, database):
+    ended = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(database.owner_url, autocommit=True) as connection:
+            while not ended.is_set():
+                connection.execute("select txid_current()")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = [read_arrow_at_once(database.url, [SEEN, SEEN]).column("seen").to_pylist() for _ in range(20)]
+    finally:
+        ended.set()
+        writer.join()
+    assert all(one == other for one, other in seen)
+    assert len({one for one, _ in seen}) > 1

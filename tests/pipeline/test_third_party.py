@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dagster import EventLogEntry
+from dagster._serdes import deserialize_value
 
 from tests.pipeline.conftest import ROOT, Installation
 from tests.third_party import install
@@ -29,6 +31,12 @@ where a.model_id = 'contrarian' and b.model_id = 'momentum_12_1'
 """
 
 FIGURES = "select model_id, avg(value)"
+# What the Dagster UI shows of the newest evaluation.
+SHOWN = """
+select event from event_logs
+where asset_key = '["research", "evaluations"]' and dagster_event_type = 'ASSET_MATERIALIZATION'
+order by id desc limit 1
+"""
 
 
 @pytest.fixture
@@ -60,3 +68,11 @@ def test_it_trains_forecasts_ranks_and_is_judged(site: Path, new_installation: C
         assert skill["ensemble"] == pytest.approx(-skill["momentum_12_1"], abs=0.01)
     [(n_trials,)] = installation.read("select count(*) from research.trials where model_id = 'ensemble'")
     assert n_trials == 1
+    [(event,)] = installation.read(SHOWN, "dagster")
+    assert {"contrarian_against_the_baseline", "contrarian_rank_ic_mean", "deciles_of_contrarian"} <= shown_by(event)
+
+
+def shown_by(event: str) -> set[str]:
+    """Return the labels of the metadata of a materialization."""
+    entries = deserialize_value(event, EventLogEntry).asset_materialization.metadata
+    return set(entries)

@@ -68,3 +68,17 @@ def test_an_only_child_is_deflated_by_nothing():
     only = {m.name: m.value for m in sibling_figures(pd.DataFrame({"a": RETURNS[:, 0]}), n_trials=1, siblings="s")["a"]}
     assert only["deflated_sharpe"] == probabilistic_sharpe(RETURNS[:, 0])
     assert np.isnan(only["overfitting_probability"])
+
+
+def test_where_the_others_have_no_ratio_nobody_knows_what_chance_would_show():
+    only = {m.name: m.value for m in sibling_figures(pd.DataFrame({"a": RETURNS[:, 0]}), n_trials=5, siblings="s")["a"]}
+    assert np.isnan(only["deflated_sharpe"])
+    assert only["n_trials"] == 5
+    assert np.isnan(figures([1.0, np.nan])["deflated_sharpe"])
+
+
+def test_a_young_sibling_takes_nothing_from_the_others():
+    returns = pd.DataFrame(RETURNS, columns=list("abcd"))
+    returns.loc[: len(returns) - 2 * N_BLOCKS, "d"] = np.nan
+    found = {m.name: m.value for m in sibling_figures(returns, n_trials=4, siblings="s")["a"]}
+    assert found["overfitting_probability"] == overfitting_probability(RETURNS[:, :3], n_blocks=N_BLOCKS)

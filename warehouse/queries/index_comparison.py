@@ -86,7 +86,7 @@ class ComparedIndex(msgspec.Struct, frozen=True):
         float | None,
         Meta(
             description="Probability that the true Sharpe ratio, after costs, is above what the best of `n_trials` "
-            "without skill would show. Unit fraction."
+            "without skill would show; null where fewer than two of several have a ratio. Unit fraction."
         ),
     ]
     overfitting_probability: Annotated[

@@ -49,8 +49,9 @@ select distinct configuration from research.evaluation_days where model_id = $1
 """
 
 # Days that were judged before each tenth had a turnover.
+# $1 first session: what lies before it is not judged again
 DAYS_WITHOUT_TURNOVERS = """
-select count(*) as n_days from research.evaluation_days where cardinality(decile_turnovers) = 0
+select count(*) as n_days from research.evaluation_days where cardinality(decile_turnovers) = 0 and as_of_date >= $1
 """
 
 NEWEST_CONFIGURATIONS = """

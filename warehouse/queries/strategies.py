@@ -290,7 +290,8 @@ class Figures(msgspec.Struct, frozen=True):
         float | None,
         Meta(
             description="Probability that the true Sharpe ratio is above what the best of `n_trials` without skill "
-            "would show, by how much the Sharpe ratios of all strategies in the range deviate. Unit fraction."
+            "would show, by how much the Sharpe ratios of all strategies in the range deviate; null where fewer than "
+            "two of several have one. Unit fraction."
         ),
     ]
     overfitting_probability: Annotated[

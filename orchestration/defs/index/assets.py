@@ -90,6 +90,8 @@ def risk_metrics(warehouse: Warehouse) -> dg.MaterializeResult[None]:
         found["net_value"] = net["value"]
         parts.append(found.assign(index_id=index_id, as_of_date=days.index[-1]))
     alone = pd.concat(parts, ignore_index=True)
+    if alone.empty:
+        return dg.MaterializeResult(metadata={"indices": len(parts), "note": "No index has a return yet."})
     rows = pd.concat([alone, _honesty(warehouse, values, alone)], ignore_index=True)
     rows = rows.rename(columns={"window": "window_name"})
     first, last = rows["as_of_date"].min().date(), rows["as_of_date"].max().date()

@@ -54,7 +54,7 @@ def evaluation_days(
     configuration = _configuration(registry)
     sessions = installation.sessions(None, last)
     judged_by = {row["configuration"] for row in warehouse.read(queries.CONFIGURATIONS_OF, [ENSEMBLE]).to_pylist()}
-    [without] = warehouse.read(queries.DAYS_WITHOUT_TURNOVERS).to_pylist()
+    [without] = warehouse.read(queries.DAYS_WITHOUT_TURNOVERS, [sessions[0]]).to_pylist()
     is_as_judged = judged_by == ({configuration} if configuration else set()) and not without["n_days"]
     begin = max(bisect_left(sessions, first) - LONGEST_LABEL, 0) if is_as_judged else 0
     end = max(bisect_right(sessions, last) - LABEL_SESSIONS - 1, 0)
