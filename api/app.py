@@ -330,6 +330,7 @@ def create_app(
             signing=identity.signing,
             artifacts=Artifacts(settings.artifacts_uri),
         ),
+        response_class=presentation.Made,
         after_request=presentation.present,
         exception_handlers={
             ApiProblem: problems.on_api_problem,

@@ -1,5 +1,6 @@
 """What is known of the request being answered, for those that log, time and sign it."""
 
+import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -102,7 +103,18 @@ current: ContextVar[Exchange] = ContextVar("exchange")
 def request_id(headers: Mapping[bytes, bytes]) -> str:
     """Return the client's `X-Request-Id` where it is 8 to 64 letters, digits and hyphens, else a new one."""
     given = headers.get(b"x-request-id")
-    return given.decode("ascii") if given is not None and _ACCEPTED_ID.fullmatch(given) else str(uuid.uuid4())
+    return given.decode("ascii") if given is not None and _ACCEPTED_ID.fullmatch(given) else new_id()
+
+
+def new_id() -> str:
+    """Return a random UUID (version 4) in a quarter of the time that making one as an object takes.
+
+    >>> uuid.UUID(new_id()).version
+    4
+    """
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) % 4]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def told_path(path: str) -> str:

@@ -119,6 +119,18 @@ def prefers_html(accept: str) -> bool:
     return _quality("text/html", ranges) > _quality(JSON, ranges)
 
 
+class Made(Response[Any]):
+    """What a handler gave, on its way to `present`; has nothing of its own to look through."""
+
+    def __init__(self, content: Any, *, status_code: int | None = None, **rest: Any) -> None:
+        if not isinstance(content, Page):
+            super().__init__(content, status_code=status_code, **rest)
+            return
+        self.content = content
+        self.status_code = status_code
+        self.headers = {}
+
+
 class Ready:
     """An answer whose bytes are made, and that goes out as it is: what Litestar's own does for it costs a tenth more.
 
@@ -129,7 +141,7 @@ class Ready:
 
     def __init__(self, body: bytes, status: int | None, media_type: bytes, headers: Mapping[str, str]) -> None:
         self._body = body
-        self._status = status
+        self._status = status or 0
         self._headers = [
             *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()),
             (b"content-type", media_type),

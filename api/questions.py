@@ -1,7 +1,7 @@
 """What is looked at before any handler: who asks, whether the question is well put, whether they have its answer."""
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -133,7 +133,7 @@ class _Operation(NamedTuple):
     id: str
     access: Access
     is_open: bool
-    media_types: Collection[str]
+    media_types: Sequence[str]
     body: Any
     """Type of its body where that is a struct."""
     parameters: frozenset[str] | None
@@ -162,14 +162,13 @@ def _operation(
     access = access_of(handler)
     is_open = gate.is_open(access)
     field = getattr(handler, "parsed_data_field", None)
-    has_body = field is not None and field.is_subclass_of(msgspec.Struct)
     cache_control = opt.get("cache_control", "no-store")
     return _Operation(
         id=name,
         access=access,
         is_open=is_open,
         media_types=opt.get("media_types", ()),
-        body=field.annotation if has_body else None,
+        body=field.annotation if field is not None and field.is_subclass_of(msgspec.Struct) else None,
         parameters=None if opt.get("takes_any_parameter") else known.get(name, opt.get("parameters", frozenset())),
         values=values.get(name, frozenset()),
         defaults=defaults.get(name, frozenset()),

@@ -32,7 +32,7 @@ class Versions:
 
     async def of(self, names: Sequence[str]) -> str | None:
         """Return one version for several tables together, None while one of them has none."""
-        current = await self._current()
+        current = self._known if self._is_fresh() else await self._current()
         key = tuple(names)
         if key not in self._together:
             self._together[key] = version_of(names, current)
