@@ -3,17 +3,19 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from itertools import starmap
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, errors
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api import exchange, tracing
-from api.errors import DatabaseBusy, DatabaseUnreachable, DatasetMissing, QueryTooSlow, TextInvalid
+from api.errors import ApiProblem, DatabaseBusy, DatabaseUnreachable, DatasetMissing, QueryTooSlow, TextInvalid
 from api.identity.principal import Principal
 from warehouse.clock import Clock
 from warehouse.queries.reader import Reader, Row, Writer
@@ -27,6 +29,8 @@ MAX_KEPT_BYTES = 65_536
 VALUE_OVERHEAD_BYTES = 16
 OPEN_SECONDS = 2.0
 ACQUIRE_SECONDS = 0.25
+# A connection goes from one to the next without the pool; now and then the pool sees it, and replaces an old one.
+HANDED_ON_SECONDS = 1_800.0
 STATEMENT_TIMEOUT = "2s"
 # Who the rows are for holds as long as the transaction; behind a pooler that shares connections too.
 AS_USER = "select set_config('app.user_id', %s, true)"
@@ -51,6 +55,14 @@ class Connection(AsyncConnection[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._kept: dict[str, AsyncCursor[Any]] = {}
+        self._made_at = time.monotonic()
+
+    def is_fit(self) -> bool:
+        """Tell whether it may go on without a look by the pool, which replaces what is broken or old."""
+        return (
+            self.pgconn.transaction_status == TransactionStatus.IDLE
+            and time.monotonic() - self._made_at < HANDED_ON_SECONDS
+        )
 
     def cursor_for(self, sql: str) -> AsyncCursor[Any]:
         """Return the cursor of a query, for whoever holds the connection alone."""
@@ -85,12 +97,12 @@ class Transaction(Writer):
 
     async def rows(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """Return the rows of a statement, each as `shape`."""
-        with _timed(), tracing.query(sql):
+        with _Timed(), tracing.query(sql):
             return await _rows(self.connection.cursor(binary=True), shape, sql, parameters)
 
     async def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
         """Carry out a statement; returns how many rows it touched."""
-        with _timed(), tracing.query(sql):
+        with _Timed(), tracing.query(sql):
             return (await self.connection.execute(sql, parameters)).rowcount
 
 
@@ -101,7 +113,8 @@ class Database(Reader):
         self.now = clock
         self._held = 0
         self._waiting = 0
-        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._n_turns = MAX_CONNECTIONS
+        self._queue: deque[asyncio.Future[Connection | None]] = deque()
         self._released_at = 0.0
         self._pool = AsyncConnectionPool(
             url,
@@ -141,8 +154,15 @@ class Database(Reader):
         DatabaseBusy, DatabaseUnreachable, QueryTooSlow, DatasetMissing
             When no connection came free, the server is away, it took too long, or a table is not there.
         """
-        with _as_problems(), _timed(), tracing.query(sql):
-            return await self._twice(shape, sql, parameters)
+        with _AS_PROBLEMS, _Timed(), tracing.query(sql):
+            try:
+                return await self._once(shape, sql, parameters)
+            except (PoolTimeout, errors.QueryCanceled):
+                raise
+            except _WORTH_ANOTHER_TRY:
+                await self._pool.check()
+                # The other connection may have planned for the table of before as well.
+                return await self._once(shape, sql, parameters, is_planned_anew=True)
 
     @asynccontextmanager
     async def as_user(self, principal: Principal) -> AsyncIterator[Transaction]:
@@ -168,7 +188,7 @@ class Database(Reader):
 
     @asynccontextmanager
     async def _transaction(self, claim: str, parameters: list[str]) -> AsyncIterator[Transaction]:
-        with _as_problems():
+        with _AS_PROBLEMS:
             transaction = Transaction(await self._begin(claim, parameters), self.now())
             try:
                 yield transaction
@@ -184,7 +204,7 @@ class Database(Reader):
 
     async def _begin(self, claim: str, parameters: list[str]) -> Connection:
         """Return a connection inside a transaction; one that has died in the pool is replaced."""
-        with _timed():
+        with _Timed():
             try:
                 return await self._begin_once(claim, parameters)
             except psycopg.OperationalError:
@@ -203,16 +223,6 @@ class Database(Reader):
                 await connection.close()
                 await self._release(connection)
         return connection
-
-    async def _twice(self, shape: type[Row], sql: str, parameters: Mapping[str, object] | None) -> list[Row]:
-        try:
-            return await self._once(shape, sql, parameters)
-        except (PoolTimeout, errors.QueryCanceled):
-            raise
-        except _WORTH_ANOTHER_TRY:
-            await self._pool.check()
-            # The other connection may have planned for the table of before as well.
-            return await self._once(shape, sql, parameters, is_planned_anew=True)
 
     async def _once(
         self,
@@ -242,12 +252,12 @@ class Database(Reader):
         self._waiting += 1
         try:
             # The pool would let them wait too, but with a condition and a task for each.
-            async with asyncio.timeout(ACQUIRE_SECONDS):
-                await self._turns.acquire()
+            connection = await self._turn()
+            if connection is None:
                 try:
-                    connection = await self._pool.getconn()
+                    connection = await self._pool.getconn(max(began_at + ACQUIRE_SECONDS - time.monotonic(), 0))
                 except BaseException:
-                    self._turns.release()
+                    self._pass_turn()
                     raise
         except (TimeoutError, PoolTimeout) as error:
             # Nobody held one all the time and none came: the server does not let us in. The pool's own size counts
@@ -259,13 +269,61 @@ class Database(Reader):
         self._held += 1
         return connection
 
+    async def _turn(self) -> Connection | None:
+        """Wait for a turn: with the connection of who had it, or with none, to be taken from the pool."""
+        if self._n_turns:
+            self._n_turns -= 1
+            return None
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Connection | None] = loop.create_future()
+        self._queue.append(turn)
+        limit = loop.call_later(ACQUIRE_SECONDS, _give_up, turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            # It came, but nobody is there any more.
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                await self._hand_on(turn.result())
+            raise
+        finally:
+            limit.cancel()
+
     async def _release(self, connection: Connection) -> None:
         self._held -= 1
         self._released_at = time.monotonic()
-        try:
-            await self._pool.putconn(connection)
-        finally:
-            self._turns.release()
+        await self._hand_on(connection)
+
+    async def _hand_on(self, connection: Connection | None) -> None:
+        """Give a turn to who waits for it longest: with its connection, while that is as good as a new one."""
+        if connection is not None:
+            if connection.is_fit() and (turn := self._next_turn()) is not None:
+                turn.set_result(connection)
+                return
+            try:
+                await self._pool.putconn(connection)
+            finally:
+                self._pass_turn()
+        else:
+            self._pass_turn()
+
+    def _pass_turn(self) -> None:
+        turn = self._next_turn()
+        if turn is None:
+            self._n_turns += 1
+        else:
+            turn.set_result(None)
+
+    def _next_turn(self) -> "asyncio.Future[Connection | None] | None":
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                return turn
+        return None
+
+
+def _give_up(turn: asyncio.Future[Connection | None]) -> None:
+    if not turn.done():
+        turn.set_exception(TimeoutError())
 
 
 async def _rows(
@@ -289,37 +347,47 @@ def _estimated_bytes(cursor: AsyncCursor[Any]) -> int:
     result = cursor.pgresult
     if result is None or not result.ntuples:
         return 0
-    values = (result.get_value(0, column) or b"" for column in range(result.nfields))
-    return result.ntuples * sum(VALUE_OVERHEAD_BYTES + len(value) for value in values)
+    of_values = sum([len(result.get_value(0, column) or b"") for column in range(result.nfields)])
+    return result.ntuples * (VALUE_OVERHEAD_BYTES * result.nfields + of_values)
 
 
-@contextmanager
-def _as_problems() -> Iterator[None]:
-    """Say what the driver says as a problem."""
-    try:
-        yield
-    except errors.QueryCanceled as error:
-        raise QueryTooSlow from error
-    except (errors.UndefinedTable, errors.InvalidSchemaName) as error:
-        raise DatasetMissing from error
-    except psycopg.DataError as error:
-        # PostgreSQL keeps every text but this: NUL, in text by the driver's word and in JSON by the server's.
-        if isinstance(error, errors.UntranslatableCharacter) or "NUL" in str(error):
-            raise TextInvalid("body") from error
-        raise
-    except psycopg.OperationalError as error:
-        raise DatabaseUnreachable from error
+class _AsProblems:
+    """Says what the driver says as a problem."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, psycopg.Error) and (problem := _problem_of(error)) is not None:
+            raise problem from error
 
 
-@contextmanager
-def _timed() -> Iterator[None]:
-    """Count the time in the exchange of now."""
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
+_AS_PROBLEMS = _AsProblems()
+
+
+def _problem_of(error: psycopg.Error) -> ApiProblem | None:
+    if isinstance(error, errors.QueryCanceled):
+        return QueryTooSlow()
+    if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
+        return DatasetMissing()
+    # PostgreSQL keeps every text but this: NUL, in text by the driver's word and in JSON by the server's.
+    if isinstance(error, psycopg.DataError):
+        is_nul = isinstance(error, errors.UntranslatableCharacter) or "NUL" in str(error)
+        return TextInvalid("body") if is_nul else None
+    return DatabaseUnreachable() if isinstance(error, psycopg.OperationalError) else None
+
+
+class _Timed:
+    """Counts its time in the exchange of now."""
+
+    __slots__ = ("_started",)
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
         if (now := exchange.current.get(None)) is not None:
-            now.database_seconds += time.perf_counter() - started
+            now.database_seconds += time.perf_counter() - self._started
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

@@ -1,10 +1,11 @@
 """What is known of the request being answered, for those that log, time and sign it."""
 
+import os
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
@@ -45,8 +46,12 @@ class Exchange:
     """One request and its answer."""
 
     request_id: str
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    """What the client sent: by name in lower case, the first of each."""
     client_address: str | None = None
     user_agent: str | None = None
+    # Whether somebody takes spans; found out once.
+    is_traced: bool = False
     # A HEAD is handled as a GET whose body stays here; what would go on for ever must know.
     is_head: bool = False
     principal: str | None = None
@@ -80,6 +85,10 @@ class Exchange:
         except ValueError:
             return f"urn:factorloom:request:{self.request_id}"
 
+    def header(self, name: bytes) -> str:
+        """Return what the client sent under a name, empty where it sent nothing."""
+        return self.headers.get(name, b"").decode("latin-1")
+
     def link(self, cursor: str) -> str:
         """Return the `Link` header that leads to the next page of what was asked."""
         path, pairs = self.target
@@ -91,12 +100,21 @@ class Exchange:
 current: ContextVar[Exchange] = ContextVar("exchange")
 
 
-def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def request_id(headers: Mapping[bytes, bytes]) -> str:
     """Return the client's `X-Request-Id` where it is 8 to 64 letters, digits and hyphens, else a new one."""
-    for name, value in headers:
-        if name == b"x-request-id" and _ACCEPTED_ID.fullmatch(value):
-            return value.decode("ascii")
-    return str(uuid.uuid4())
+    given = headers.get(b"x-request-id")
+    return given.decode("ascii") if given is not None and _ACCEPTED_ID.fullmatch(given) else new_id()
+
+
+def new_id() -> str:
+    """Return a random UUID (version 4) in a quarter of the time that making one as an object takes.
+
+    >>> uuid.UUID(new_id()).version
+    4
+    """
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) % 4]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def told_path(path: str) -> str:
@@ -108,7 +126,7 @@ def told_path(path: str) -> str:
     return _SECRET_PATH.sub(r"\1{token}", path, count=1) if "mail" in path.lower() else path
 
 
-def user_agent(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def user_agent(headers: Mapping[bytes, bytes]) -> str | None:
     """Return what the client calls itself: short, and of printable ASCII."""
-    given = next((value for name, value in headers if name == b"user-agent"), None)
+    given = headers.get(b"user-agent")
     return None if given is None else _UNPRINTABLE.sub(b"?", given)[:MAX_USER_AGENT].decode("ascii")

@@ -173,13 +173,15 @@ class _Answer:
     """One answer on its way out."""
 
     def __init__(self, scope: HTTPScope, send: Send, around: Outermost) -> None:
-        self.given: dict[bytes, bytes] = dict(scope["headers"])
+        # Of several under one name, the first counts.
+        self.given: dict[bytes, bytes] = dict(reversed(list(scope["headers"])))
         client = scope.get("client")
         self.exchange = exchange.Exchange(
-            exchange.request_id(scope["headers"]),
+            exchange.request_id(self.given),
+            self.given,
             client_address=client[0] if client else None,
             is_head=scope["method"] == "HEAD",
-            user_agent=exchange.user_agent(scope["headers"]),
+            user_agent=exchange.user_agent(self.given),
         )
         self.deadline: asyncio.Timeout | None = None
         self.status: int | None = None

@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 
 import msgspec
 from litestar import Response
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api import exchange, formats
 from api.answers import Page
@@ -24,6 +25,10 @@ MEDIA_TYPES = {
     "csv": "text/csv",
     "arrow": "application/vnd.apache.arrow.stream",
     "parquet": "application/vnd.apache.parquet",
+}
+_MEDIA_TYPES = {
+    name: (f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type).encode()
+    for name, media_type in MEDIA_TYPES.items()
 }
 ENCODERS: Mapping[str, Encode] = {
     "ndjson": formats.as_ndjson,
@@ -51,6 +56,7 @@ CHOSEN: Json = {
 NAMES = frozenset({"format", "shape", "fields"})
 # From here on an encoder holds everybody else up for longer than a thread costs.
 ROWS_FOR_A_THREAD = 2_000
+_ENCODER = msgspec.json.Encoder()
 
 
 def chosen(query: Mapping[str, str], accept: str, row: type[msgspec.Struct] | None) -> Presentation:
@@ -113,6 +119,45 @@ def prefers_html(accept: str) -> bool:
     return _quality("text/html", ranges) > _quality(JSON, ranges)
 
 
+class Made(Response[Any]):
+    """What a handler gave, on its way to `present`; has nothing of its own to look through."""
+
+    def __init__(self, content: Any, *, status_code: int | None = None, **rest: Any) -> None:
+        if not isinstance(content, Page):
+            super().__init__(content, status_code=status_code, **rest)
+            return
+        self.content = content
+        self.status_code = status_code
+        self.headers = {}
+
+
+class Ready:
+    """An answer whose bytes are made, and that goes out as it is: what Litestar's own does for it costs a tenth more.
+
+    Stands for a `Response` behind `after_request`.
+    """
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, body: bytes, status: int | None, media_type: bytes, headers: Mapping[str, str]) -> None:
+        self._body = body
+        self._status = status or 0
+        self._headers = [
+            *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()),
+            (b"content-type", media_type),
+            (b"content-length", b"%d" % len(body)),
+        ]
+
+    def to_asgi_response(self, *, status_code: int | None = None, **_: object) -> ASGIApp:
+        """Return what answers; with the handler's status where it has none of its own."""
+        self._status = self._status or status_code or 200
+        return self._answer
+
+    async def _answer(self, _: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+
+
 async def present(response: Response[Any]) -> Response[Any]:
     """Put a list as its request wants it; every other answer passes as it is. Runs after each handler."""
     page = response.content
@@ -120,14 +165,13 @@ async def present(response: Response[Any]) -> Response[Any]:
         return response
     now = exchange.current.get()
     headers = {"Vary": "Accept"} | ({"Link": now.link(page.next)} if page.next else {})
-    if now.presentation.is_plain or now.row is None:
-        response.headers.update(headers)
-        return response
+    format_ = now.presentation.format if now.row is not None else "json"
     encoding = _encoded(page, now.presentation, now.row)
     body = await asyncio.to_thread(encoding) if len(page.data) > ROWS_FOR_A_THREAD else encoding()
-    if now.presentation.format != "json":
+    if format_ != "json":
         headers["X-Meta"] = _ascii(page)
-    return Response(body, media_type=MEDIA_TYPES[now.presentation.format], headers=headers)
+    ready = Ready(body, response.status_code, _MEDIA_TYPES[format_], {**response.headers, **headers})
+    return cast("Response[Any]", ready)
 
 
 def parameters(row: type[msgspec.Struct]) -> list[Json]:
@@ -156,13 +200,16 @@ def contents() -> Json:
     }
 
 
-def _encoded(page: Page[Any], wanted: Presentation, row: type[msgspec.Struct]) -> Callable[[], bytes]:
+def _encoded(page: Page[Any], wanted: Presentation, row: type[msgspec.Struct] | None) -> Callable[[], bytes]:
+    if wanted.is_plain or row is None:
+        return lambda: _ENCODER.encode(page)
+
     def encode() -> bytes:
         rows, kind = formats.project(page.data, row, wanted.fields) if wanted.fields else (page.data, row)
         if wanted.format == "json":
             data = formats.as_columns(rows, kind) if wanted.shape == "columns" else rows
-            return msgspec.json.encode({"data": data, "meta": page.meta, "next": page.next})
-        return ENCODERS[wanted.format](rows, kind, msgspec.json.encode(page.meta))
+            return _ENCODER.encode({"data": data, "meta": page.meta, "next": page.next})
+        return ENCODERS[wanted.format](rows, kind, _ENCODER.encode(page.meta))
 
     return encode
 

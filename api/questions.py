@@ -1,12 +1,14 @@
 """What is looked at before any handler: who asks, whether the question is well put, whether they have its answer."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request, Response
+from litestar.handlers import BaseRouteHandler
 
 from api import exchange, presentation, rates
 from api.errors import (
@@ -20,7 +22,8 @@ from api.errors import (
 )
 from api.freshness import Freshness
 from api.identity.errors import TokenInvalid
-from api.identity.gate import Gate
+from api.identity.gate import Gate, access_of
+from api.identity.principal import Access
 from api.operations import LIVE
 from api.published import VARY, Published, brotli_tag
 from api.rates import Limiter
@@ -70,62 +73,113 @@ def examine(
         Who may ask how often; a 304 is free.
     """
 
+    @lru_cache(maxsize=1024)
+    def looked_up(handler: BaseRouteHandler) -> _Operation:
+        return _operation(handler, known, defaults, values, gate, revision)
+
     async def before_request(request: Request[Any, Any, Any]) -> Response[Any] | None:
-        handler = request.route_handler
-        operation_id = str(getattr(handler, "operation_id", None) or "")
+        operation = looked_up(request.route_handler)
         now = exchange.current.get()
-        now.operation_id = operation_id
+        now.operation_id = operation.id
         try:
-            now.principal = await gate.admit(request, handler)
+            now.principal = await gate.admit(request, operation.access, _authorization(now))
         except TokenInvalid:
             _check_refusals(limiter, now)
             raise
         if request.method == "OPTIONS":
             return Response(None, status_code=204, headers={"Allow": _allowed(request)})
-        media_types = handler.opt.get("media_types")
-        if media_types and request.content_type[0] not in media_types:
-            raise MediaTypeUnsupported(request.content_type[0], media_types)
-        await _typed_as_documented(request, handler)
-        documented = known.get(operation_id, handler.opt.get("parameters", frozenset()))
-        pairs = _well_put(request, None if handler.opt.get("takes_any_parameter") else documented)
-        _none_null(pairs, values.get(operation_id, frozenset()))
+        if operation.media_types and request.content_type[0] not in operation.media_types:
+            raise MediaTypeUnsupported(request.content_type[0], operation.media_types)
+        if operation.body is not None:
+            await _typed_as_documented(request, operation.body)
+        pairs = _well_put(request, operation.parameters)
+        _none_null(pairs, operation.values)
         now.target = (request.scope["path"], pairs)
-        if "row" in handler.opt:
-            now.row = handler.opt["row"]
-            now.presentation = presentation.chosen(dict(pairs), request.headers.get("accept", ""), now.row)
-        datasets = handler.opt.get("datasets", ())
-        version = await versions.of(datasets) if datasets else None
-        asked = sorted(set(pairs) - defaults.get(operation_id, frozenset()))
-        if asked == [handler.opt.get("implied")]:
+        if operation.is_data:
+            now.row = operation.row
+            now.presentation = presentation.chosen(dict(pairs), now.header(b"accept"), now.row)
+        version = await versions.of(operation.datasets) if operation.datasets else None
+        asked = sorted(set(pairs) - operation.defaults) if pairs else []
+        if asked == operation.implied:
             asked = []
-        filters = tuple(pair for pair in asked if pair[0] not in NOT_FILTERS)
-        now.question = Question(operation_id, _canonical_path(request), filters, version)
+        filters = tuple([pair for pair in asked if pair[0] not in NOT_FILTERS])
+        now.question = Question(operation.id, _canonical_path(request), filters, version)
         if version is None:
             _charge(limiter, now)
             return None
-        cache_control: str = handler.opt["cache_control"]
-        now.is_for_all = gate.is_open(handler)
-        now.cache_control = cache_control if now.is_for_all else cache_control.replace("public", "private")
-        period = freshness.period() if cache_control == LIVE else ""
+        now.is_for_all = operation.is_open
+        now.cache_control = operation.cache_control
+        period = freshness.period() if operation.is_live else ""
         asked_texts = (text for pair in asked for text in pair)
         tag = content_hash(
-            handler.opt.get("revision", revision),
-            version,
-            now.question.path,
-            *asked_texts,
-            now.presentation.format,
-            period,
+            operation.revision, version, now.question.path, *asked_texts, now.presentation.format, period
         )
         now.etag = f'"{tag}"'
-        if held := {now.etag, brotli_tag(now.etag)} & set(_TAG.findall(request.headers.get("if-none-match", ""))):
+        held_tags = now.header(b"if-none-match")
+        if held_tags and (held := {now.etag, brotli_tag(now.etag)} & set(_TAG.findall(held_tags))):
             now.etag = held.pop()
             return Response(None, status_code=304, headers={"Vary": VARY} if now.row else None)
         _charge(limiter, now)
         if len(filters) < len(asked) or not now.presentation.is_plain:
             return None
-        return await published.answer(now, request.headers.get("accept-encoding", ""))
+        return await published.answer(now, now.header(b"accept-encoding"))
 
     return before_request
+
+
+class _Operation(NamedTuple):
+    """What is known of an operation before anybody asks it."""
+
+    id: str
+    access: Access
+    is_open: bool
+    media_types: Sequence[str]
+    body: Any
+    """Type of its body where that is a struct."""
+    parameters: frozenset[str] | None
+    """Names of its query parameters; None where any may be given."""
+    values: frozenset[str]
+    defaults: frozenset[tuple[str, str]]
+    implied: list[tuple[str, str] | None]
+    is_data: bool
+    row: type[msgspec.Struct] | None
+    datasets: Sequence[str]
+    revision: str
+    cache_control: str
+    is_live: bool
+
+
+def _operation(
+    handler: BaseRouteHandler,
+    known: Mapping[str, frozenset[str]],
+    defaults: Mapping[str, frozenset[tuple[str, str]]],
+    values: Mapping[str, frozenset[str]],
+    gate: Gate,
+    revision: str,
+) -> _Operation:
+    name = str(getattr(handler, "operation_id", None) or "")
+    opt = handler.opt
+    access = access_of(handler)
+    is_open = gate.is_open(access)
+    field = getattr(handler, "parsed_data_field", None)
+    cache_control = opt.get("cache_control", "no-store")
+    return _Operation(
+        id=name,
+        access=access,
+        is_open=is_open,
+        media_types=opt.get("media_types", ()),
+        body=field.annotation if field is not None and field.is_subclass_of(msgspec.Struct) else None,
+        parameters=None if opt.get("takes_any_parameter") else known.get(name, opt.get("parameters", frozenset())),
+        values=values.get(name, frozenset()),
+        defaults=defaults.get(name, frozenset()),
+        implied=[opt.get("implied")],
+        is_data="row" in opt,
+        row=opt.get("row"),
+        datasets=opt.get("datasets", ()),
+        revision=opt.get("revision", revision),
+        cache_control=cache_control if is_open else cache_control.replace("public", "private"),
+        is_live=cache_control == LIVE,
+    )
 
 
 def _allowed(request: Request[Any, Any, Any]) -> str:
@@ -135,19 +189,18 @@ def _allowed(request: Request[Any, Any, Any]) -> str:
     return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 
-async def _typed_as_documented(request: Request[Any, Any, Any], handler: Any) -> None:
+async def _typed_as_documented(request: Request[Any, Any, Any], kind: Any) -> None:
     """Refuse a body whose values Litestar would turn into other types: 0 is no false, and "0.1" no number.
 
     What is wrong in any other way is left to the handler's own reading of it.
     """
-    field = getattr(handler, "parsed_data_field", None)
-    if field is None or not field.is_subclass_of(msgspec.Struct) or not (body := await request.body()):
+    if not (body := await request.body()):
         return
     try:
-        msgspec.json.decode(body, type=field.annotation)
+        msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as strict:
         try:
-            msgspec.json.decode(body, type=field.annotation, strict=False)
+            msgspec.json.decode(body, type=kind, strict=False)
         except msgspec.ValidationError:
             return
         message, _, place = str(strict).partition(" - at `$.")
@@ -155,6 +208,10 @@ async def _typed_as_documented(request: Request[Any, Any, Any], handler: Any) ->
         raise ParameterInvalid([ParameterError(code="invalid", message=f"{message}.", pointer=pointer)]) from strict
     except msgspec.DecodeError:
         return
+
+
+def _authorization(now: exchange.Exchange) -> str | None:
+    return now.header(b"authorization") if b"authorization" in now.headers else None
 
 
 def _charge(limiter: Limiter | None, now: exchange.Exchange) -> None:
@@ -194,18 +251,21 @@ def _none_null(pairs: list[tuple[str, str]], values: frozenset[str]) -> None:
 
 def _well_put(request: Request[Any, Any, Any], known: frozenset[str] | None) -> list[tuple[str, str]]:
     """Return the query's pairs, each parameter known (where it must be) and given once, each text a text."""
+    if _CONTROL.search(request.scope["path"]):
+        raise TextInvalid("path")
     raw: bytes = request.scope["query_string"]
+    if not raw:
+        return []
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError as error:
         raise TextInvalid("query") from error
-    if any(_CONTROL.search(text) for pair in pairs for text in pair):
+    if _CONTROL.search("".join([text for pair in pairs for text in pair])):
         raise TextInvalid("query")
-    if _CONTROL.search(request.scope["path"]):
-        raise TextInvalid("path")
     names = [name for name, _ in pairs]
     if known is not None and (unknown := sorted(set(names) - known)):
         raise ParameterUnknown(unknown, sorted(known))
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
         raise ParameterRepeated(repeated)
     return pairs

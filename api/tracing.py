@@ -9,7 +9,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, Span, SpanKind, Status, StatusCode
 
-from api.exchange import Exchange, told_path
+from api.exchange import Exchange, current, told_path
 
 _tracer = trace.get_tracer("factorloom.api")
 _NOTHING = nullcontext(INVALID_SPAN)
@@ -17,7 +17,8 @@ _NOTHING = nullcontext(INVALID_SPAN)
 
 def request(scope: HTTPScope, now: Exchange) -> AbstractContextManager[Span]:
     """Trace one request, as part of the client's trace where `traceparent` names one."""
-    return _traced(scope, now) if _is_on() else _NOTHING
+    now.is_traced = _is_on()
+    return _traced(scope, now) if now.is_traced else _NOTHING
 
 
 @contextmanager
@@ -54,7 +55,8 @@ def finish(span: Span, now: Exchange, status: int | None) -> None:
 
 def query(sql: str) -> Any:
     """Trace one query: a context manager. The text is a constant of ours; its values are not told."""
-    if not _is_on():
+    now = current.get(None)
+    if not (_is_on() if now is None else now.is_traced):
         return _NOTHING
     return _tracer.start_as_current_span(
         "query", kind=SpanKind.CLIENT, attributes={"db.system.name": "postgresql", "db.query.text": sql}

@@ -24,6 +24,7 @@ class Versions:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._known: dict[str, str] = {}
+        self._together: dict[tuple[str, ...], str | None] = {}
         self.datasets: list[Dataset] = []
         """Every table as it was last seen."""
         self._read_at: float | None = None
@@ -31,7 +32,11 @@ class Versions:
 
     async def of(self, names: Sequence[str]) -> str | None:
         """Return one version for several tables together, None while one of them has none."""
-        return version_of(names, await self._current())
+        current = self._known if self._is_fresh() else await self._current()
+        key = tuple(names)
+        if key not in self._together:
+            self._together[key] = version_of(names, current)
+        return self._together[key]
 
     async def watch(self, *, every_seconds: float) -> None:
         """Look again and again, for those who read `datasets`; a database that is away is asked later."""
@@ -48,6 +53,7 @@ class Versions:
                 rows = await datasets.versions(self._reader)
                 self.datasets = rows
                 self._known = {row.dataset: row.version for row in rows}
+                self._together = {}
                 self._read_at = time.monotonic()
         return self._known
 

@@ -28,8 +28,13 @@ class Gate:
         self._bearers = bearers
         self._nobody = nobody(reads_market=reads_market)
 
-    async def admit(self, request: Request[Any, Any, Any], handler: BaseRouteHandler) -> str | None:
+    async def admit(self, request: Request[Any, Any, Any], access: Access, header: str | None) -> str | None:
         """Let a request through to its handler; returns who asks, None for somebody unknown.
+
+        Parameters
+        ----------
+        access, header
+            What the handler asks for, and what the client shows: its `Authorization`, None without one.
 
         Raises
         ------
@@ -37,8 +42,6 @@ class Gate:
             When it must be known who asks, when what they show does not hold, when they may not do this, when the
             issuer of a token cannot be asked for its keys.
         """
-        access = access_of(handler)
-        header = request.headers.get("authorization")
         # Whether the service lives must not depend on what a monitor sends along.
         known = self._nobody if header is None or access == OPEN else await self._authenticate(header)
         request.scope["user"] = known
@@ -46,9 +49,9 @@ class Gate:
             return None if known.user_id is None else str(known.user_id)
         raise NotAllowed(access) if known.user_id is not None else Unauthenticated()
 
-    def is_open(self, handler: BaseRouteHandler) -> bool:
-        """Tell whether a handler answers everybody the same, and anybody may keep its answers for others."""
-        return self._nobody.may(access_of(handler))
+    def is_open(self, access: Access) -> bool:
+        """Tell whether such a handler answers everybody the same, and anybody may keep its answers for others."""
+        return self._nobody.may(access)
 
     async def still_admits(self, known: Principal, header: str | None, access: Access) -> bool:
         """Tell whether what let somebody in still would: the key or token holds, the account is open and may do this.

@@ -187,7 +187,7 @@ async def list_jobs(
     kind: Annotated[
         str | None,
         QueryParameter(
-            pattern=r"^[a-z_]{1,40}$", description="Only of this kind.", examples=[Example(value="backtest")]
+            pattern=rf"^({'|'.join(KINDS)})$", description="Only of this kind.", examples=[Example(value="backtest")]
         ),
     ] = None,
     job_state: Annotated[

@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.conftest import ALICE, BOB
 from warehouse.queries import jobs as queries
-from warehouse.records.jobs import BUDGET_SECONDS, WAITING_PER_USER
+from warehouse.records.jobs import BUDGET_SECONDS, KINDS, WAITING_PER_USER
 
 BACKTEST = {"kind": "backtest", "parameters": {"quantile": 0.2}}
 
@@ -134,6 +134,8 @@ def test_jobs_are_listed_newest_first_by_pages_and_filters(site):
     assert [job["job_id"] for job in listed] == [ids[1]]
     assert site.ask("GET", "/v1/jobs", params={"kind": "train"}).json()["data"] == []
     refused(site.ask("GET", "/v1/jobs", params={"state": "asleep"}), 400, "parameter-invalid")
+    unknown = refused(site.ask("GET", "/v1/jobs", params={"kind": "mine_coins"}), 400, "parameter-invalid")
+    assert all(kind in unknown["errors"][0]["message"] for kind in KINDS)
 
 
 def test_what_waits_is_cancelled_at_once_and_what_runs_when_its_run_has_ended(site):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,17 @@ def test_lines_are_json_in_the_file_and_on_a_pipe(tmp_path):
         "event": "request",
         "status": 200,
     }
+
+
+def test_a_line_is_ascii_whatever_is_logged(tmp_path):
+    code = (
+        "import datetime as dt, pathlib, sys, structlog; from api import logs;"
+        "clock = lambda: dt.datetime(2024, 6, 30, 12, tzinfo=dt.UTC);"
+        "logs.configure(level='INFO', clock=clock, folder=pathlib.Path(sys.argv[1]));"
+        "structlog.get_logger().info('request', path='/\\u2028\\x9b\\x7f\\udcff\\n', odd=object, seconds=0.25)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True)
+    (line,) = (tmp_path / "api-2024-06-30.jsonl").read_bytes().splitlines()
+    assert re.fullmatch(rb"[ -~]+", line)
+    told = json.loads(line)
+    assert (told["path"], told["odd"], told["seconds"]) == ("/\u2028\x9b\x7f\udcff\n", "<class 'object'>", 0.25)

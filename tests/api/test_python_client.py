@@ -84,6 +84,21 @@ def test_what_is_somebodys_own_is_typed_too(port):
         assert api.index().level == api.index_history().data[-1]
         assert api.rankings(is_intraday=False).data == api.rankings().data
         assert api.send("GET", "/v1/events?limit=1")["data"]
+        me = api.me()
+        assert (str(me.user_id), me.role, "run:jobs" in me.scopes) == (str(ALICE.user_id), "admin", True)
+        (endpoint,) = api.webhook_endpoints().data
+        assert (endpoint.url, endpoint.is_active) == ("https://example.com/hook", True)
+
+
+def test_events_come_by_type_in_pages_and_as_a_frame(port):
+    with Client(f"http://127.0.0.1:{port}", key=ALICE.key) as api:
+        events = list(api.events(limit=1).all())
+        assert [event.event_id for event in events] == sorted((event.event_id for event in events), reverse=True)
+        assert len(events) > 1
+        newest = events[0]
+        assert newest in api.events(type=newest.type, subject=newest.subject).data
+        assert set(api.events().frame()["type"]) == {event.type for event in events}
+        assert api.events(type="no.such").data == []
 
 
 def test_a_frame_has_every_page_with_its_types(api):

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from api import app as application
 from api import problems
-from api.database import MAX_CONNECTIONS, Database
+from api.database import MAX_CONNECTIONS, Connection, Database
 from api.outermost import Outermost
 from api.routes.docs import STATIC
 from warehouse.connect import API, connect, with_role
@@ -220,6 +220,65 @@ def test_when_every_connection_is_taken_it_is_503_soon(own):
     assert codes.count("query-too-slow") == 8
     assert codes.count("database-busy") == 4
     assert all(answer.headers["retry-after"] for answer in answers)
+
+
+def test_a_connection_goes_from_one_to_the_next_and_none_is_lost(seeded_url):
+    """Eight hold one; of sixteen who wait, some have gone, and some go at the moment when it is handed to them."""
+    hold = "select pg_sleep(0.1)::text as answer"
+    who = "select pg_backend_pid() as answer"
+
+    async def handed_on():
+        database = Database(with_role(seeded_url, API), lambda: NOW)
+        await database.open()
+        try:
+            waiting = []
+
+            async def held():
+                await database.rows(_Answer, hold)
+                # In the step in which the connection has been handed on, before who waits for it knows.
+                for gone in waiting[4:12]:
+                    gone.cancel()
+
+            holding = [asyncio.create_task(held()) for _ in range(MAX_CONNECTIONS)]
+            await asyncio.sleep(0.03)
+            waiting += [asyncio.create_task(database.rows(_Answer, who)) for _ in range(2 * MAX_CONNECTIONS)]
+            await asyncio.sleep(0)
+            assert database.stats()["requests_waiting"] == 2 * MAX_CONNECTIONS
+            for gone in waiting[:4]:
+                gone.cancel()
+            await asyncio.gather(*holding)
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+            together = await asyncio.gather(
+                *(
+                    database.rows(_Answer, "select pg_backend_pid() || pg_sleep(0.05)::text as answer")
+                    for _ in range(8)
+                ),
+            )
+            return answers, together, database.stats()
+        finally:
+            await database.close()
+
+    answers, together, stats = asyncio.run(handed_on())
+    assert [isinstance(answer, asyncio.CancelledError) for answer in answers] == [True] * 12 + [False] * 4
+    assert len({row.answer for (row,) in together}) == MAX_CONNECTIONS, "each still has a turn and a connection"
+    assert (stats["requests_waiting"], stats["pool_available"]) == (0, stats["pool_size"])
+
+
+def test_only_a_connection_as_good_as_new_is_handed_on(seeded_url, monkeypatch):
+    async def fit():
+        connection = await Connection.connect(with_role(seeded_url, API), autocommit=True)
+        told = [connection.is_fit()]
+        await connection.execute("begin")
+        told.append(connection.is_fit())
+        await connection.rollback()
+        told.append(connection.is_fit())
+        monkeypatch.setattr("api.database.HANDED_ON_SECONDS", 0.0)
+        told.append(connection.is_fit())
+        monkeypatch.undo()
+        await connection.close()
+        return [*told, connection.is_fit()]
+
+    assert asyncio.run(fit()) == [True, False, True, False, False]
 
 
 def test_without_a_database_everything_is_503_but_the_process_lives(tmp_path):

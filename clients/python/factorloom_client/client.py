@@ -255,6 +255,29 @@ class Client:
         """Return one alert."""
         return self._one(f"/v1/alerts/{alert_id}", rows.Alert)
 
+    def webhook_endpoints(self) -> Listing[rows.Endpoint]:
+        """List where your messages go; secrets are not among it."""
+        return self._list("/v1/webhook-endpoints", rows.Endpoint, {})
+
+    def events(
+        self,
+        *,
+        type: str | None = None,
+        subject: str | None = None,
+        correlation_id: str | None = None,
+        limit: int | None = None,
+    ) -> Listing[Event]:
+        """List what happened in the last 30 days, newest first: to everybody, and to you."""
+        return self._list(
+            "/v1/events",
+            Event,
+            {"type": type, "subject": subject, "correlation_id": correlation_id, "limit": limit},
+        )
+
+    def me(self) -> rows.Me:
+        """Return whose key this is, and what it may do."""
+        return self._one("/v1/auth/me", rows.Me)
+
     def datasets(self) -> Listing[rows.Dataset]:
         """List the versions of the tables."""
         return self._list("/v1/datasets", rows.Dataset, {})

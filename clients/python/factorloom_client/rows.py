@@ -504,3 +504,27 @@ class Strategy(Row):
     currency_code: str | None = None
     return_total: float | None = None
     drawdown: float | None = None
+
+
+class Endpoint(Row):
+    """An address that your messages go to."""
+
+    endpoint_id: str
+    url: str
+    event_types: list[str]
+    is_active: bool
+    created_at: dt.datetime
+    disabled_reason: str | None = None
+    verified_at: dt.datetime | None = None
+    failing_since: dt.datetime | None = None
+
+
+class Me(Row):
+    """The account that a key belongs to, and what this key may do."""
+
+    user_id: str
+    display_name: str
+    role: str
+    scopes: list[str]
+    created_at: dt.datetime
+    email: str | None = None
