@@ -69,20 +69,7 @@ def indicators(bars: pd.DataFrame) -> pd.DataFrame:
     population deviation; slow stochastic 14, 3, 3 with simple averages; OBV starts with the volume
     of the first bar.
     """
-    high, low, close, volume = (
-        np.ascontiguousarray(bars[name].to_numpy(dtype=np.float64, na_value=np.nan))
-        for name in ("high_adj", "low_adj", "close_adj", "volume_adj")
-    )
-    _require_complete(high + low + close + volume)
-    values = np.empty((len(COLUMNS), len(bars)))
-    for first, last in pairwise([*segment_starts(bars, where="indicators").tolist(), len(bars)]):
-        part = slice(first, last)
-        _fill(values[:, part], high[part], low[part], close[part], volume[part])
-    # The transposed array becomes the frame's one block, without a copy.
-    frame = pd.DataFrame(values.T, columns=list(COLUMNS), index=bars.index, copy=False)
-    frame.insert(0, "as_of_date", bars["trade_date"])
-    frame.insert(0, "instrument_id", bars["instrument_id"])
-    return frame
+    return _indicators(bars, np.ones(len(bars), dtype=bool))
 
 
 def indicator_rows(bars: pd.DataFrame, *, first_date: dt.date) -> pd.DataFrame:
@@ -100,23 +87,48 @@ def indicator_rows(bars: pd.DataFrame, *, first_date: dt.date) -> pd.DataFrame:
     DataFrame of shape (n_bars from first_date, 19)
     """
     is_wanted = as_days(bars["trade_date"]) >= np.datetime64(first_date, "D")
-    return indicators(bars)[is_wanted].reset_index(drop=True)
+    return _indicators(bars, is_wanted).reset_index(drop=True)
+
+
+def _indicators(bars: pd.DataFrame, is_wanted: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """Compute from all bars, and keep the wanted ones: of each instrument the last."""
+    high, low, close, volume = (
+        np.ascontiguousarray(bars[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        for name in ("high_adj", "low_adj", "close_adj", "volume_adj")
+    )
+    _require_complete(high + low + close + volume)
+    place = np.append(0, np.cumsum(is_wanted))
+    values = np.empty((len(COLUMNS), place[-1]))
+    for first, last in pairwise([*segment_starts(bars, where="indicators").tolist(), len(bars)]):
+        if place[first] < place[last]:
+            part = slice(first, last)
+            _fill(values[:, place[first] : place[last]], high[part], low[part], close[part], volume[part])
+    keys = bars.loc[is_wanted, ["instrument_id", "trade_date"]]
+    # The transposed array becomes the frame's one block, without a copy.
+    frame = pd.DataFrame(values.T, columns=list(COLUMNS), index=keys.index, copy=False)
+    frame.insert(0, "as_of_date", keys["trade_date"])
+    frame.insert(0, "instrument_id", keys["instrument_id"])
+    return frame
 
 
 def _fill(out: Array, high: Array, low: Array, close: Array, volume: Array) -> None:
-    """Write the indicators of one segment into `out`, shape (n_indicators, n_bars)."""
-    out[0] = talib.RSI(close, 14)
-    out[1:4] = talib.MACD(close, 12, 26, 9)
-    out[4] = talib.ATR(high, low, close, 14)
-    out[5:8] = talib.BBANDS(close, 20, 2.0, 2.0)
-    out[8] = talib.SMA(close, 20)
-    out[9] = talib.SMA(close, 50)
-    out[10] = talib.SMA(close, 200)
-    out[11] = talib.EMA(close, 12)
-    out[12] = talib.EMA(close, 26)
-    out[13:15] = talib.STOCH(high, low, close, fastk_period=14, slowk_period=3, slowd_period=3)
-    out[15] = talib.ADX(high, low, close, 14)
-    out[16] = talib.OBV(close, volume)
+    """Write the indicators of the last bars of one segment into `out`, shape (n_indicators, n_kept)."""
+    lines = (
+        talib.RSI(close, 14),
+        *talib.MACD(close, 12, 26, 9),
+        talib.ATR(high, low, close, 14),
+        *talib.BBANDS(close, 20, 2.0, 2.0),
+        talib.SMA(close, 20),
+        talib.SMA(close, 50),
+        talib.SMA(close, 200),
+        talib.EMA(close, 12),
+        talib.EMA(close, 26),
+        *talib.STOCH(high, low, close, fastk_period=14, slowk_period=3, slowd_period=3),
+        talib.ADX(high, low, close, 14),
+        talib.OBV(close, volume),
+    )
+    for row, line in zip(out, lines, strict=True):
+        row[:] = line[-out.shape[1] :]
 
 
 def _require_complete(total: Array) -> None:
