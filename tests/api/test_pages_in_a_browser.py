@@ -57,7 +57,8 @@ def open_page(base, browser, figure):
     assert complaints == []
 
 
-@pytest.mark.parametrize(("size", "theme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_fit_their_width_can_be_read_and_ask_nobody_else(open_page, figure, size, theme):
     """Contrast of words is 4.5 and more (WCAG AA)."""
     for path in PAGES:
