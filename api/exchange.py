@@ -3,7 +3,7 @@
 import os
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -19,6 +19,8 @@ _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 # What follows is the secret of a mailbox: whoever knows it may end its mails.
 _SECRET_PATH = re.compile(r"(/+mail/+[^/]+/+).+", re.IGNORECASE | re.DOTALL)
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
+# Of what is read here, that which may come in several lines of one name, each a part of the list (RFC 9110, 5.3).
+_LISTS = frozenset({b"accept", b"accept-encoding", b"if-none-match"})
 
 
 Shape = Literal["rows", "columns"]
@@ -47,7 +49,7 @@ class Exchange:
 
     request_id: str
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
-    """What the client sent: by name in lower case, the first of each."""
+    """What the client sent: by name in lower case, as `by_name` gives it."""
     client_address: str | None = None
     user_agent: str | None = None
     # Whether somebody takes spans; found out once.
@@ -68,6 +70,8 @@ class Exchange:
     row: type[msgspec.Struct] | None = None
     presentation: Presentation = PLAIN
     etag: str | None = None
+    # Whether the client wants no answer that there is (`If-None-Match: *`).
+    holds_any: bool = False
     cache_control: str = "no-store"
     # Whether everybody is answered the same.
     is_for_all: bool = True
@@ -98,6 +102,21 @@ class Exchange:
 
 
 current: ContextVar[Exchange] = ContextVar("exchange")
+
+
+def by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return header lines by name: of several under one name the first, or all of them where they are one list.
+
+    >>> found = by_name([(b"accept", b"text/csv"), (b"host", b"a"), (b"accept", b"*/*;q=0.1"), (b"host", b"b")])
+    >>> found[b"accept"], found[b"host"]
+    (b'text/csv, */*;q=0.1', b'a')
+    """
+    lines = list(headers)
+    found = dict(reversed(lines))
+    if len(found) < len(lines):
+        for name in _LISTS & found.keys():
+            found[name] = b", ".join([value for each, value in lines if each == name])
+    return found
 
 
 def request_id(headers: Mapping[bytes, bytes]) -> str:

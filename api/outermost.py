@@ -173,8 +173,7 @@ class _Answer:
     """One answer on its way out."""
 
     def __init__(self, scope: HTTPScope, send: Send, around: Outermost) -> None:
-        # Of several under one name, the first counts.
-        self.given: dict[bytes, bytes] = dict(reversed(list(scope["headers"])))
+        self.given = exchange.by_name(scope["headers"])
         client = scope.get("client")
         self.exchange = exchange.Exchange(
             exchange.request_id(self.given),
@@ -217,11 +216,15 @@ class _Answer:
         """Pass a message on, dressed."""
         if message["type"] == "http.response.start":
             self._set_deadline(None)
+            if self.exchange.holds_any and message["status"] == 200:
+                # Only now is it known that there is something that the client may hold (RFC 9110, 13.1.2).
+                message["status"] = 304
+                message["headers"] = [header for header in message.get("headers", []) if header[0].lower() == b"vary"]
             self.status = message["status"]
             self._around.charge(self._scope, self)
             message["headers"] = [*message.get("headers", []), *self._headers(message)]
         elif message["type"] == "http.response.body":
-            if self._scope["method"] == "HEAD":
+            if self._scope["method"] == "HEAD" or self.status == 304:
                 message["body"] = b""
             self.n_bytes += len(message.get("body", b""))
         await self._send(message)

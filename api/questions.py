@@ -116,9 +116,11 @@ def examine(
         )
         now.etag = f'"{tag}"'
         held_tags = now.header(b"if-none-match")
-        if held_tags and (held := {now.etag, brotli_tag(now.etag)} & set(_TAG.findall(held_tags))):
-            now.etag = held.pop()
-            return Response(None, status_code=304, headers={"Vary": VARY} if now.row else None)
+        if held_tags:
+            now.holds_any = held_tags.strip() == "*"
+            if held := {now.etag, brotli_tag(now.etag)} & set(_TAG.findall(held_tags)):
+                now.etag = held.pop()
+                return Response(None, status_code=304, headers={"Vary": VARY} if now.row else None)
         _charge(limiter, now)
         if len(filters) < len(asked) or not now.presentation.is_plain:
             return None

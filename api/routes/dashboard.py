@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, PathParameter, QueryParameter
 
-from api import problems
+from api import exchange, problems
 from api.dashboard import pages, views
 from api.dashboard.pages import Site, page
 from api.errors import ApiProblem, BacktestUnknown, NotFound, ParameterError, ParameterInvalid, ValueUnknown, shown
@@ -244,7 +244,7 @@ def _as_page(told: Callable[[Request[Any, Any, Any], Any], Response[bytes]]) -> 
     def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         answer = told(request, error)
         status = answer.status_code or 500
-        if status < 400 or "text/html" not in request.headers.get("accept", ""):
+        if status < 400 or "text/html" not in exchange.current.get().header(b"accept"):
             return answer
         problem = msgspec.json.decode(answer.content)
         response = page("problem.html", status=status, **views.NO_FRAME, problem=problem)

@@ -1,13 +1,13 @@
 """GET /: what this is and where to go."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.response import Redirect
 from msgspec import Meta
 
-from api import operations, presentation
+from api import exchange, operations, presentation
 from api.identity.principal import OPEN
 
 
@@ -42,8 +42,8 @@ WELCOME = Welcome(
 @operations.read(
     "/", operation_id="welcome", summary="What this is", tag="Service", scope=OPEN, problems=[303], example=WELCOME
 )
-async def welcome(request: Request[Any, Any, Any]) -> Response[Welcome] | Redirect:
+async def welcome() -> Response[Welcome] | Redirect:
     """Name, purpose and links; a browser is led to the pages."""
-    if presentation.prefers_html(request.headers.get("accept", "")):
+    if presentation.prefers_html(exchange.current.get().header(b"accept")):
         return Redirect("/ui/rankings", status_code=303, headers={"Vary": "Accept"})
     return Response(WELCOME, headers={"Vary": "Accept"})

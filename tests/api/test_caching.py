@@ -125,3 +125,15 @@ def test_a_cursor_of_another_installation_is_refused():
             Cursors(b"2" * 32).read(cursor, tuple[int, str])
     finally:
         current.reset(token)
+
+
+def test_whoever_holds_any_answer_is_told_that_there_is_one(client):
+    for path in [*TAGGED, "/v1/rankings?format=csv", "/ui/rankings"]:
+        first = client.get(path)
+        again = client.get(path, headers={"If-None-Match": "*"})
+        assert (first.status_code, again.status_code, again.content) == (200, 304, b""), path
+        assert again.headers["etag"] == first.headers["etag"]
+        assert again.headers.get("vary") == first.headers.get("vary")
+        assert not {"content-type", "content-length", "content-security-policy"} & set(again.headers)
+    for path, status in (("/v1/quotes/NOPE", 404), ("/v1/rankings?limit=0", 400), ("/livez", 200)):
+        assert client.get(path, headers={"If-None-Match": "*"}).status_code == status

@@ -72,6 +72,22 @@ def test_a_server_answers_over_a_socket_and_ends_when_told(served, tmp_path):
     assert logged["at"] == "2024-06-27T12:00:00.000+00:00"
 
 
+def test_lines_of_one_header_are_one_list(served):
+    client, _ = served
+    tag = client.get("/v1/rankings").headers["etag"]
+    held = client.get("/v1/rankings", headers=[("If-None-Match", '"other"'), ("If-None-Match", tag)])
+    assert held.status_code == 304
+    wanted = client.get("/v1/rankings", headers=[("Accept", "image/png"), ("Accept", "text/csv")])
+    assert wanted.headers["content-type"].startswith("text/csv")
+    page = client.get("/", headers=[("Accept", "application/json;q=0.1"), ("Accept", "text/html")])
+    assert page.status_code == 303
+    lost = client.get("/ui/instruments/NOPE", headers=[("Accept", "application/json;q=0.1"), ("Accept", "text/html")])
+    assert lost.headers["content-type"].startswith("text/html")
+    # What is no list is its first line.
+    named = client.get("/livez", headers=[("X-Request-Id", "the-first-one"), ("X-Request-Id", "the-second")])
+    assert named.headers["x-request-id"] == "the-first-one"
+
+
 def test_the_api_loads_neither_models_nor_the_pipelines(tmp_path):
     probe = "import sys, api.server; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run(
