@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -123,7 +124,10 @@ def _with_nested_as_text(rows: Rows, columns: tuple[Column, ...]) -> Sequence[An
 
 def _cell(value: Any) -> Any:
     """Return a value as a cell: numbers as they are, texts that a spreadsheet would run behind an apostrophe."""
-    if value is None or type(value) in (float, int):
+    if type(value) is float:
+        # JSON has no others either.
+        return value if math.isfinite(value) else None
+    if value is None or type(value) is int:
         return value
     if isinstance(value, str):
         return "'" + value if value.startswith(_FORMULA_BEGINS) else value

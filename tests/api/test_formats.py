@@ -206,6 +206,13 @@ def ranked(**changed):
     return Ranked(**(given | changed))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_no_finite_number_is_an_empty_cell_and_null(value):
+    rows = [ranked(score=value)]
+    assert BACK["csv"](formats.as_csv(rows, Ranked, b""))[0]["score"] == ""
+    assert BACK["ndjson"](formats.as_ndjson(rows, Ranked, b""))[0]["score"] is None
+
+
 def test_exact_decimals_and_ids_are_plain_in_a_csv():
     class Lot(msgspec.Struct):
         lot_id: UUID
