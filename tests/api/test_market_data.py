@@ -232,6 +232,29 @@ def test_columns_of_the_same_name_do_not_stand_in_for_what_history_computes(own,
     assert client.get("/v1/history/ACME", params=params).json()["data"] == before
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+@pytest.mark.parametrize("column", ["split_factor", "adjustment_factor", "volume_adj", "close_adj"])
+def test_a_bar_that_is_no_number_takes_no_other_away(own, column, value):
+    client, connection = own
+    (last,) = connection.execute(
+        "select max(p.trade_date) from marts.fct_daily_prices as p inner join marts.dim_instruments as i"
+        " on p.instrument_id = i.instrument_id where i.ticker = 'ACME'"
+    ).fetchone()
+    paths = ["/v1/history/ACME", "/v1/history/ACME?interval=1w", f"/v1/prices?tickers=ACME&start={last}&end={last}"]
+    before = [client.get(path).json()["data"][-1] for path in paths]
+    connection.execute(f"update marts.fct_daily_prices set {column} = %s where trade_date = %s", [value, last])
+    for path, was in zip(paths, before, strict=True):
+        answer = client.get(path)
+        assert answer.status_code == 200, answer.text
+        bar = answer.json()["data"][-1]
+        name = {"adjustment_factor": "open", "close_adj": "close"}.get(column, "volume_shares")
+        assert (bar["trade_date"], bar["is_suspect"]) == (was["trade_date"], was["is_suspect"])
+        # An infinite factor makes prices of nothing; a week has the volume of its other days.
+        is_gone = (column, value) != ("adjustment_factor", "Infinity") and (column != "volume_adj" or "1w" not in path)
+        assert (bar[name] is None) == is_gone
+        assert was[name] is not None
+
+
 def test_history_before_the_first_bar_is_404(client):
     answer = client.get("/v1/history/ACME", params={"end": "2020-01-01"})
     assert (answer.status_code, answer.json()["code"]) == (404, "nothing-in-range")

@@ -34,15 +34,18 @@ order by newest.trade_date desc
 limit 1
 """
 
+# Shares of a bar, null where they are no number, which PostgreSQL has above all others: one bar takes no other away.
+_SHARES = "nullif(least(round({shares}), 9e18), 9e18)::bigint"
+
 # Rounded to six decimals: dividing by the factor leaves noise in the last bits. `span` is that of `_HISTORY`.
-_ADJUSTED = """
+_ADJUSTED = f"""
 select
     trade_date,
     round(open_adj * span.millionths) / 1e6::float8 as open,
     round(high_adj * span.millionths) / 1e6::float8 as high,
     round(low_adj * span.millionths) / 1e6::float8 as low,
     round(close_adj * span.millionths) / 1e6::float8 as close,
-    round(volume_adj * span.share_factor)::bigint as volume_shares,
+    {_SHARES.format(shares="volume_adj * span.share_factor")} as volume_shares,
     1 as n_sessions,
     is_suspect
 from marts.fct_daily_prices
@@ -200,7 +203,7 @@ OF_SEVERAL = {
         values=", ".join(
             f"round(p.{name}_adj * bases.millionths) / 1e6::float8" for name in ("open", "high", "low", "close")
         )
-        + ", round(p.volume_adj * bases.share_factor)::bigint",
+        + f", {_SHARES.format(shares='p.volume_adj * bases.share_factor')}",
         adjustment="bases.adjustment",
     ),
     False: _OF_SEVERAL.format(
