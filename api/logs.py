@@ -6,8 +6,11 @@ The files lie in `<home>/logs/daily`, one for each day of UTC, and are kept for 
 import datetime as dt
 import json
 import logging
+import math
 import re
+import reprlib
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 KEPT_DAYS = 30
 NAME = re.compile(r"api-(\d{4}-\d{2}-\d{2})\.jsonl")
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 1_000
 
 
 class DailyFile:
@@ -106,13 +112,35 @@ def configure(*, level: str, clock: Clock, folder: Path | None = None) -> None:
     )
 
 
-def _as_line(event: Any, **options: Any) -> str:
-    """Return an event as one line of ASCII; the fast encoder's, unless that would say it otherwise."""
-    with suppress(TypeError, UnicodeEncodeError):
+def _as_line(event: Any, *, default: Callable[[Any], Any] = repr, **_: Any) -> str:
+    """Return an event as one line of JSON in ASCII: the fast encoder's, or what says the same of any text.
+
+    Of an event that neither can say (one that holds itself, an object that cannot be shown) each value is cut short:
+    whoever logs is never stopped by it.
+    """
+    with suppress(Exception):
         line = msgspec.json.encode(event)
         if line.isascii() and b"\x7f" not in line:
             return line.decode()
-    return json.dumps(event, **options)
+    with suppress(Exception):
+        return json.dumps(_finite(msgspec.to_builtins(event, str_keys=True, enc_hook=default)), allow_nan=False)
+    return json.dumps({str(name): value if isinstance(value, str) else _cut(value) for name, value in event.items()})
+
+
+def _finite(value: Any) -> Any:
+    """Return a plain value with null for each number that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cut(value: Any) -> str:
+    try:
+        return _SHORT.repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 class _Copy:

@@ -1,7 +1,9 @@
 """Log files of each day, and how long they are kept."""
 
 import datetime as dt
+import enum
 import json
+import math
 import re
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from api.logs import DailyFile
+from api.logs import DailyFile, _as_line
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,3 +94,41 @@ def test_a_line_is_ascii_whatever_is_logged(tmp_path):
     assert re.fullmatch(rb"[ -~]+", line)
     told = json.loads(line)
     assert (told["path"], told["odd"], told["seconds"]) == ("/\u2028\x9b\x7f\udcff\n", "<class 'object'>", 0.25)
+
+
+class Side(enum.Enum):
+    LONG = "long"
+
+
+class Sealed:
+    def __repr__(self) -> str:
+        raise ValueError("not to be shown")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (math.nan, None),
+        ({"a": [math.inf, 1.5]}, {"a": [None, 1.5]}),
+        (dt.datetime(2024, 6, 30, tzinfo=dt.UTC), "2024-06-30T00:00:00Z"),
+        (Side.LONG, "long"),
+        ((1, 2), [1, 2]),
+    ],
+)
+def test_a_value_reads_the_same_whatever_text_stands_beside_it(value, told):
+    for text in ("plain", "caf\u00e9", "\x7f", "\udcff"):
+        line = _as_line({"event": text, "value": value}, default=repr)
+        assert line.isascii()
+        assert json.loads(line, parse_constant=pytest.fail) == {"event": text, "value": told}
+
+
+def test_no_event_stops_whoever_logs_it():
+    round_and_round: list[object] = []
+    round_and_round.append(round_and_round)
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    for value in (round_and_round, deep, Sealed(), {(1, 2): 3}, {"\udcff": 1}, 10**5_000, {None: 1}):
+        line = _as_line({"event": "x", "value": value, "path": "/\u00e9"}, default=repr)
+        told = json.loads(line, parse_constant=pytest.fail)
+        assert (told["event"], told["path"], line.isascii()) == ("x", "/\u00e9", True)
