@@ -14,8 +14,7 @@ from warehouse.queries.strategies import Beside, Figures
 
 async def figures(reader: Reader, strategy_id: str, *, start: dt.date, end: dt.date) -> Figures:
     """Return what a strategy has come to between two days, both included."""
-    found = await strategies.figures(reader, strategy_id, start=start, end=end)
-    beside = await strategies.beside(reader, strategy_id, start=start, end=end)
+    found, beside = await strategies.figures(reader, strategy_id, start=start, end=end)
     return found if beside is None else msgspec.structs.replace(found, deflated_sharpe=deflated(beside, found.n_trials))
 
 

@@ -1,6 +1,7 @@
 """Strategies over HTTP: what they did in shares and prices of today, and other versions of their settings."""
 
 import datetime as dt
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -104,6 +105,35 @@ def test_what_is_left_is_deflated_by_every_version_that_has_traded_by_then(site)
         assert figures["deflated_sharpe"] == pytest.approx(expected, rel=0, abs=1e-12)
     still = site.ask("GET", "/v1/strategies/still/performance?end=2022-12-31").json()["data"]["figures"]
     assert (still["sharpe"], still["deflated_sharpe"]) == (None, None)
+
+
+def test_figures_and_what_deflates_them_are_of_one_version_of_the_account(site):
+    turn = "update research.strategy_equity set return_1d = -return_1d where strategy_id = 'macd_rsi'"
+
+    # The order in which rows lie, which changes the last bits of their sums, is not looked at.
+    def told() -> tuple[float, float]:
+        figures = site.ask("GET", f"{BASE}/performance").json()["data"]["figures"]
+        return round(figures["sharpe"], 9), round(figures["deflated_sharpe"], 9)
+
+    versions = {told()}
+    site.connection.execute(turn)
+    versions.add(told())
+    ended = threading.Event()
+
+    def write() -> None:
+        n_turns = 1
+        while n_turns % 2 or not ended.is_set():
+            site.connection.execute(turn)
+            n_turns += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = {told() for _ in range(100)}
+    finally:
+        ended.set()
+        writer.join()
+    assert seen == versions
 
 
 @pytest.mark.parametrize("what", ["signals", "orders", "trades", "events", "performance"])

@@ -139,6 +139,16 @@ inner join days as d on own.strategy_id = d.strategy_id
 where own.strategy_id = %(strategy_id)s and own.sharpe is not null
 group by own.n_sessions, own.sharpe
 """
+# One look, so that the figures and what they are deflated by are of one version of the accounts.
+FIGURES_BESIDE = f"""
+with figures as ({FIGURES}),
+
+beside as ({BESIDE})
+
+select figures.*, beside.*
+from figures
+left join beside on true
+"""
 VERSIONS = """
 select strategy_id, version, effective_date, is_active, parameters, created_at
 from app.strategy_versions
@@ -323,6 +333,16 @@ class Beside(msgspec.Struct, frozen=True):
     sharpes: list[float | None]
 
 
+class _FiguresBeside(Figures, frozen=True):
+    """Both in a row; without a ratio there is nothing beside the figures."""
+
+    beside_n_sessions: int | None
+    beside_sharpe: float | None
+    skew: float | None
+    kurtosis: float | None
+    sharpes: list[float | None] | None
+
+
 class Version(msgspec.Struct, frozen=True):
     """A version of a strategy's settings."""
 
@@ -366,16 +386,14 @@ async def accounts(
     return await reader.rows(AccountDay, EQUITY, parameters)
 
 
-async def figures(reader: Reader, strategy_id: str, *, start: dt.date, end: dt.date) -> Figures:
-    """Return what a strategy has come to, without the deflated Sharpe ratio."""
-    rows = await reader.rows(Figures, FIGURES, {"strategy_id": strategy_id, "start": start, "end": end})
-    return rows[0]
-
-
-async def beside(reader: Reader, strategy_id: str, *, start: dt.date, end: dt.date) -> Beside | None:
-    """Return what the Sharpe ratio of a strategy is deflated by; None where it has no ratio."""
-    rows = await reader.rows(Beside, BESIDE, {"strategy_id": strategy_id, "start": start, "end": end})
-    return rows[0] if rows else None
+async def figures(reader: Reader, strategy_id: str, *, start: dt.date, end: dt.date) -> tuple[Figures, Beside | None]:
+    """Return what a strategy has come to, and what its Sharpe ratio is deflated by; None where it has no ratio."""
+    parameters = {"strategy_id": strategy_id, "start": start, "end": end}
+    (row,) = await reader.rows(_FiguresBeside, FIGURES_BESIDE, parameters)
+    values = msgspec.structs.astuple(row)
+    n_figures = len(Figures.__struct_fields__)
+    beside = None if row.beside_sharpe is None else Beside(*values[n_figures:])
+    return Figures(*values[:n_figures]), beside
 
 
 async def lock_versions(writer: Writer, strategy_id: str) -> None:
