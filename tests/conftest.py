@@ -1,5 +1,6 @@
 """One embedded PostgreSQL per test process; each test that asks for it gets a database of its own, freshly migrated."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -19,6 +20,8 @@ from warehouse.migrate import upgrade
 
 # Before any of them is loaded: numeric libraries whose threads spin while they wait would hold up the other worker.
 os.environ.update(thread_variables(1))
+# Thousands of tests are held all the while; see `orchestration`.
+gc.set_threshold(50_000, 50, 100)
 
 # The same examples in every run: what fails for one fails for all.
 settings.register_profile("repeatable", derandomize=True)

@@ -14,7 +14,7 @@ import pytest
 from tests.pipeline.conftest import Installation
 from tests.pipeline.digests import different, digests
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 # A step that Dagster would try again after an interrupt, and one inside another program.
 STEPS = ("raw__daily_bars", "marts")
