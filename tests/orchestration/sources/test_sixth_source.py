@@ -12,7 +12,7 @@ from factorloom.fake_vendors.server import Asked, FakeVendor, Reply
 from factorloom.sources import rows
 from orchestration.calendars import HomeCalendar
 from orchestration.sources.credentials import Credential
-from orchestration.sources.ledger import MemoryLedger, Plan
+from orchestration.sources.ledger import Account, MemoryLedger, Plan
 from orchestration.sources.makers import daily_bar
 from orchestration.sources.protocols import capabilities
 from orchestration.sources.records import Batch, DailyBar
@@ -68,6 +68,15 @@ def answering(asked: Asked) -> Reply:
     return Reply(200, json.dumps([bar, bar | {"date": "2020-01-01"}]).encode())
 
 
+class NoonLedger(MemoryLedger):
+    """Its day is never nearly over: a budget that midnight renews would be waited for."""
+
+    def take(self, account: Account, cost: int, now: dt.datetime) -> dt.datetime | None:
+        to_noon = now.replace(hour=12) - now
+        until = super().take(account, cost, now + to_noon)
+        return None if until is None else until - to_noon
+
+
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     monkeypatch.setitem(SOURCES, "toy", OfVendor(ToySource))  # the line in the registry
@@ -83,7 +92,7 @@ def settings(tmp_path, monkeypatch):
 
 
 def test_a_sixth_source_has_its_settings_budget_quarantine_and_place_in_the_table(settings):
-    ledger = MemoryLedger()
+    ledger = NoonLedger()
     with FakeVendor(answering) as server:
         known = settings(server.url, "ABC")
         source = create_source("toy", known, HomeCalendar(), lambda: NOW, ledger)
