@@ -98,7 +98,7 @@ def _backtest(connection: "psycopg.Connection") -> Table:
 
 
 def _skill(connection: "psycopg.Connection") -> Table:
-    columns = ("mean rank IC", "Newey-West t", "days", "net Sharpe of the spread", "deflated", "overfitting")
+    columns = ("mean rank IC", "Newey-West t", "days", "net Sharpe of the spread", "deflated", "PBO")
     shown = _figures("forecaster", *columns, title="Skill, out of sample")
     verdicts = []
     for row in connection.execute(queries.SKILL):
