@@ -220,6 +220,9 @@ def decile_figure(gross: np.ndarray, net: np.ndarray, *, name: str) -> "Figure":
     axes.set_xticks(places)
     axes.set_xlabel("tenth of the universe by forecast, 10 the best", fontsize=9)
     _label(axes, f"{name}: mean return over 22 sessions by forecast, out of sample", "per cent")
+    # The legend has a place of its own above the bars.
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.2 * (high - low))
     axes.legend(frameon=False, fontsize=9, loc="upper left", ncols=3)
     return figure
 
