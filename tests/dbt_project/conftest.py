@@ -2,9 +2,8 @@
 
 import datetime as dt
 import json
+import logging
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+from dbt.cli.main import dbtRunner
 
 from warehouse.connect import WRITER, connect, with_role
 from warehouse.embedded import EmbeddedServer
@@ -33,18 +33,21 @@ class Dbt(NamedTuple):
     project: Path = PROJECT
 
     def run(self, *arguments: str, **settings: object) -> None:
-        """Run dbt; `settings` travel by the environment, as in production."""
-        done = subprocess.run(
-            [Path(sys.executable).with_name("dbt"), *arguments],
-            env={**os.environ, **self._environment(), **{
-                f"FACTORLOOM_DBT_{name.upper()}": str(value) for name, value in settings.items()
-            }},
-            cwd=self.target,
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        """Run dbt in this process, as the pipelines do; `settings` travel by the environment, as in production."""
+        given = {f"FACTORLOOM_DBT_{name.upper()}": str(value) for name, value in settings.items()}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (self._environment() | given).items():
+                patch.setenv(name, value)
+            patch.chdir(self.target)
+            done = dbtRunner().invoke([*arguments, "--log-level", "none", "--log-level-file", "info"])
+        # As in `orchestration.dbt.invoke`.
+        for handler in logging.getLogger("file_log").handlers:
+            handler.close()
+        assert done.success, done.exception or [
+            f"{result.node.name}: {result.message}"
+            for result in done.result
+            if result.status not in ("success", "pass")
+        ]
 
     def _environment(self) -> dict[str, str]:
         return {
