@@ -139,10 +139,7 @@ def test_jobs_end_once_each_though_the_daemon_is_killed(up: Up, figure: Callable
     assert read(up, JOBS) == sorted((job_id, "succeeded", 1) for job_id in asked)
     # Asked again under its key, a job is the one that there is.
     assert [ask_for_job(up, number) for number in range(len(asked))] == asked
-    wait_for_ranking(up)
-    figure(
-        f"{N_KILLS} kills of the daemon: {len(asked)} jobs accepted, none lost, none twice; the evening is made up for"
-    )
+    figure(f"{N_KILLS} kills of the daemon: {len(asked)} jobs accepted, none lost, none twice")
 
 
 CONFIRMED = "select count(*) from app.channels where verified_at is not null"
