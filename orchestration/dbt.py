@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent / "dbt_project"
 SOURCES = ("*.sql", "*.yml", "*.md")
 # What dbt says goes to dbt.log in DBT_LOG_PATH, but for its debug lines, which are most of it.
-COMMON = (
-    "--project-dir", str(PROJECT_FOLDER), "--profiles-dir", str(PROJECT_FOLDER),
-    "--log-level", "none", "--log-level-file", "info",
-)  # fmt: skip
+QUIETLY = ("--log-level", "none", "--log-level-file", "info")
 
 
 @lru_cache(maxsize=1)
@@ -112,15 +109,17 @@ def parse_project(*options: str) -> "Manifest":
 
 
 def invoke(
-    arguments: Sequence[str], *, manifest: "Manifest | None" = None, callbacks: Sequence[Callable[..., None]] = ()
-) -> "dbtRunnerResult":
-    """Run a dbt command in this process."""
+    arguments: Sequence[str], *, manifest: "Manifest | None" = None, callbacks: Sequence[Callable[..., None]] = (),
+    folder: Path = PROJECT_FOLDER,
+) -> "dbtRunnerResult":  # fmt: skip
+    """Run a dbt command in this process, on the project in a folder."""
     # Imported here: loading the definitions needs no dbt command.
     from dbt.cli.main import dbtRunner
 
     try:
-        with contextlib.chdir(PROJECT_FOLDER):
-            return dbtRunner(manifest, [*callbacks]).invoke([*arguments, *COMMON])
+        with contextlib.chdir(folder):
+            where = ("--project-dir", str(folder), "--profiles-dir", str(folder))
+            return dbtRunner(manifest, [*callbacks]).invoke([*arguments, *where, *QUIETLY])
     finally:
         # dbt opens its log anew for each command, and leaves it open.
         for handler in logging.getLogger("file_log").handlers:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +11,8 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
-from dbt.cli.main import dbtRunner
 
+from orchestration.dbt import invoke
 from warehouse.connect import WRITER, connect, with_role
 from warehouse.embedded import EmbeddedServer
 
@@ -38,11 +37,7 @@ class Dbt(NamedTuple):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self._environment() | given).items():
                 patch.setenv(name, value)
-            patch.chdir(self.target)
-            done = dbtRunner().invoke([*arguments, "--log-level", "none", "--log-level-file", "info"])
-        # As in `orchestration.dbt.invoke`.
-        for handler in logging.getLogger("file_log").handlers:
-            handler.close()
+            done = invoke(arguments, folder=self.project)
         assert done.success, done.exception or [
             f"{result.node.name}: {result.message}"
             for result in done.result
@@ -51,8 +46,6 @@ class Dbt(NamedTuple):
 
     def _environment(self) -> dict[str, str]:
         return {
-            "DBT_PROJECT_DIR": str(self.project),
-            "DBT_PROFILES_DIR": str(self.project),
             "DBT_TARGET_PATH": str(self.target / "target"),
             "DBT_LOG_PATH": str(self.target / "logs"),
             "FACTORLOOM_DBT_HOST": str(self.socket_folder),
