@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import dagster as dg
 
@@ -19,12 +20,32 @@ QUARTERS = "0 0 1 1,4,7,10 *"
 WEEKENDS = "0 0 * * 0,6"
 
 
+class SessionPartitions(dg.DailyPartitionsDefinition):
+    """Days that are listed once until the next one opens.
+
+    A step or check without partitions, of a table with some, makes Dagster list them all, day by day of the calendar.
+    """
+
+    def get_partition_keys(
+        self, current_time: dt.datetime | None = None, dynamic_partitions_store: Any = None
+    ) -> Sequence[str]:
+        """Return the keys of all days that are open."""
+        with dg.partition_loading_context(current_time, dynamic_partitions_store):
+            newest = self.get_last_partition_key()
+            return [] if newest is None else list(_keys_until(self, newest))
+
+
+@lru_cache(maxsize=2)
+def _keys_until(days: SessionPartitions, newest: str) -> Sequence[str]:  # noqa: ARG001 # the key of what is kept
+    return dg.DailyPartitionsDefinition.get_partition_keys(days)
+
+
 @lru_cache(maxsize=1)
 def sessions_partitions() -> dg.DailyPartitionsDefinition:
     """One partition per session of the source; D opens when its day in the `day_zone` of `Installation` is over."""
     installation = current_installation()
     first, last = installation.first_session, installation.final_session()
-    return dg.DailyPartitionsDefinition(
+    return SessionPartitions(
         start_date=f"{first:%Y-%m-%d}",
         # The end is exclusive; a live source has none.
         end_date=None if last is None else f"{last + dt.timedelta(days=1):%Y-%m-%d}",
