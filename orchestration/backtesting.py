@@ -53,6 +53,9 @@ LIQUIDITY_SESSIONS = 21
 # Read before the first session, so that weights and costs of the first orders rest on as much past as later ones.
 RUN_UP_SESSIONS = 63
 
+# From days to what a book may lean on, by as_of_date and instrument_id.
+ReadCharacteristics = Callable[[tuple[pd.Timestamp, ...]], pd.DataFrame]
+
 
 class BacktestOptions(msgspec.Struct, frozen=True):
     """What is traded and how; see `BacktestConfig` for each option."""
@@ -188,7 +191,10 @@ def run_backtests(warehouse: Warehouse, installation: Installation, wanted: Sequ
 
 
 def _run(
-    warehouse: Warehouse, found: Market, options: BacktestOptions, characteristics: Callable[[str], pd.DataFrame]
+    warehouse: Warehouse,
+    found: Market,
+    options: BacktestOptions,
+    characteristics: ReadCharacteristics,
 ) -> Outcome:
     ranks = read_ranks(warehouse, found, options.profile, options.rebalance)
     targets = target_weights(options, ranks, found)
@@ -266,7 +272,7 @@ def target_weights(options: BacktestOptions, ranks: pd.DataFrame, market: Market
 
 def _outcome(
     options: BacktestOptions, books: Books, targets: pd.DataFrame, ranks: pd.DataFrame, market: Market,
-    characteristics: Callable[[str], pd.DataFrame],
+    characteristics: ReadCharacteristics,
 ) -> Outcome:  # fmt: skip
     digest = digest_of(market, targets, ranks.notna())
     identity = json.dumps([msgspec.to_builtins(options), digest, code_version()], sort_keys=True)
@@ -306,16 +312,16 @@ def with_metrics(metrics: pd.DataFrame, more: Sequence[Metric]) -> pd.DataFrame:
     return pd.concat([metrics, added.assign(benchmark_value=np.nan)[metrics.columns]], ignore_index=True)
 
 
-def _read_characteristics(warehouse: Warehouse, days: str) -> pd.DataFrame:
-    return warehouse.read_frame(queries.CHARACTERISTICS_ON, [days]).set_index(["as_of_date", "instrument_id"])
+def _read_characteristics(warehouse: Warehouse, days: tuple[pd.Timestamp, ...]) -> pd.DataFrame:
+    return warehouse.read_frame(queries.characteristics_on(days)).set_index(["as_of_date", "instrument_id"])
 
 
-def _exposures(books: Books, market: Market, characteristics: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+def _exposures(books: Books, market: Market, characteristics: ReadCharacteristics) -> pd.DataFrame:
     """Exposures at the close of each session with orders."""
     held = holdings(books, market.closes)
     orders = books.trades.loc[books.trades["reason"] == "rebalance", "trade_date"]
     held = held[held.index.isin(orders)]
-    found = characteristics(",".join(f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(held.index)))
+    found = characteristics(tuple(pd.DatetimeIndex(held.index)))
     return exposures(held, {name: found[name].unstack() for name in CHARACTERISTICS})
 
 

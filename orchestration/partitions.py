@@ -36,7 +36,7 @@ class SessionPartitions(dg.DailyPartitionsDefinition):
 
 
 @lru_cache(maxsize=2)
-def _keys_until(days: SessionPartitions, newest: str) -> Sequence[str]:  # noqa: ARG001 # the key of what is kept
+def _keys_until(days: SessionPartitions, newest: str) -> Sequence[str]:
     return dg.DailyPartitionsDefinition.get_partition_keys(days)
 
 

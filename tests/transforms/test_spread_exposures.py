@@ -4,9 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transforms.spread_exposures import spread_exposures
+from transforms.metrics import Metric
+from transforms.spread_exposures import spread_days, spread_exposures
 
 NAMES = {"market": ("ratio", "beta")}
+
+
+def exposures(forecasts: pd.DataFrame, known: pd.DataFrame, days: pd.Series | None = None) -> list[Metric]:
+    return spread_exposures(
+        spread_days(forecasts, known, NAMES), forecasts["as_of_date"] if days is None else days, NAMES
+    )
 
 
 @pytest.fixture
@@ -20,7 +27,7 @@ def frames() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def test_the_spread_leans_on_what_its_tenths_have(frames):
-    found = {metric.name: metric.value for metric in spread_exposures(*frames, NAMES)}
+    found = {metric.name: metric.value for metric in exposures(*frames)}
     # Numbers 18 and 19 less 0 and 1, in tenths.
     assert found["exposure_market"] == pytest.approx(1.85 - 0.05)
     # Positions of 1/2 each: a tenth of 20, 19, 2 and 1 millions, twice; the tenth quantile of these.
@@ -30,13 +37,22 @@ def test_the_spread_leans_on_what_its_tenths_have(frames):
 
 def test_what_is_not_known_is_left_out(frames):
     forecasts, known = frames
-    found = {metric.name: metric.value for metric in spread_exposures(forecasts, known.assign(market=np.nan), NAMES)}
+    found = {metric.name: metric.value for metric in exposures(forecasts, known.assign(market=np.nan))}
     assert np.isnan(found["exposure_market"])
-    assert np.isnan({m.name: m.value for m in spread_exposures(forecasts, known.iloc[:0], NAMES)}["capacity"])
+    assert np.isnan({m.name: m.value for m in exposures(forecasts, known.iloc[:0])}["capacity"])
 
 
 def test_of_nothing_nothing_is_known(frames):
     forecasts, known = frames
-    found = spread_exposures(forecasts.iloc[:0], known.iloc[:0], NAMES)
+    found = exposures(forecasts.iloc[:0], known.iloc[:0])
     assert [metric.name for metric in found] == ["exposure_market", "capacity"]
     assert np.isnan([metric.value for metric in found]).all()
+
+
+def test_of_some_days_it_says_what_these_alone_would(frames):
+    forecasts, known = frames
+    later = known["as_of_date"] == known["as_of_date"].max()
+    known = known.assign(market=known["market"].where(~later, known["market"] * 3))
+    one = exposures(forecasts, known, forecasts.loc[later, "as_of_date"])
+    assert [m.value for m in one] == [m.value for m in exposures(forecasts[later], known[later])]
+    assert one[0].value == pytest.approx(3 * 1.8)

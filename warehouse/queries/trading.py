@@ -1,5 +1,8 @@
 """What a backtest reads. Parameters are said beside each query; days are included at both ends."""
 
+import datetime as dt
+from collections.abc import Iterable
+
 # $1 first day, $2 last day
 PRICES_BETWEEN = """
 select instrument_id, trade_date, close_adj, open_adj, dollar_volume, is_suspect, price_segment
@@ -43,15 +46,24 @@ select coalesce(
 ) as as_of_date
 """
 
-# $1 days parted by commas. What a book may lean on: beta, size, value and momentum of the universe.
-CHARACTERISTICS_ON = """
+_CHARACTERISTICS = """
 select
     v.as_of_date, v.instrument_id, v.beta_252d as market, e.log_market_cap_z as size, e.book_to_price_z as value,
     e.momentum_252d_21d_z as momentum, v.dollar_volume_21d as dollar_volume
 from factors.fct_factor_values as v
 inner join factors.fct_factor_exposures as e using (as_of_date, instrument_id)
-where v.as_of_date = any (string_to_array($1, ',')::date [])
+where v.as_of_date = any (array[{days}]::date []) and e.as_of_date = any (array[{days}]::date [])
 """
+
+
+def characteristics_on(days: Iterable[dt.date]) -> str:
+    """Return the query of what a book may lean on: beta, size, value and momentum of the universe on some days.
+
+    The days stand in the query, for both tables: a parameter would hide from the server how many there are, and it
+    would look every row up by itself.
+    """
+    return _CHARACTERISTICS.format(days=", ".join(f"'{day:%Y-%m-%d}'" for day in days))
+
 
 # Every row of a trial, oldest first: backtests, and each configuration of a sweep as the backtest that it is. Sharpe
 # ratios per year.

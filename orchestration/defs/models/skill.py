@@ -30,7 +30,7 @@ from transforms.metrics import Metric
 from transforms.selection_bias import overfitting_probability, sharpe_ratio, spread_of_sharpes
 from transforms.skill_slices import beats_baseline, by_horizon, by_sector, by_year, over_baseline, verdict
 from transforms.spread import decile_figures, period_returns, period_rows, spread_figures
-from transforms.spread_exposures import spread_exposures
+from transforms.spread_exposures import spread_days, spread_exposures
 from warehouse.merge import Window
 from warehouse.queries import research as queries
 from warehouse.queries import trading as trading_queries
@@ -86,7 +86,7 @@ DESCRIPTIONS = {
             ["research", name], deps=[evaluation_days, trials], group_name=GROUP, kinds={"python", "postgres"},
             owners=[OWNER], description=description, automation_condition=FOLLOW_INPUTS,
             metadata={"dagster/table_name": f"research.{name}"},
-            code_version=code_version_of(summarise, verdict, spread_figures, spread_exposures),
+            code_version=code_version_of(summarise, verdict, spread_figures, spread_days, spread_exposures),
         )
         for name, description in DESCRIPTIONS.items()
     ],
@@ -282,24 +282,19 @@ def _exposures(
         span: own["as_of_date"].iloc[period_rows(len(own), horizon_sessions=LABEL_SESSIONS)]
         for span, own in spans.items()
     }
-    listed = ",".join(sorted({f"{day:%Y-%m-%d}" for own in chosen.values() for day in own}))
-    made = warehouse.read_frame(queries.FORECASTS_ON, [listed])
-    known = warehouse.read_frame(trading_queries.CHARACTERISTICS_ON, [listed])
+    listed = sorted({day for own in chosen.values() for day in own})
+    made = warehouse.read_frame(queries.FORECASTS_ON, [",".join(f"{day:%Y-%m-%d}" for day in listed)])
+    known = warehouse.read_frame(trading_queries.characteristics_on(listed))
     if ENSEMBLE in days:
         registry, sessions = load_registry(installation.settings.models_file), installation.sessions()
         together = ensemble_forecasts(registry, made, pd.concat(list(days.values())), sessions)
         if len(together):
             made = pd.concat([made, together.assign(model_id=ENSEMBLE)])
-    by_model = {str(name): own.drop(columns="model_id") for name, own in made.groupby("model_id")}
-    nothing = made.iloc[:0].drop(columns="model_id")
-    return {
-        span: spread_exposures(_on(by_model.get(span.model_id, nothing), own), _on(known, own), CHARACTERISTICS)
-        for span, own in chosen.items()
+    by_model = {
+        model_id: spread_days(made.loc[made["model_id"] == model_id].drop(columns="model_id"), known, CHARACTERISTICS)
+        for model_id in days
     }
-
-
-def _on(frame: pd.DataFrame, days: pd.Series) -> pd.DataFrame:
-    return frame[frame["as_of_date"].isin(days)]
+    return {span: spread_exposures(by_model[span.model_id], own, CHARACTERISTICS) for span, own in chosen.items()}
 
 
 def _overfitting(days: dict[str, pd.DataFrame]) -> Metric:
