@@ -73,7 +73,12 @@ class Warehouse(dg.ConfigurableResource["Warehouse"]):
         halves = [f"select * from ({sql}) as whole where {day} {side} ${len(parameters) + 1}" for side in ("<", ">=")]
         given = [*parameters, first + (last - first) / 2]
         with statement("query", sql):
-            return _as_frame(read_arrow_at_once(self.url, halves, given))
+            return _as_frame(pa.concat_tables(read_arrow_at_once(self.url, halves, given)))
+
+    def read_frames(self, *queries: str) -> list[pd.DataFrame]:
+        """Read the answers of several queries at once, all of one instant."""
+        with statement("query", "; ".join(queries)):
+            return [_as_frame(rows) for rows in read_arrow_at_once(self.url, queries)]
 
     def merge(self, table: str, rows: "Rows | pd.DataFrame", *, window: Window | None = None) -> MergeResult:
         """Merge rows into a table in a transaction of its own."""

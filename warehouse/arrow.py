@@ -31,8 +31,8 @@ def read_arrow(url: str, sql: str, parameters: Sequence[object] = ()) -> pa.Tabl
         return cursor.fetch_arrow_table()
 
 
-def read_arrow_at_once(url: str, queries: Sequence[str], parameters: Sequence[object] = ()) -> pa.Table:
-    """Read the answers of queries with the same columns, one after the other, from one snapshot of the database.
+def read_arrow_at_once(url: str, queries: Sequence[str], parameters: Sequence[object] = ()) -> list[pa.Table]:
+    """Read the answers of queries with the same parameters, each in its place, from one snapshot of the database.
 
     Each is read on a connection of its own while the others are.
     """
@@ -40,7 +40,7 @@ def read_arrow_at_once(url: str, queries: Sequence[str], parameters: Sequence[ob
         cursor.execute(ONE_SNAPSHOT)
         cursor.execute("select pg_export_snapshot()")
         [(snapshot,)] = cursor.fetchall()
-        return pa.concat_tables(pool.map(lambda sql: _read_from(snapshot, url, sql, parameters), queries))
+        return list(pool.map(lambda sql: _read_from(snapshot, url, sql, parameters), queries))
 
 
 def _read_from(snapshot: str, url: str, sql: str, parameters: Sequence[object]) -> pa.Table:

@@ -39,6 +39,12 @@ def test_a_history_without_rows_has_its_columns(warehouse):
     assert nothing.empty
 
 
+def test_answers_of_several_queries_come_in_the_order_of_the_queries(warehouse):
+    slow, quick = warehouse.read_frames("select 1 as slow from pg_sleep(0.2)", "select 2 as quick, 3 as more")
+    assert slow.to_dict("list") == {"slow": [1]}
+    assert quick.to_dict("list") == {"quick": [2], "more": [3]}
+
+
 def test_both_halves_are_of_one_instant(warehouse, database):
     ended = threading.Event()
 
@@ -50,7 +56,10 @@ def test_both_halves_are_of_one_instant(warehouse, database):
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        seen = [read_arrow_at_once(database.url, [SEEN, SEEN]).column("seen").to_pylist() for _ in range(20)]
+        seen = [
+            [table.column("seen")[0].as_py() for table in read_arrow_at_once(database.url, [SEEN, SEEN])]
+            for _ in range(20)
+        ]
     finally:
         ended.set()
         writer.join()

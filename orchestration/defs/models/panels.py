@@ -76,6 +76,9 @@ def read_labels(warehouse: Warehouse, sessions: Sequence[dt.date], index: pd.Mul
 
 
 def _technical(warehouse: Warehouse, days: Sequence[dt.date]) -> pd.DataFrame:
-    exposures = warehouse.read_frame(queries.columns_on(EXPOSURES, EXPOSURE_COLUMNS, days))
-    indicators = warehouse.read_frame(queries.columns_on("research.indicators", INDICATOR_COLUMNS, days))
-    return technical_panel(exposures, indicators, warehouse.read_frame(queries.closes_on(days)))
+    exposures, indicators, closes = warehouse.read_frames(
+        queries.columns_on(EXPOSURES, EXPOSURE_COLUMNS, days),
+        queries.columns_on("research.indicators", INDICATOR_COLUMNS, days),
+        queries.closes_on(days),
+    )
+    return technical_panel(exposures, indicators, closes)
