@@ -59,16 +59,41 @@ where
 """
 
 BARS_WITHOUT_INSTRUMENT = """
-select b.source_symbol, count(*) as bars, min(b.trade_date) as first_date
-from raw.daily_bars as b
-where
-    b.source = any(string_to_array($1, ','))
-    and not exists (
-        select from raw.instrument_aliases as a
-        where a.source = b.source and a.source_symbol = b.source_symbol and b.trade_date >= a.valid_from_date
-    )
-group by b.source_symbol
-order by b.source_symbol
+with recursive symbols as (
+    -- From one symbol to the next by the key of the table: there are millions of bars, and some hundreds of symbols.
+    select
+        n.source,
+        (select min(b.source_symbol) from raw.daily_bars as b where b.source = n.source) as source_symbol
+    from unnest(string_to_array($1, ',')) as n (source)
+    union all
+    select
+        s.source,
+        (
+            select min(b.source_symbol)
+            from raw.daily_bars as b
+            where b.source = s.source and b.source_symbol > s.source_symbol
+        )
+    from symbols as s
+    where s.source_symbol is not null
+)
+
+select s.source_symbol, sum(unknown.bars)::bigint as bars, min(unknown.first_date) as first_date
+from symbols as s
+left join lateral (
+    select min(a.valid_from_date) as since
+    from raw.instrument_aliases as a
+    where a.source = s.source and a.source_symbol = s.source_symbol
+) as known on true
+cross join lateral (
+    select count(*) as bars, min(b.trade_date) as first_date
+    from raw.daily_bars as b
+    where
+        b.source = s.source and b.source_symbol = s.source_symbol
+        and b.trade_date < coalesce(known.since, 'infinity'::date)
+) as unknown
+where unknown.bars > 0
+group by s.source_symbol
+order by s.source_symbol
 """
 
 # $1 the source of the instruments, $2 all that bars may come from, $3 the day.
