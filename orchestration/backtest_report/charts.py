@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from transforms.days import as_days
+
 Array = npt.NDArray[np.float64]
 
 WIDTH, HEIGHT = 440, 230
@@ -169,7 +171,8 @@ def _path(x: Array, y: Array) -> str:
 
 
 def _numbers(index: pd.Index) -> Array:
-    return np.array([day.toordinal() for day in pd.DatetimeIndex(index)], dtype=np.float64)
+    """Days as `datetime.date.toordinal` counts them."""
+    return as_days(index).astype(np.float64) + dt.date(1970, 1, 1).toordinal()
 
 
 def _written(value: float, *, percent: bool) -> str:
