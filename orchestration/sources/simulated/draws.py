@@ -46,13 +46,14 @@ def uniforms(seed: int, stream: Stream, entities: IntArray, *, first: int, n_ste
     -------
     float array of shape (n_steps, n_entities, 4)
     """
-    raw = np.empty((len(entities), n_steps, 4), dtype=np.uint64)
-    for row, entity in enumerate(entities.tolist()):
+    numbers = np.empty((n_steps, len(entities), 4))
+    for column, entity in enumerate(entities.tolist()):
         bits = np.random.Philox(key=[seed, (int(stream) << 40) | entity], counter=[first, 0, 0, 0])
-        raw[row] = bits.random_raw(n_steps * 4).reshape(n_steps, 4)
+        numbers[:, column] = (bits.random_raw(n_steps * 4) >> np.uint64(11)).reshape(n_steps, 4)
     # 53 random bits, moved by half a step so that neither 0 nor 1 can come out.
-    numbers = ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    return np.ascontiguousarray(numbers.transpose(1, 0, 2))
+    numbers += 0.5
+    numbers *= 2.0**-53
+    return numbers
 
 
 def normal(uniform: FloatArray) -> FloatArray:

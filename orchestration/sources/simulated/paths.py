@@ -23,7 +23,7 @@ companies, so that one company does not depend on which others there are) and cl
 Everything at row t depends on rows up to t and on draws of row t: a longer simulation has the same beginning.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -54,6 +54,11 @@ _SPLIT_HAZARD = 0.02
 _REPORT_DAY_FACTOR = 2.0
 _TYPICAL_BOOK_TO_PRICE = -0.9
 _TYPICAL_VARIANCE = 0.0165**2
+_TYPICAL_LOG_VOLATILITY = 0.1
+_WEIGHTS = np.array([*SIGNAL_WEIGHTS.values()])[:, None]
+# Of momentum, reversal, low volatility and value: what each is counted in, and (not value) sessions until it is known.
+_SCALES = np.array([0.30, -0.09, -0.33, 0.65])[:, None]
+_AGES = np.array([252, 21, 63])[:, None]
 
 
 @dataclass(frozen=True)
@@ -96,14 +101,12 @@ def simulate(
     return _Walk(seed, companies, grid, shared, reports, planted_alpha, n_kept).run()
 
 
-@dataclass
-class _Events:
-    dividends: list[FloatArray] = field(default_factory=list)
-    splits: list[FloatArray] = field(default_factory=list)
-
-
 class _Walk:
-    """The state of the loop. Log prices are per share at the listing, dividends taken out."""
+    """The state of the loop. Log prices are per share at the listing, dividends taken out.
+
+    What depends on draws alone is computed for all sessions before the loop. Calls on whole rows cost the same for
+    few and for many companies, so the loop makes as few of them as it can.
+    """
 
     def __init__(
         self,
@@ -116,33 +119,40 @@ class _Walk:
         n_kept: int,
     ) -> None:
         n_sessions, n = grid.n_sessions, len(companies)
-        self.companies, self.grid, self.shared, self.reports = companies, grid, shared, reports
+        self.companies, self.grid, self.reports = companies, grid, reports
         self.daily_alpha = planted_alpha * ALPHA_UNIT / 21.0
         u = uniforms(seed, Stream.PATH, companies.ids, first=0, n_steps=n_sessions)
-        self.shocks = fat_tailed(u[..., 0], u[..., 1])
-        self.split_draws = u[..., 2].copy()
-        self.common = (
+        shocks = fat_tailed(u[..., 0], u[..., 1])
+        self.sigma = _volatility(companies, reports, shocks)
+        self.unexpected = (
             DRIFT
             + shared.market[:, None] * companies.beta
             + shared.sectors[:, companies.sector] * companies.sector_beta
         )
+        self.unexpected += self.sigma * shocks
+        may_split = (u[..., 2] < _SPLIT_HAZARD) & (companies.listed < np.arange(n_sessions)[:, None])
+        self.may_split = _by_session(*np.nonzero(may_split))
+        self.may_pay = _dividend_days(companies, n_sessions)
+        # Reversal is no style.
+        self.style_returns = np.insert(shared.styles, 1, 0.0, axis=1)[:, :, None]
+        self.centres, self.market_variance = _of_the_market(shared)
         self.log_price = np.empty((n_sessions, n))
         self.total = np.zeros((n_sessions + 1, n))
         self.squares = np.zeros((n_sessions + 1, n))
-        self.market_total = np.concatenate([[0.0], np.cumsum(DRIFT + shared.market)])
-        self.market_squares = np.concatenate([[0.0], np.cumsum(shared.market**2)])
-        self.sigma = np.empty((n_sessions, n))
         self.splits_so_far = np.empty((n_sessions, n))
-        self.z = np.zeros((n_kept, len(SIGNAL_WEIGHTS), n))
-        self.variance = np.ones(n)
+        self.kept = np.zeros((n_kept, len(SIGNAL_WEIGHTS), n))
+        # The characteristics of the session before, and size, which has no alpha but is a style.
+        self.z = np.zeros((len(SIGNAL_WEIGHTS) + 1, n))
+        self.z[-1] = companies.size
+        self.is_unknown = np.ones((4, n), dtype=np.bool_)
+        self.terms = np.empty((1 + len(self.z), n))
         self.split = np.ones(n)
-        self.events = _Events()
+        self.dividends: list[tuple[float, ...]] = []
+        self.splits: list[tuple[float, ...]] = []
         self.log_equity = _equity_before_listing(companies, grid, reports)
         self.total_at_quarter = np.zeros(n)
         self.known_equity = np.full(n, np.nan)
-        self.known_quality = np.zeros(n)
         self.news = _annual_reports_by_session(reports, n_sessions)
-        self.report_days = _report_days(reports, n_sessions)
 
     def run(self) -> Paths:
         quarters = {int(s): k for k, s in enumerate(self.grid.quarter_sessions) if s >= 0}
@@ -152,90 +162,71 @@ class _Walk:
             if t in quarters:
                 self._end_quarter(t, quarters[t])
             self._characterise(t)
+            self.kept[t % len(self.kept)] = self.z[:-1]
         traded = np.exp(self.log_price) / self.splits_so_far
         return Paths(
             close=np.maximum(np.round(traded, 2), 0.01),
             returns=np.diff(self.total, axis=0),
             sigma=self.sigma,
             cumulative_split=self.splits_so_far,
-            characteristics=self.z,
+            characteristics=self.kept,
             log_equity=self.log_equity,
-            dividends=_stacked(self.events.dividends, 3),
-            splits=_stacked(self.events.splits, 4),
+            dividends=_stacked(self.dividends, 3),
+            splits=_stacked(self.splits, 4),
         )
 
     def _trade(self, t: int) -> None:
-        companies = self.companies
-        boost = self.report_days.get(t)
-        day_sigma = companies.sigma * np.sqrt(self.variance)
-        shock = self.shocks[t]
-        self.variance = (1.0 - GARCH_NEWS - GARCH_MEMORY) + self.variance * (GARCH_MEMORY + GARCH_NEWS * shock * shock)
-        if boost is not None:
-            day_sigma[boost] *= _REPORT_DAY_FACTOR
-        change = self.common[t] + day_sigma * shock
-        before = companies.log_price
+        change, before = self.unexpected[t], self.companies.log_price
         if t > 0:
             change += self._expected(t)
             before = self.log_price[t - 1]
-        is_listed = companies.listed <= t
-        change = np.where(is_listed, change, 0.0)
-        self._split_shares(t, before)
-        self.sigma[t] = day_sigma
+        if t in self.may_split:
+            self._split_shares(t, before, self.may_split[t])
+        np.copyto(change, 0.0, where=self.companies.listed > t)
         self.splits_so_far[t] = self.split
-        self.total[t + 1] = self.total[t] + change
-        self.squares[t + 1] = self.squares[t] + change * change
-        self.log_price[t] = before + self._without_dividend(t, before) + change
+        np.add(self.total[t], change, out=self.total[t + 1])
+        np.add(self.squares[t], change * change, out=self.squares[t + 1])
+        np.add(before, change, out=self.log_price[t])
+        if t in self.may_pay:
+            self._pay_dividends(t, before, change, self.may_pay[t])
 
     def _expected(self, t: int) -> FloatArray:
-        z, styles = self.z[(t - 1) % len(self.z)], self.shared.styles[t]
-        momentum, reversal, low_volatility, value, quality = z
-        # Written out: a matrix product may round differently for another number of companies.
-        planted = _weighted(momentum, reversal, low_volatility, value, quality)
-        return np.asarray(
-            self.daily_alpha * planted
-            + styles[0] * momentum
-            + styles[1] * low_volatility
-            + styles[2] * value
-            + styles[3] * quality
-            + styles[4] * self.companies.size
-        )
+        """Planted part and styles, added row by row: a matrix product may round differently for more companies."""
+        planted = np.add.reduce(_WEIGHTS * self.z[:-1], axis=0)
+        np.multiply(self.daily_alpha, planted, out=self.terms[0])
+        np.multiply(self.style_returns[t], self.z, out=self.terms[1:])
+        return np.asarray(np.add.reduce(self.terms, axis=0))
 
-    def _split_shares(self, t: int, before: FloatArray) -> None:
-        if t == 0:
-            return
-        traded = np.exp(before) / self.split
-        is_drawn = (self.split_draws[t] < _SPLIT_HAZARD) & (self.companies.listed < t)
-        for i in np.flatnonzero(is_drawn & (traded > self.companies.split_price)).tolist():
-            new = float(np.clip(np.round(traded[i] / 60.0), 2, 10))
+    def _split_shares(self, t: int, before: FloatArray, drawn: IntArray) -> None:
+        # The exponential of whole rows, so that no company's depends on who else is drawn.
+        traded = (np.exp(before) / self.split)[drawn]
+        is_high, is_low = traded > self.companies.split_price[drawn], traded < _REVERSE_SPLIT_BELOW
+        for i, price in zip(drawn[is_high].tolist(), traded[is_high].tolist(), strict=True):
+            new = float(np.clip(np.round(price / 60.0), 2, 10))
             self.split[i] *= new
-            self.events.splits.append(np.array([t, i, new, 1.0]))
-        for i in np.flatnonzero(is_drawn & (traded < _REVERSE_SPLIT_BELOW)).tolist():
+            self.splits.append((t, i, new, 1.0))
+        for i in drawn[is_low].tolist():
             self.split[i] /= 10.0
-            self.events.splits.append(np.array([t, i, 1.0, 10.0]))
+            self.splits.append((t, i, 1.0, 10.0))
 
-    def _without_dividend(self, t: int, before: FloatArray) -> FloatArray:
-        """Log change of price on its ex-date; the amount follows the price when it was declared."""
-        companies = self.companies
-        is_due = (companies.dividend_yield > 0) & ((t - companies.dividend_phase) % DIVIDEND_EVERY == 0)
-        is_due &= companies.listed <= t - DIVIDEND_NOTICE - 1
-        change = np.zeros(len(companies))
-        due = np.flatnonzero(is_due)
-        if t <= DIVIDEND_NOTICE or len(due) == 0:
-            return change
-        declared_price = np.exp(self.log_price[t - DIVIDEND_NOTICE - 1][due]) / self.split[due]
-        price = np.exp(before[due]) / self.split[due]
-        amount = np.round(companies.dividend_yield[due] / 4.0 * declared_price, 2)
+    def _pay_dividends(self, t: int, before: FloatArray, change: FloatArray, due: IntArray) -> None:
+        """Take dividends out of prices on the ex-date; the amount follows the price when it was declared."""
+        split = self.split[due]
+        declared_price = np.exp(self.log_price[t - DIVIDEND_NOTICE - 1, due]) / split
+        price = np.exp(before[due]) / split
+        amount = np.round(self.companies.dividend_yield[due] / 4.0 * declared_price, 2)
         is_paid = (amount > 0) & (amount < 0.1 * price)
-        due, amount, price = due[is_paid], amount[is_paid], price[is_paid]
-        change[due] = np.log1p(-amount / price)
-        self.events.dividends.extend(np.column_stack([np.full(len(due), t), due, amount]))
-        return change
+        if not is_paid.all():
+            due, amount, price = due[is_paid], amount[is_paid], price[is_paid]
+        self.log_price[t, due] = before[due] + np.log1p(-amount / price) + change[due]
+        self.dividends += [(t, i, paid) for i, paid in zip(due.tolist(), amount.tolist(), strict=True)]
 
     def _learn(self, t: int) -> None:
         """Take in the annual reports that appeared after the close of the session before."""
         for k, who in self.news.get(t, ()):
             self.known_equity[who] = self.log_equity[k, who]
-            self.known_quality[who] = self.reports.annual_quality[k, who]
+            self.z[4, who] = self.reports.annual_quality[k, who]
+            self.is_unknown[3, who] = False
 
     def _end_quarter(self, t: int, k: int) -> None:
         """Book equity follows prices in part: they lead earnings."""
@@ -250,31 +241,46 @@ class _Walk:
         self.total_at_quarter = total.copy()
 
     def _characterise(self, t: int) -> None:
-        z, total, market = self.z[t % len(self.z)], self.total, self.market_total
-        age = t + 1 - self.companies.listed
-        now = t + 1
-        if now >= 252:
-            year = (total[now - 21] - total[now - 252]) - (market[now - 21] - market[now - 252])
-            z[0] = np.where(age >= 252, year / 0.30, 0.0)
-        if now >= 21:
-            month = (total[now] - total[now - 21]) - (market[now] - market[now - 21])
-            z[1] = np.where(age >= 21, month / -0.09, 0.0)
-        if now >= 63:
-            mean_square = (self.squares[now] - self.squares[now - 63]) / 63.0 + 1e-8
-            shared = (self.market_squares[now] - self.market_squares[now - 63]) / 63.0
-            relative = 0.5 * np.log(mean_square / (shared + _TYPICAL_VARIANCE))
-            z[2] = np.where(age >= 63, (relative - 0.1) / -0.33, 0.0)
-        to_price = self.known_equity - (self.log_price[t] + self.companies.log_shares)
-        z[3] = np.where(np.isnan(to_price), 0.0, (to_price - _TYPICAL_BOOK_TO_PRICE) / 0.65)
-        z[4] = self.known_quality
-        np.clip(z, -2.5, 2.5, out=z)
+        """All but quality, which changes with reports only; 0 for companies too young to have a characteristic."""
+        now, month_ago, quarter_ago, year_ago = t + 1, max(t - 20, 0), max(t - 62, 0), max(t - 251, 0)
+        momentum, reversal, low_volatility, value = priced = self.z[:4]
+        np.subtract(self.total[month_ago], self.total[year_ago], out=momentum)
+        np.subtract(self.total[now], self.total[month_ago], out=reversal)
+        mean_square = (self.squares[now] - self.squares[quarter_ago]) / 63.0 + 1e-8
+        np.multiply(0.5, np.log(mean_square / self.market_variance[t]), out=low_volatility)
+        np.subtract(self.known_equity, self.log_price[t] + self.companies.log_shares, out=value)
+        priced -= self.centres[t]
+        priced /= _SCALES
+        np.less(now - self.companies.listed, _AGES, out=self.is_unknown[:3])
+        np.copyto(priced, 0.0, where=self.is_unknown)
+        np.clip(self.z[:-1], -2.5, 2.5, out=self.z[:-1])
 
 
-def _weighted(*characteristics: FloatArray) -> FloatArray:
-    total = np.zeros_like(characteristics[0])
-    for weight, values in zip(SIGNAL_WEIGHTS.values(), characteristics, strict=True):
-        total += weight * values
-    return total
+def _volatility(companies: Companies, reports: Reporting, shocks: FloatArray) -> FloatArray:
+    """Idiosyncratic volatility of each session; shape of the shocks, log return."""
+    growth = GARCH_MEMORY + GARCH_NEWS * shocks * shocks
+    variance = np.ones_like(shocks)
+    for t in range(1, len(shocks)):
+        variance[t] = (1.0 - GARCH_NEWS - GARCH_MEMORY) + variance[t - 1] * growth[t - 1]
+    sigma = companies.sigma * np.sqrt(variance)
+    after = reports.published + 1
+    k, who = np.nonzero((after > 0) & (after < len(shocks)))
+    sigma[after[k, who], who] *= _REPORT_DAY_FACTOR
+    return np.asarray(sigma)
+
+
+def _of_the_market(shared: SharedReturns) -> tuple[FloatArray, FloatArray]:
+    """Centres of the first four characteristics, (n_sessions, 4, 1), and the variance that volatility is held to."""
+    total = np.concatenate([[0.0], np.cumsum(DRIFT + shared.market)])
+    squares = np.concatenate([[0.0], np.cumsum(shared.market**2)])
+    now = np.arange(1, len(total))
+    month_ago, quarter_ago, year_ago = (np.maximum(now - age, 0) for age in (21, 63, 252))
+    centres = np.empty((len(now), 4, 1))
+    centres[:, 0, 0] = total[month_ago] - total[year_ago]
+    centres[:, 1, 0] = total[now] - total[month_ago]
+    centres[:, 2] = _TYPICAL_LOG_VOLATILITY
+    centres[:, 3] = _TYPICAL_BOOK_TO_PRICE
+    return centres, (squares[now] - squares[quarter_ago]) / 63.0 + _TYPICAL_VARIANCE
 
 
 def _equity_before_listing(companies: Companies, grid: Grid, reports: Reporting) -> FloatArray:
@@ -295,14 +301,22 @@ def _annual_reports_by_session(reports: Reporting, n_sessions: int) -> dict[int,
     return news
 
 
-def _report_days(reports: Reporting, n_sessions: int) -> dict[int, IntArray]:
-    after = reports.published + 1
-    rows, columns = np.nonzero((after > 0) & (after < n_sessions))
-    sessions = after[rows, columns]
+def _dividend_days(companies: Companies, n_sessions: int) -> dict[int, IntArray]:
+    """Who goes ex dividend on which session, if the price allows one."""
+    payers = np.flatnonzero(companies.dividend_yield > 0)
+    times = np.arange(0, n_sessions, DIVIDEND_EVERY)
+    sessions = times[:, None] + companies.dividend_phase[payers]
+    is_due = (sessions > companies.listed[payers] + DIVIDEND_NOTICE) & (sessions < n_sessions)
+    time, payer = np.nonzero(is_due)
+    return _by_session(sessions[time, payer], payers[payer])
+
+
+def _by_session(sessions: IntArray, columns: IntArray) -> dict[int, IntArray]:
+    """Columns of each session that has any, in the order given."""
     order = np.argsort(sessions, kind="stable")
     days, starts = np.unique(sessions[order], return_index=True)
-    return dict(zip(days.tolist(), np.split(columns[order], starts[1:]), strict=True))
+    return dict(zip(days.tolist(), np.split(columns[order], starts)[1:], strict=True))
 
 
-def _stacked(rows: list[FloatArray], width: int) -> FloatArray:
-    return np.array(rows) if rows else np.empty((0, width))
+def _stacked(rows: list[tuple[float, ...]], width: int) -> FloatArray:
+    return np.array(rows, dtype=np.float64).reshape(-1, width)
