@@ -85,6 +85,19 @@ class Paths:
         """Memory of all arrays together."""
         return sum(int(values.nbytes) for values in vars(self).values())
 
+    def of(self, columns: slice) -> "Paths":
+        """Paths of adjacent companies, as if there were no others."""
+        return Paths(
+            close=self.close[:, columns].copy(),
+            returns=self.returns[:, columns].copy(),
+            sigma=self.sigma[:, columns].copy(),
+            cumulative_split=self.cumulative_split[:, columns].copy(),
+            characteristics=self.characteristics[..., columns].copy(),
+            log_equity=self.log_equity[:, columns].copy(),
+            dividends=_events_of(self.dividends, columns),
+            splits=_events_of(self.splits, columns),
+        )
+
 
 def simulate(
     seed: int,
@@ -320,3 +333,9 @@ def _by_session(sessions: IntArray, columns: IntArray) -> dict[int, IntArray]:
 
 def _stacked(rows: list[tuple[float, ...]], width: int) -> FloatArray:
     return np.array(rows, dtype=np.float64).reshape(-1, width)
+
+
+def _events_of(events: FloatArray, columns: slice) -> FloatArray:
+    chosen = events[(events[:, 1] >= columns.start) & (events[:, 1] < columns.stop)]
+    chosen[:, 1] -= columns.start
+    return chosen

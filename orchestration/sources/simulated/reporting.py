@@ -46,6 +46,10 @@ class Reporting:
     restated_at: IntArray
     restated_by: FloatArray
 
+    def of(self, columns: slice) -> "Reporting":
+        """Reports of adjacent companies."""
+        return Reporting(**{name: values[:, columns].copy() for name, values in vars(self).items()})
+
 
 def reporting(seed: int, companies: Companies, grid: Grid) -> Reporting:
     """Draw what companies report and when, for every quarter of the grid."""

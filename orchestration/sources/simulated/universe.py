@@ -8,6 +8,7 @@ company i is the same whatever `n_instruments` is.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestration.sources.simulated.draws import (
     FloatArray,
@@ -83,6 +84,10 @@ class Companies:
         """Log market value at the listing, currency."""
         return self.log_price + self.log_shares
 
+    def of(self, columns: slice | NDArray[np.bool_]) -> "Companies":
+        """Some of the companies."""
+        return Companies(**{name: values[columns].copy() for name, values in vars(self).items()})
+
     def symbols(self) -> list[str]:
         """Tickers, in step with `ids`."""
         return [ticker(company) for company in self.ids.tolist()]
@@ -94,7 +99,8 @@ def companies(seed: int, first_slot: int, last_slot: int, *, n_sessions: int) ->
     drawn = uniforms(seed, Stream.COMPANY, ids, first=0, n_steps=5).transpose(1, 0, 2)
     # (n, 20): twenty numbers per company, each used for one attribute below.
     u = drawn.reshape(len(ids), 20)
-    return _listed_before(_attributes(ids, u), n_sessions)
+    all_of_them = _attributes(ids, u)
+    return all_of_them.of(all_of_them.listed < n_sessions)
 
 
 def _attributes(ids: IntArray, u: FloatArray) -> Companies:
@@ -127,12 +133,6 @@ def _attributes(ids: IntArray, u: FloatArray) -> Companies:
         split_price=150.0 * np.exp(0.4 * np.abs(z[:, 16])),
         fiscal_month=np.where(u[:, 17] < 0.7, 12, 3 * (1 + (u[:, 18] * 3).astype(np.int64))),
     )
-
-
-def _listed_before(all_of_them: Companies, n_sessions: int) -> Companies:
-    keep = all_of_them.listed < n_sessions
-    fields = {name: getattr(all_of_them, name)[keep] for name in Companies.__dataclass_fields__}
-    return Companies(**fields)
 
 
 def ticker(company: int) -> str:
