@@ -49,10 +49,9 @@ def uniforms(seed: int, stream: Stream, entities: IntArray, *, first: int, n_ste
     numbers = np.empty((n_steps, len(entities), 4))
     for column, entity in enumerate(entities.tolist()):
         bits = np.random.Philox(key=[seed, (int(stream) << 40) | entity], counter=[first, 0, 0, 0])
-        numbers[:, column] = (bits.random_raw(n_steps * 4) >> np.uint64(11)).reshape(n_steps, 4)
-    # 53 random bits, moved by half a step so that neither 0 nor 1 can come out.
-    numbers += 0.5
-    numbers *= 2.0**-53
+        # 53 random bits, moved by half a step so that neither 0 nor 1 can come out.
+        drawn = ((bits.random_raw(n_steps * 4) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        numbers[:, column] = drawn.reshape(n_steps, 4)
     return numbers
 
 
@@ -67,4 +66,7 @@ def fat_tailed(first: FloatArray, second: FloatArray) -> FloatArray:
     A normal variate whose variance is itself random: a quarter fixed, three quarters exponential. Daily
     stock returns have a kurtosis of about 5 and more once volatility is taken out (Cont 2001, Quant. Finance 1).
     """
-    return normal(first) * np.sqrt(0.25 - 0.75 * np.log(second))
+    variance = np.log(second)
+    variance *= -0.75
+    variance += 0.25
+    return normal(first) * np.sqrt(variance, out=variance)

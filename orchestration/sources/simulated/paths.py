@@ -55,6 +55,7 @@ _REPORT_DAY_FACTOR = 2.0
 _TYPICAL_BOOK_TO_PRICE = -0.9
 _TYPICAL_VARIANCE = 0.0165**2
 _TYPICAL_LOG_VOLATILITY = 0.1
+_LIMIT = 2.5
 _WEIGHTS = np.array([*SIGNAL_WEIGHTS.values()])[:, None]
 # Of momentum, reversal, low volatility and value: what each is counted in, and (not value) sessions until it is known.
 _SCALES = np.array([0.30, -0.09, -0.33, 0.65])[:, None]
@@ -117,8 +118,8 @@ def simulate(
 class _Walk:
     """The state of the loop. Log prices are per share at the listing, dividends taken out.
 
-    What depends on draws alone is computed for all sessions before the loop. Calls on whole rows cost the same for
-    few and for many companies, so the loop makes as few of them as it can.
+    A call on a row of 600 companies costs little more than on one of 300, so the loop makes few calls: who may split,
+    pay or report on a session is told before it, and characteristics are scaled and clipped together.
     """
 
     def __init__(
@@ -132,17 +133,10 @@ class _Walk:
         n_kept: int,
     ) -> None:
         n_sessions, n = grid.n_sessions, len(companies)
-        self.companies, self.grid, self.reports = companies, grid, reports
+        self.companies, self.grid, self.shared, self.reports = companies, grid, shared, reports
         self.daily_alpha = planted_alpha * ALPHA_UNIT / 21.0
         u = uniforms(seed, Stream.PATH, companies.ids, first=0, n_steps=n_sessions)
-        shocks = fat_tailed(u[..., 0], u[..., 1])
-        self.sigma = _volatility(companies, reports, shocks)
-        self.unexpected = (
-            DRIFT
-            + shared.market[:, None] * companies.beta
-            + shared.sectors[:, companies.sector] * companies.sector_beta
-        )
-        self.unexpected += self.sigma * shocks
+        self.shocks = fat_tailed(u[..., 0], u[..., 1])
         may_split = (u[..., 2] < _SPLIT_HAZARD) & (companies.listed < np.arange(n_sessions)[:, None])
         self.may_split = _by_session(*np.nonzero(may_split))
         self.may_pay = _dividend_days(companies, n_sessions)
@@ -152,19 +146,26 @@ class _Walk:
         self.log_price = np.empty((n_sessions, n))
         self.total = np.zeros((n_sessions + 1, n))
         self.squares = np.zeros((n_sessions + 1, n))
+        self.sigma = np.empty((n_sessions, n))
         self.splits_so_far = np.empty((n_sessions, n))
         self.kept = np.zeros((n_kept, len(SIGNAL_WEIGHTS), n))
         # The characteristics of the session before, and size, which has no alpha but is a style.
         self.z = np.zeros((len(SIGNAL_WEIGHTS) + 1, n))
         self.z[-1] = companies.size
+        # The only sessions on which a company is listed or grows old enough for a characteristic.
+        self.birthdays = {0, *np.unique(companies.listed + np.array([[0], *(_AGES - 1)])).tolist()}
+        self.is_waiting = np.ones(n, dtype=np.bool_)
         self.is_unknown = np.ones((4, n), dtype=np.bool_)
         self.terms = np.empty((1 + len(self.z), n))
+        self.quarter_yield = companies.dividend_yield / 4.0
+        self.variance = np.ones(n)
         self.split = np.ones(n)
         self.dividends: list[tuple[float, ...]] = []
         self.splits: list[tuple[float, ...]] = []
         self.log_equity = _equity_before_listing(companies, grid, reports)
         self.total_at_quarter = np.zeros(n)
         self.known_equity = np.full(n, np.nan)
+        self.report_days = _report_days(reports, n_sessions)
         self.news = _annual_reports_by_session(reports, n_sessions)
 
     def run(self) -> Paths:
@@ -189,13 +190,23 @@ class _Walk:
         )
 
     def _trade(self, t: int) -> None:
-        change, before = self.unexpected[t], self.companies.log_price
+        companies, shared, shock = self.companies, self.shared, self.shocks[t]
+        before = companies.log_price
+        day_sigma = np.multiply(companies.sigma, np.sqrt(self.variance), out=self.sigma[t])
+        if t in self.report_days:
+            day_sigma[self.report_days[t]] *= _REPORT_DAY_FACTOR
+        self.variance = (1.0 - GARCH_NEWS - GARCH_MEMORY) + self.variance * (GARCH_MEMORY + GARCH_NEWS * shock * shock)
+        change = DRIFT + shared.market[t] * companies.beta
+        change += shared.sectors[t].take(companies.sector) * companies.sector_beta
+        change += day_sigma * shock
         if t > 0:
             change += self._expected(t)
             before = self.log_price[t - 1]
         if t in self.may_split:
             self._split_shares(t, before, self.may_split[t])
-        np.copyto(change, 0.0, where=self.companies.listed > t)
+        if t in self.birthdays:
+            self.is_waiting = companies.listed > t
+        np.copyto(change, 0.0, where=self.is_waiting)
         self.splits_so_far[t] = self.split
         np.add(self.total[t], change, out=self.total[t + 1])
         np.add(self.squares[t], change * change, out=self.squares[t + 1])
@@ -204,7 +215,10 @@ class _Walk:
             self._pay_dividends(t, before, change, self.may_pay[t])
 
     def _expected(self, t: int) -> FloatArray:
-        """Planted part and styles, added row by row: a matrix product may round differently for more companies."""
+        """Return from the planted part and from styles.
+
+        Sums over the outer axis, row after row: a matrix product may round differently for another number of companies.
+        """
         planted = np.add.reduce(_WEIGHTS * self.z[:-1], axis=0)
         np.multiply(self.daily_alpha, planted, out=self.terms[0])
         np.multiply(self.style_returns[t], self.z, out=self.terms[1:])
@@ -227,7 +241,7 @@ class _Walk:
         split = self.split[due]
         declared_price = np.exp(self.log_price[t - DIVIDEND_NOTICE - 1, due]) / split
         price = np.exp(before[due]) / split
-        amount = np.round(self.companies.dividend_yield[due] / 4.0 * declared_price, 2)
+        amount = (self.quarter_yield[due] * declared_price).round(2)
         is_paid = (amount > 0) & (amount < 0.1 * price)
         if not is_paid.all():
             due, amount, price = due[is_paid], amount[is_paid], price[is_paid]
@@ -238,7 +252,7 @@ class _Walk:
         """Take in the annual reports that appeared after the close of the session before."""
         for k, who in self.news.get(t, ()):
             self.known_equity[who] = self.log_equity[k, who]
-            self.z[4, who] = self.reports.annual_quality[k, who]
+            self.z[4, who] = np.clip(self.reports.annual_quality[k, who], -_LIMIT, _LIMIT)
             self.is_unknown[3, who] = False
 
     def _end_quarter(self, t: int, k: int) -> None:
@@ -264,22 +278,10 @@ class _Walk:
         np.subtract(self.known_equity, self.log_price[t] + self.companies.log_shares, out=value)
         priced -= self.centres[t]
         priced /= _SCALES
-        np.less(now - self.companies.listed, _AGES, out=self.is_unknown[:3])
+        if t in self.birthdays:
+            self.is_unknown[:3] = now - self.companies.listed < _AGES
         np.copyto(priced, 0.0, where=self.is_unknown)
-        np.clip(self.z[:-1], -2.5, 2.5, out=self.z[:-1])
-
-
-def _volatility(companies: Companies, reports: Reporting, shocks: FloatArray) -> FloatArray:
-    """Idiosyncratic volatility of each session; shape of the shocks, log return."""
-    growth = GARCH_MEMORY + GARCH_NEWS * shocks * shocks
-    variance = np.ones_like(shocks)
-    for t in range(1, len(shocks)):
-        variance[t] = (1.0 - GARCH_NEWS - GARCH_MEMORY) + variance[t - 1] * growth[t - 1]
-    sigma = companies.sigma * np.sqrt(variance)
-    after = reports.published + 1
-    k, who = np.nonzero((after > 0) & (after < len(shocks)))
-    sigma[after[k, who], who] *= _REPORT_DAY_FACTOR
-    return np.asarray(sigma)
+        priced.clip(-_LIMIT, _LIMIT, out=priced)
 
 
 def _of_the_market(shared: SharedReturns) -> tuple[FloatArray, FloatArray]:
@@ -314,6 +316,13 @@ def _annual_reports_by_session(reports: Reporting, n_sessions: int) -> dict[int,
     return news
 
 
+def _report_days(reports: Reporting, n_sessions: int) -> dict[int, IntArray]:
+    """Whose report appeared after the close of the session before."""
+    after = reports.published + 1
+    k, columns = np.nonzero((after > 0) & (after < n_sessions))
+    return _by_session(after[k, columns], columns)
+
+
 def _dividend_days(companies: Companies, n_sessions: int) -> dict[int, IntArray]:
     """Who goes ex dividend on which session, if the price allows one."""
     payers = np.flatnonzero(companies.dividend_yield > 0)
@@ -336,6 +345,6 @@ def _stacked(rows: list[tuple[float, ...]], width: int) -> FloatArray:
 
 
 def _events_of(events: FloatArray, columns: slice) -> FloatArray:
-    chosen = events[(events[:, 1] >= columns.start) & (events[:, 1] < columns.stop)]
+    chosen = np.compress((events[:, 1] >= columns.start) & (events[:, 1] < columns.stop), events, axis=0)
     chosen[:, 1] -= columns.start
     return chosen

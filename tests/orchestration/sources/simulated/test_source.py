@@ -177,3 +177,9 @@ def test_companies_of_one_sector_move_together(make_source, read):
     same = np.equal.outer(members, members)
     np.fill_diagonal(apart, np.nan)
     assert np.nanmean(apart[same]) > np.nanmean(apart[~same]) + 0.04
+
+
+def test_a_market_so_young_that_nobody_has_reported_yet_has_bars(make_source, read):
+    first, last = dt.date(2014, 12, 1), dt.date(2014, 12, 12)
+    source = make_source(first_session=first, today=last, seed=1099511627787, n_instruments=30)
+    assert len(read(source, "daily_bars", first, last)) == 10 * 30
