@@ -17,6 +17,7 @@ import pytest
 from api.app import openapi_document
 from tests.api.conftest import ALICE, fill
 from tests.api.serving import serving
+from tests.unwatched import unwatched
 
 EXAMPLES = os.environ.get("FACTORLOOM_TEST_EXAMPLES", "100")
 # A stream goes on for ever: schemathesis.toml leaves it to test_stream.py.
@@ -30,7 +31,7 @@ def test_every_operation_does_what_its_document_says(database, tmp_path, figure)
     document = tmp_path / "openapi.json"
     document.write_text(json.dumps(openapi_document()))
     [(name, value)] = ALICE.headers.items()
-    with serving(database.owner_url, tmp_path / "home") as port:
+    with unwatched(), serving(database.owner_url, tmp_path / "home") as port:
         done = subprocess.run(
             [
                 Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml",

@@ -4,17 +4,16 @@ import datetime as dt
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import coverage
 import numpy as np
 import pandas as pd
 import psycopg
 import pytest
 
 from orchestration.dbt import invoke
+from tests.unwatched import unwatched
 from warehouse.connect import WRITER, connect, with_role
 from warehouse.embedded import EmbeddedServer
 
@@ -23,20 +22,6 @@ FIGURES = (
     "revenue", "cost_of_revenue", "gross_profit", "net_income", "shares_outstanding", "total_assets", "total_equity",
     "short_term_debt", "long_term_debt", "operating_cash_flow", "capex",
 )  # fmt: skip
-
-
-@contextmanager
-def unwatched() -> Iterator[None]:
-    """Let coverage look away: what runs is dbt's own code, and it takes twice the time under its eyes."""
-    watching = coverage.Coverage.current()
-    if watching is None:
-        yield
-        return
-    watching.stop()
-    try:
-        yield
-    finally:
-        watching.start()
 
 
 class Dbt(NamedTuple):
