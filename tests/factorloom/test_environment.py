@@ -3,6 +3,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+from dagster._daemon.asset_daemon import (
+    asset_daemon_cursor_from_instigator_serialized_cursor,
+    asset_daemon_cursor_to_instigator_serialized_cursor,
+)
 from pydantic import SecretStr
 
 from factorloom.environment import apply_environment, compute_logs, dagster_home, logs, prepare_environment
@@ -47,6 +52,17 @@ def test_an_older_copy_of_the_settings_is_replaced_and_an_equal_one_left_alone(s
     prepare_environment(settings)
     assert "FACTORLOOM_DAGSTER_URL" in copy.read_text()
     assert sorted(path.name for path in dagster_home(settings).iterdir()) == ["compute_logs", "dagster.yaml"]
+
+
+def test_automation_remembers_in_the_format_that_says_nothing_twice_and_reads_the_older_one(settings, monkeypatch):
+    cursor = AssetDaemonCursor.empty(7)
+    older = asset_daemon_cursor_to_instigator_serialized_cursor(cursor)
+    name = "DAGSTER_WRITE_COMPRESSED_ASSET_DAEMON_CURSOR"
+    monkeypatch.setenv(name, prepare_environment(settings)[name])
+    newer = asset_daemon_cursor_to_instigator_serialized_cursor(cursor)
+    assert [older[0], newer[0]] == ["0", "1"]
+    read = [asset_daemon_cursor_from_instigator_serialized_cursor(one, None) for one in (older, newer)]
+    assert read == [cursor, cursor]
 
 
 def test_dbt_is_given_the_parts_of_an_external_address(settings):
