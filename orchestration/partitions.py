@@ -16,6 +16,9 @@ FIRST_FOLD_WITHIN_DAYS = 4 * 366
 WINDOW_TAG = "factorloom/window_first_date"
 # Up to so many partitions, Dagster's own single-run ranges are quick enough.
 LONGEST_NATIVE_RANGE = 10
+# Holidays are listed up to the end of a year that this divides, at least so many years ahead.
+HOLIDAYS_CHANGE_EVERY_YEARS = 5
+HOLIDAYS_AHEAD_YEARS = 2
 QUARTERS = "0 0 1 1,4,7,10 *"
 WEEKENDS = "0 0 * * 0,6"
 
@@ -134,9 +137,18 @@ def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
 
 
 def _holidays(installation: Installation) -> list[dt.datetime]:
-    """Weekdays without a session, as the partitions' windows begin."""
+    """Weekdays without a session, as the partitions' windows begin, for the two to six years to come.
+
+    Dagster writes the whole list into every set of partitions that it stores, thousands of them per look at all tables,
+    so it is short. It also changes seldom: with another list, automation takes all that it has seen for done.
+    """
     first = installation.first_session
-    last = min(installation.calendar.last_known_session, first + dt.timedelta(days=366 * 30))
+    last = min(installation.calendar.last_known_session, _holidays_until(installation.clock().date()))
     trading = set(installation.calendar.sessions(first, last))
     days = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
     return [dt.datetime.combine(day, dt.time()) for day in days if day.weekday() < 5 and day not in trading]
+
+
+def _holidays_until(today: dt.date) -> dt.date:
+    n_periods = -(-(today.year + HOLIDAYS_AHEAD_YEARS) // HOLIDAYS_CHANGE_EVERY_YEARS)
+    return dt.date(n_periods * HOLIDAYS_CHANGE_EVERY_YEARS, 12, 31)
