@@ -2,10 +2,12 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
-# Test processes.
-WORKERS ?= 2
+# Test processes: one more than cores, since those that wait for a daemon leave theirs idle.
+WORKERS ?= 3
 # How often `make faults` kills each kind of process.
 KILLS ?= 20
+# How many examples of each operation `make fuzz` sends; `make test` sends a tenth of them.
+EXAMPLES ?= 100
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras --quiet
 .DEFAULT_GOAL := help
@@ -57,6 +59,9 @@ test: dev ## Everything but faults, offline, with coverage
 test-fast: dev ## The tests that need neither a daemon nor a whole pipeline
 	$(BIN)/python -m pytest -q -m "not slow and not faults" -n $(WORKERS)
 
+fuzz: dev ## Send the API all that its document allows, and what it does not: EXAMPLES of each operation
+	FACTORLOOM_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -s tests/api/test_schema.py
+
 faults: dev ## Kill pipelines, API, database, worker and receiver at KILLS random moments each
 	FACTORLOOM_TEST_KILLS=$(KILLS) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m faults
 
@@ -94,4 +99,4 @@ clean: ## Remove what this installation has stored (asks first)
 	@read -p "Remove .factorloom with everything in it? [y/N] " answer; \
 	if [ "$$answer" = y ]; then $(BIN)/factorloom db stop; rm -rf .factorloom; fi
 
-.PHONY: help install dev run up doctor check test test-fast faults skill soak bench format manifest lock clean
+.PHONY: help install dev run up doctor check test test-fast fuzz faults skill soak bench format manifest lock clean

@@ -140,7 +140,10 @@ def _of_other_days(asked: Asked) -> Asked:
     """Return the question whose answer would be a lie: the same one about days four weeks before."""
     return Asked(
         _earlier(asked.path),
-        {name: _earlier(value, is_instant=name.startswith("period")) for name, value in asked.parameters.items()},
+        {
+            name: _earlier(value, is_instant=name.startswith("period") and value.isdecimal())
+            for name, value in asked.parameters.items()
+        },
         asked.headers,
         asked.form,
     )

@@ -10,9 +10,12 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
+from functools import lru_cache
+from http.cookiejar import CookieJar
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -146,7 +149,9 @@ class Transport:
         self._ledger = ledger
         self._limits = limits
         self._time = time
-        self._client = client or _client(limits)
+        self._new_client = _clients(limits) if client is None else lambda: client
+        self._idle_clients: deque[httpx.Client] = deque()
+        self._leave_to_send = threading.BoundedSemaphore(limits.n_workers)
         self._random = random.Random(seed)  # noqa: S311 - spreads retries, keeps no secret
         self._base = vendor.base_url.rstrip("/") + "/"
         self._own = _origin(self._base)
@@ -197,7 +202,25 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        while self._idle_clients:
+            self._idle_clients.pop().close()
+
+    @contextmanager
+    def _client(self) -> Iterator[httpx.Client]:
+        """Lend a client, and so a connection, to one thread at a time; at most `n_workers` are out.
+
+        Threads that share one may close each other's connection: httpcore asks whether it is idle, then whether it is
+        readable, and between the two another thread may have sent a request by it and be waiting for the answer.
+        """
+        with self._leave_to_send:
+            try:
+                client = self._idle_clients.pop()
+            except IndexError:
+                client = self._new_client()
+            try:
+                yield client
+            finally:
+                self._idle_clients.append(client)
 
     def _attempt(self, call: Call[T]) -> T | None:
         url, shown = self._where(call)
@@ -278,21 +301,22 @@ class Transport:
 
     def _send(self, url: str, shown: str, call: Call[T]) -> Answer:
         credential = self.vendor.credential
-        request = self._client.build_request(
-            call.method,
-            httpx.URL(url).copy_merge_params({**call.parameters, **credential.parameters()}),
-            headers={**self.vendor.headers, **call.headers, **credential.headers()},
-            data=call.form,
-        )
-        try:
-            response = self._client.send(request, stream=True, follow_redirects=False)
+        with self._client() as client:
+            request = client.build_request(
+                call.method,
+                httpx.URL(url).copy_merge_params({**call.parameters, **credential.parameters()}),
+                headers={**self.vendor.headers, **call.headers, **credential.headers()},
+                data=call.form,
+            )
             try:
-                body = self._body(response, shown)
-            finally:
-                response.close()
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            # The class alone: its text and its request could carry the address with the key.
-            raise VendorUnavailable(self.vendor.name, shown, got=type(error).__name__) from None
+                response = client.send(request, stream=True, follow_redirects=False)
+                try:
+                    body = self._body(response, shown)
+                finally:
+                    response.close()
+            except (httpx.HTTPError, httpx.StreamError) as error:
+                # The class alone: its text and its request could carry the address with the key.
+                raise VendorUnavailable(self.vendor.name, shown, got=type(error).__name__) from None
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, credential.redact_bytes(without(body, call.secrets)))
 
@@ -405,11 +429,16 @@ def _origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), port or _PORTS.get(parts.scheme, 0)
 
 
-def _client(limits: Limits) -> httpx.Client:
+def _clients(limits: Limits) -> Callable[[], httpx.Client]:
+    """Return what makes clients of one connection each, which share their cookies: some vendors' keys hang on them."""
     settings: dict[str, Any] = {
         "timeout": httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds),
-        "limits": httpx.Limits(max_connections=limits.n_workers, max_keepalive_connections=limits.n_workers),
+        "limits": httpx.Limits(max_connections=1, max_keepalive_connections=1),
         "headers": {"user-agent": USER_AGENT, "accept": "application/json", "accept-encoding": "gzip"},
         "follow_redirects": False,
+        "cookies": CookieJar(),
+        "http2": importlib.util.find_spec("h2") is not None,
     }
-    return httpx.Client(http2=importlib.util.find_spec("h2") is not None, **settings)
+    # Read from disk once: it takes longer than most requests.
+    verify = lru_cache(maxsize=1)(httpx.create_ssl_context)
+    return lambda: httpx.Client(verify=verify(), **settings)

@@ -2,7 +2,9 @@ import datetime as dt
 import gzip
 import json
 import logging
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import msgspec
@@ -82,6 +84,22 @@ def test_connections_are_used_again(transport, server):
     for _ in range(5):
         asking.fetch(Call("/a", decode))
     assert server.n_connections == 1
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_no_thread_waits_on_a_connection_that_another_one_has_closed(transport, server, clock, n_workers):
+    """Threads that share a pool of httpcore do, a few times in a thousand requests, until the time-out."""
+    asking = transport(limits=QUICK._replace(read_seconds=1.0, n_workers=n_workers))
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            found = list(threads.map(lambda n: asking.fetch(Call(f"/{n}", decode)), range(1000)))
+    finally:
+        sys.setswitchinterval(usual)
+    assert [answer["path"] for answer in found] == [f"/{n}" for n in range(1000)]
+    assert (clock.slept, len(server.asked)) == ([], 1000), "some were asked again"
+    assert server.n_connections <= n_workers
 
 
 @pytest.mark.parametrize(
