@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
-# Test processes: one more than cores, since those that wait for a daemon leave theirs idle.
-WORKERS ?= 3
+# Test processes.
+WORKERS ?= 2
 # How often `make faults` kills each kind of process.
 KILLS ?= 20
 # How many examples of each operation `make fuzz` sends; `make test` sends a tenth of them.
