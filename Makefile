@@ -1,4 +1,4 @@
-# The front door. `make help` lists the commands; CI runs `make check` and `make test`.
+# The front door. `make help` lists the commands; CI runs what .ci/run says.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv

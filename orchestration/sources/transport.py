@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import lru_cache
 from http.cookiejar import CookieJar
@@ -150,8 +150,9 @@ class Transport:
         self._limits = limits
         self._time = time
         self._new_client = _clients(limits) if client is None else lambda: client
-        self._idle_clients: deque[httpx.Client] = deque()
-        self._leave_to_send = threading.BoundedSemaphore(limits.n_workers)
+        self._idle_clients = deque([] if client is None else [client])
+        self._is_closed = False
+        self._lendable = threading.BoundedSemaphore(limits.n_workers)
         self._random = random.Random(seed)  # noqa: S311 - spreads retries, keeps no secret
         self._base = vendor.base_url.rstrip("/") + "/"
         self._own = _origin(self._base)
@@ -201,9 +202,11 @@ class Transport:
             pool.shutdown(wait=not is_ours, cancel_futures=True)
 
     def close(self) -> None:
-        """Close the connections."""
-        while self._idle_clients:
-            self._idle_clients.pop().close()
+        """Close the connections; those that are lent out as soon as they come back."""
+        self._is_closed = True
+        with suppress(IndexError):
+            while True:
+                self._idle_clients.pop().close()
 
     @contextmanager
     def _client(self) -> Iterator[httpx.Client]:
@@ -212,7 +215,7 @@ class Transport:
         Threads that share one may close each other's connection: httpcore asks whether it is idle, then whether it is
         readable, and between the two another thread may have sent a request by it and be waiting for the answer.
         """
-        with self._leave_to_send:
+        with self._lendable:
             try:
                 client = self._idle_clients.pop()
             except IndexError:
@@ -221,6 +224,8 @@ class Transport:
                 yield client
             finally:
                 self._idle_clients.append(client)
+                if self._is_closed:
+                    self.close()
 
     def _attempt(self, call: Call[T]) -> T | None:
         url, shown = self._where(call)

@@ -1,6 +1,6 @@
 """The market in chunks of companies: what is simulated together, and kept while it is needed.
 
-A chunk is 256 slots, whatever the number of instruments, so that memory is bounded by the chunk and sums over
+A chunk is 256 slots, whatever the number of instruments, so that memory is bounded by two chunks and sums over
 companies are always taken in the same order. Two adjacent ones are walked together, as a step of the loop costs
 little more for twice as many companies; what comes out does not depend on it, as no company depends on another one.
 """

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -86,10 +87,23 @@ def test_connections_are_used_again(transport, server):
     assert server.n_connections == 1
 
 
+def test_a_connection_that_is_out_when_all_are_closed_is_closed_when_it_comes_back(transport, server):
+    asking, goes_on = transport(limits=QUICK._replace(read_seconds=20.0)), threading.Event()
+    server.next_replies.append(Reply(200, b'{"path": "/a"}', waits=goes_on))
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(asking.fetch, Call("/a", decode))
+        while not server.asked:
+            time.sleep(0.01)
+        asking.close()
+        goes_on.set()
+        assert answer.result() == {"path": "/a"}
+    assert not asking._idle_clients
+
+
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_no_thread_waits_on_a_connection_that_another_one_has_closed(transport, server, clock, n_workers):
     """Threads that share a pool of httpcore do, a few times in a thousand requests, until the time-out."""
-    asking = transport(limits=QUICK._replace(read_seconds=1.0, n_workers=n_workers))
+    asking = transport(limits=QUICK._replace(read_seconds=5.0, n_workers=n_workers))
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
@@ -352,7 +366,11 @@ def test_a_cookie_jar_is_kept_between_requests(transport, server):
     asking = transport()
     asking.fetch(Call("/a", decode))
     asking.fetch(Call("/a", decode))
-    assert server.asked[1].headers["cookie"] == "A3=x"
+    with asking._client():
+        # By another connection.
+        asking.fetch(Call("/a", decode))
+    assert server.n_connections == 2
+    assert [asked.headers.get("cookie") for asked in server.asked] == [None, "A3=x", "A3=x"]
 
 
 def test_a_request_error_of_the_library_is_ours(server):

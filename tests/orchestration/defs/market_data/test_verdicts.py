@@ -49,10 +49,11 @@ class Bars:
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
-    def alias(self, source: str) -> None:
+    def alias(self, source: str, *, since: dt.date = dt.date(1900, 1, 1)) -> None:
         self.run(
             "insert into raw.instrument_aliases (source, source_symbol, valid_from_date, instrument_id, ticker)"
-            f" values ('{source}', 'A', '1900-01-01', 'i1', 'AAA')"
+            " values (%s, 'A', %s, 'i1', 'AAA')",
+            [source, since],
         )
 
     def store(self, source: str, *numbers: int, bar_of: int | None = None) -> None:
@@ -122,6 +123,14 @@ def test_a_verdict_given_by_hand_stands(bars: Bars):
     )
     bars.judge()
     assert bars.verdicts()[0] == ("one", DAYS[10], "by_hand", "suspect")
+
+
+def test_bars_before_the_first_alias_of_their_symbol_have_no_instrument(bars: Bars):
+    bars.store("two", 0, 1, 2)
+    bars.alias("two", since=DAYS[2])
+    unknown = cast("dg.AssetCheckResult", every_bar_belongs_to_an_instrument(**bars.given))
+    *_, row = str(unknown.metadata["sample"].value).strip().splitlines()
+    assert row.startswith(f"| A | 2 | {DAYS[0]}")
 
 
 def test_the_checks_look_at_the_bars_of_both_sources(bars: Bars):
