@@ -40,6 +40,7 @@ class SessionPartitions(dg.DailyPartitionsDefinition):
 
 @lru_cache(maxsize=2)
 def _keys_until(days: SessionPartitions, newest: str) -> Sequence[str]:
+    # `newest` is there as the key: a list is right as long as no later day has opened.
     return dg.DailyPartitionsDefinition.get_partition_keys(days)
 
 

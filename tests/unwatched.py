@@ -8,7 +8,10 @@ import coverage
 
 @contextmanager
 def unwatched() -> Iterator[None]:
-    """Let coverage look away: for code of others, or for ours where the same lines run thousands of times."""
+    """Let coverage look away: for code of others, or for ours where the same lines run thousands of times.
+
+    Threads that were there before are not watched again afterwards.
+    """
     watching = coverage.Coverage.current()
     if watching is None:
         yield

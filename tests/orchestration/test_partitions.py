@@ -13,7 +13,6 @@ import pytest
 from orchestration import partitions
 from orchestration.calendars import HomeCalendar
 from orchestration.installation import Installation
-from warehouse.clock import clock_of
 from warehouse.settings import Settings
 
 TODAY = dt.datetime(2026, 11, 27, 2, 30, tzinfo=dt.UTC)
@@ -24,10 +23,10 @@ def partitions_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dg.DailyPart
     """Return the partitions of an installation that is put together at some instant, of a live source."""
 
     def made(code: str, first: dt.date, now: dt.datetime = TODAY) -> dg.DailyPartitionsDefinition:
-        settings = Settings(home=Path("nowhere"), now=now)
         source = SimpleNamespace(first_session=first, last_session=None)
-        installation = Installation(settings, clock_of(settings), HomeCalendar(code), cast("Any", source))
-        monkeypatch.setattr(Installation, "final_session", lambda _: None)
+        installation = Installation(
+            Settings(home=Path("nowhere")), lambda: now, HomeCalendar(code), cast("Any", source)
+        )
         monkeypatch.setattr(partitions, "current_installation", lambda: installation)
         return partitions.sessions_partitions.__wrapped__()
 
