@@ -319,8 +319,9 @@ def test_a_server_that_stops_ends_its_streams(database, tmp_path):
         stream = Site(port, database).follow()
 
         def read_to_the_end() -> None:
-            while stream.message():
-                pass
+            with stream:
+                while stream.message():
+                    pass
             ended.set()
 
         reader = threading.Thread(target=read_to_the_end)
