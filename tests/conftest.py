@@ -83,6 +83,11 @@ def server() -> Iterator[EmbeddedServer]:
     folder = Path(tempfile.mkdtemp(prefix="fl-"))
     server = EmbeddedServer(folder / "postgres")
     server.start()
+    with connect(server.url("postgres"), autocommit=True) as connection:
+        # Nobody wants these back after a power cut, and each database that goes waits for the disk.
+        connection.execute("alter system set fsync = off")
+        connection.execute("alter system set full_page_writes = off")
+        connection.execute("select pg_reload_conf()")
     yield server
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)
