@@ -23,17 +23,18 @@ from factorloom.fake_vendors.server import Asked, FakeVendor, Reply
 from factorloom.sources import rows, tables_of
 from orchestration.calendars import HomeCalendar
 from orchestration.ingestion import Entity, ingest
+from orchestration.sources.ledger import Plan
 from orchestration.sources.protocols import capabilities
 from orchestration.sources.quoting import quote_batches
 from orchestration.sources.records import DailyBar, Quote, Split
 from orchestration.sources.registry import create_with_fallbacks
+from orchestration.sources.yahoo.source import YahooSource
 from transforms.refusals import separate
 from warehouse.arrow import arrow_connection
 from warehouse.queries.vendor_budgets import VendorLedger
 from warehouse.queries.vendor_progress import VendorProgress
 from warehouse.settings import read_settings
 
-pytestmark = pytest.mark.slow  # budgets keep requests apart, and time passes by itself here
 NOW = dt.datetime(2024, 6, 3, 23, 30, tzinfo=dt.UTC)
 DAY = dt.date(2024, 6, 3)
 MARKERS = {name: f"marker-{name}-5f1e9c77".replace("_", "-") for name in FAKES}
@@ -129,7 +130,9 @@ def everything_stored(url: str) -> str:
 
 
 @pytest.mark.parametrize("first", FAKES)
-def test_no_key_is_in_logs_errors_tables_metadata_or_files(database, log, private_key, tmp_path, first):
+def test_no_key_is_in_logs_errors_tables_metadata_or_files(database, log, private_key, tmp_path, monkeypatch, first):
+    # The vendor itself is asked once in two seconds.
+    monkeypatch.setitem(YahooSource.plans, "personal", Plan("personal"))
     market, ledger = FakeMarket(3, HomeCalendar()), VendorLedger(lambda: database.url)
     telltales = {name: Telltale(FAKES[name](market)) for name in FAKES}
     servers = {name: FakeVendor(telltales[name]).__enter__() for name in FAKES}

@@ -10,6 +10,9 @@ from api.app import create_app, openapi_document
 from api.problems import kinds
 from tests.api.conftest import ALICE, settings_for
 
+# The same lines run a thousand times.
+pytestmark = pytest.mark.unwatched
+
 SCHEMA = openapi_document()
 # Pages for browsers, redirects and the stream, which goes on for ever, have tests of their own.
 READS = {

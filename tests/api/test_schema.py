@@ -17,7 +17,6 @@ import pytest
 from api.app import openapi_document
 from tests.api.conftest import ALICE, fill
 from tests.api.serving import serving
-from tests.unwatched import unwatched
 
 EXAMPLES = os.environ.get("FACTORLOOM_TEST_EXAMPLES", "10")
 # A stream goes on for ever: schemathesis.toml leaves it to test_stream.py.
@@ -26,12 +25,13 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.slow
+@pytest.mark.unwatched
 def test_every_operation_does_what_its_document_says(database, tmp_path, figure):
     fill(database.owner_url)
     document = tmp_path / "openapi.json"
     document.write_text(json.dumps(openapi_document()))
     [(name, value)] = ALICE.headers.items()
-    with unwatched(), serving(database.owner_url, tmp_path / "home") as port:
+    with serving(database.owner_url, tmp_path / "home") as port:
         done = subprocess.run(
             [
                 Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml",

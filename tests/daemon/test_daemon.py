@@ -75,7 +75,8 @@ def test_a_failed_blocking_check_stops_what_lies_below_until_it_passes(up: Up) -
     up.launch("ingest_market_data", NEWEST)
     up.ended_run_of("ingest_market_data", number, status="FAILURE")
     failed_at, _ = up.newest("raw", "daily_bars")
-    up.wait_for_ticks("automation", number=3)
+    # When the second begins, the first has had its look.
+    up.wait_for_ticks("automation", number=2)
     assert up.newest("staging", "stg_daily_bars")[0] < failed_at
     assert up.wait_for("the failure in the log", lambda: failures(up)) == [("run.failed", "ingest_market_data")]
 

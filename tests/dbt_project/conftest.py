@@ -13,7 +13,6 @@ import psycopg
 import pytest
 
 from orchestration.dbt import invoke
-from tests.unwatched import unwatched
 from warehouse.connect import WRITER, connect, with_role
 from warehouse.embedded import EmbeddedServer
 
@@ -38,8 +37,7 @@ class Dbt(NamedTuple):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self._environment() | given).items():
                 patch.setenv(name, value)
-            with unwatched():
-                done = invoke(arguments, folder=self.project)
+            done = invoke(arguments, folder=self.project)
         assert done.success, done.exception or [
             f"{result.node.name}: {result.message}"
             for result in done.result

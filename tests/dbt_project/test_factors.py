@@ -6,6 +6,9 @@ import pytest
 
 from warehouse.queries.agreement import DIVIDENDS_WITHOUT_RATE
 
+# Nearly all of it is the work of dbt.
+pytestmark = pytest.mark.unwatched
+
 RELATIVE = 1e-10
 
 

@@ -7,6 +7,9 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
+# Nearly all of it is the work of dbt.
+pytestmark = pytest.mark.unwatched
+
 TABLES = (
     "marts.dim_instruments", "marts.dim_benchmark_prices", "marts.fct_daily_prices", "marts.fct_fundamentals",
     "factors.fct_universe_members", "factors.fct_momentum", "factors.fct_volatility", "factors.fct_market_risk",

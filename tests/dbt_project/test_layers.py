@@ -3,6 +3,11 @@
 import re
 from typing import Any
 
+import pytest
+
+# Nearly all of it is the work of dbt.
+pytestmark = pytest.mark.unwatched
+
 LAYERS = {"staging": {"raw", "research"}, "intermediate": {"staging", "intermediate"}}
 LAYERS["marts"] = LAYERS["intermediate"] | {"marts"}
 LAYERS["factors"] = {"marts", "factors"}

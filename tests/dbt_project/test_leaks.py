@@ -22,6 +22,9 @@ from orchestration.partitions import WINDOW_TAG
 from tests.orchestration.defs.conftest import WarehouseOfTest, market_data_of
 from transforms.statement_factors import FACTORS
 
+# Nearly all of it is the work of dbt.
+pytestmark = pytest.mark.unwatched
+
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 DELISTED = "S04"
 

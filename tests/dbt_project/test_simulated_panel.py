@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from models.features import EXPOSURE_COLUMNS, INDICATOR_COLUMNS, technical_panel
 from models.labels import forward_returns, label_panel
@@ -12,6 +13,9 @@ from orchestration.sources.simulated.source import SimulatedSource
 from tests.skill.simulated_panel import CALENDAR, clean_options, simulated_panel
 from transforms.indicators import indicators
 from transforms.market_risk import rolling_market_risk_rows
+
+# Nearly all of it is the work of dbt.
+pytestmark = pytest.mark.unwatched
 
 FIRST, LAST = dt.date(2022, 1, 3), dt.date(2023, 6, 30)
 OPTIONS = clean_options(21, 1.0, n_instruments=30, first_session=FIRST)

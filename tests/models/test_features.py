@@ -128,6 +128,8 @@ def test_a_missing_column_is_named():
         technical_panel(exposures, indicators.drop(columns="adx_14d"), prices)
 
 
+# The first of these waits for numba to compile, which takes twice as long when it is watched.
+@pytest.mark.unwatched
 def test_every_feature_set_is_a_part_of_a_panel():
     exposures, *_ = fundamental_frames()
     panels = [technical_panel(*frames()), fundamental_panel(exposures)]
@@ -189,6 +191,7 @@ def bars(instruments, n_days, seed=5):
     )  # fmt: skip
 
 
+@pytest.mark.unwatched
 def test_alpha158_features_are_ranks_of_the_universe_of_each_day(monkeypatch):
     instruments = ["a", "b", "c", "d"]
     given = bars(instruments, 70)

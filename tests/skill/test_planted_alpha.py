@@ -28,7 +28,7 @@ from transforms.evaluation import evaluate
 from transforms.selection_bias import deflated_sharpe, sharpe_ratio
 from transforms.spread import period_returns
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.unwatched]
 
 SEEDS = (1, 2, 3, 4, 5)
 # Of the achievable rank IC, on markets of the default size; of fewer companies less can be learnt.

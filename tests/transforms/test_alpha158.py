@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unwatched import unwatched
 from transforms.alpha158 import COLUMNS, LOOKBACK_BARS, WINDOWS, Bars, alpha158, alpha158_rows
 
 # Made by store_alpha158.py, which asked Qlib.
@@ -18,6 +17,7 @@ ENGINES = [
     pytest.param("numba", marks=[
         pytest.mark.skipif(not find_spec("numba"), reason="numba is not installed (extra `fast`)"),
         pytest.mark.xdist_group("numba"),
+        pytest.mark.unwatched,
     ]),
 ]  # fmt: skip
 each_engine = pytest.mark.parametrize("engine", ENGINES)
@@ -48,9 +48,7 @@ def column(values: np.ndarray, name: str) -> np.ndarray:
 def test_values_are_those_of_qlib_on_the_simulated_market(engine):
     stored = dict(np.load(ORACLE))
     assert stored["names"].tolist() == list(COLUMNS)
-    # The compiled one is compiled here, which is the work of numba.
-    with unwatched():
-        ours = alpha158(Bars(**{name: stored[name] for name in Bars._fields}), engine=engine)[stored["rows"]]
+    ours = alpha158(Bars(**{name: stored[name] for name in Bars._fields}), engine=engine)[stored["rows"]]
     theirs = stored["values"]
     np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
     # Where nothing moves, wvma is 0; Qlib's running sums keep a residue there and divide it by 1e-12.

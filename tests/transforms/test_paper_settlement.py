@@ -135,6 +135,8 @@ class Plan(NamedTuple):
     is_limit: bool = False
 
 
+# The loop that it is compared with is slow enough as it is.
+@pytest.mark.unwatched
 def test_strategies_on_real_prices_trade_as_a_plain_loop_does(real_bars: pd.DataFrame):
     """One instrument at a time, everything in one place and nothing of the product's walk, books or broker.
 

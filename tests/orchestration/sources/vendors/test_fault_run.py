@@ -16,6 +16,9 @@ from orchestration.sources.massive.source import MassiveSource
 from orchestration.sources.transport import Limits, Time
 from orchestration.sources.vendor import Surroundings, VendorOptions
 
+# The same lines run thousands of times.
+pytestmark = pytest.mark.unwatched
+
 FIRST, LAST = dt.date(2023, 1, 3), dt.date(2023, 12, 29)
 calendar_of = lru_cache(HomeCalendar)
 

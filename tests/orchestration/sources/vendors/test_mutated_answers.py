@@ -19,6 +19,9 @@ from orchestration.sources.massive.source import MassiveSource
 from orchestration.sources.twelve_data.source import TwelveDataSource
 from orchestration.sources.yahoo.source import YahooSource
 
+# The same lines run thousands of times.
+pytestmark = pytest.mark.unwatched
+
 MONDAY, TUESDAY = dt.date(2024, 6, 3), dt.date(2024, 6, 4)
 OPEN = {MONDAY: 1717421400, TUESDAY: 1717507800}
 # Distinct figures: one that lands in another's place shows.

@@ -28,6 +28,9 @@ from orchestration.sources.vendor import Surroundings, VendorOptions
 from orchestration.sources.yahoo.source import YahooSource
 from tests.orchestration.sources.vendors.test_mutated_answers import places
 
+# The same lines run thousands of times.
+pytestmark = pytest.mark.unwatched
+
 N_BROKEN = 25
 # Statements are known 40 days after their quarter at best.
 QUARTERS = (dt.date(2023, 3, 1), dt.date(2023, 5, 15))
