@@ -9,7 +9,7 @@ import pytest
 from litestar.testing import TestClient
 
 from api.app import create_app
-from api.published import REFRESH_SECONDS, Bodies
+from api.published import Bodies
 from orchestration.publishing import publish
 from tests.api.conftest import NOW, settings_for
 from warehouse.connect import connect
@@ -19,6 +19,7 @@ from warehouse.queries.published import Body
 from warehouse.records.cursors import Signer
 from warehouse.settings import Settings
 
+REFRESH_SECONDS = 0.2
 LIQUIDITY = """
 create table factors.fct_liquidity (instrument_id text, as_of_date date, dollar_volume_21d double precision);
 insert into factors.fct_liquidity values
@@ -39,6 +40,13 @@ DATA_OF_HOT = ["/v1/rankings", "/v1/rankings?profile=aggressive", "/v1/signals/l
 def publish_in(database, home):
     with connect(database.url) as connection:
         return asyncio.run(publish(connection, Signer(cursor_key(Settings(home=home))), NOW))
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch):
+    """Documents and versions are looked for anew after this long."""
+    for module in ("published", "versions"):
+        monkeypatch.setattr(f"api.{module}.REFRESH_SECONDS", REFRESH_SECONDS)
 
 
 @pytest.fixture

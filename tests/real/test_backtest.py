@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.slow, pytest.mark.unwatched, pytest.mark.xdist_group("real")]
 
 PROFILES = ["aggressive", "balanced", "conservative"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.real.comparison import KEY, assert_agrees, by_segment, expected_factor
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.slow, pytest.mark.unwatched, pytest.mark.xdist_group("real")]
 
 ZERO_IS_MISSING = [
     "cost_of_revenue", "gross_profit", "operating_income", "interest_expense", "current_assets", "current_liabilities",

@@ -13,7 +13,7 @@ import pytest
 
 from tests.real.comparison import KEY, by_segment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.slow, pytest.mark.unwatched, pytest.mark.xdist_group("real")]
 
 NONE = math.nan
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.slow, pytest.mark.unwatched, pytest.mark.xdist_group("real")]
 
 LAST = pd.Timestamp("2018-05-18")
 PROFILES = {"conservative", "balanced", "aggressive"}

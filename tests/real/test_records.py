@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.slow, pytest.mark.unwatched, pytest.mark.xdist_group("real")]
 
 PRICES = ["open", "high", "low", "close"]
 BAR = [*PRICES, "volume"]
