@@ -19,7 +19,7 @@ install: $(VENV)/.installed ## Install the locked dependencies into .venv
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; got $$($(PYTHON) --version). Set PYTHON=python3.11 or similar."; exit 1; }
-	@echo "Installing the locked dependencies into $(VENV) (once; about two minutes)"
+	@echo "Installing the locked dependencies into $(VENV) (once; one to two and a half minutes)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -72,6 +72,7 @@ soak: dev ## Ask the API at a constant rate for half an hour: SOAK_SECONDS, SOAK
 	$(BIN)/python -m benchmarks.soak
 
 bench: dev ## Measure the pipeline and its kernels
+	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.vendors
 	$(BIN)/python -m benchmarks.alerts
@@ -82,7 +83,6 @@ bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.quant $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python -m benchmarks.research $(if $(PEERS),--peers $(PEERS))
-	$(BIN)/python -m benchmarks.pipeline
 
 format: dev ## Format and mend what can be mended
 	$(BIN)/ruff format .

@@ -94,8 +94,15 @@ def install(home: Path) -> None:
     """Do for `home` what `make install` does for the default one: parse the dbt project."""
     subprocess.run(
         [sys.executable, "-m", "factorloom", "manifest"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
-        env={**_inherited(), "FACTORLOOM_HOME": str(home)},
+        env=environment(home),
     )  # fmt: skip
+
+
+def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables of a process that works on the installation in `home` and knows of no other one."""
+    others = ("FACTORLOOM_", "DAGSTER_", "DATABASE_URL")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+    return {**inherited, **(settings or {}), "FACTORLOOM_HOME": str(home)}
 
 
 def run(home: Path, arguments: list[str], settings: Mapping[str, str]) -> Cost:
@@ -112,7 +119,7 @@ def run(home: Path, arguments: list[str], settings: Mapping[str, str]) -> Cost:
     with (home / "benchmark.log").open("w") as log:
         command = subprocess.Popen(
             [sys.executable, "-m", "factorloom", *arguments], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
-            env={**_inherited(), **settings, "FACTORLOOM_HOME": str(home)},
+            env=environment(home, settings),
         )  # fmt: skip
         with Peak(command.pid, server) as peak:
             _, status, usage = os.wait4(command.pid, 0)
@@ -129,10 +136,6 @@ def run(home: Path, arguments: list[str], settings: Mapping[str, str]) -> Cost:
         load_after=os.getloadavg()[0],
         seconds_by_step=_seconds_by_step(server, started_at),
     )
-
-
-def _inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("FACTORLOOM_", "DAGSTER_"))}
 
 
 def server_cpu_seconds(server: EmbeddedServer) -> float:

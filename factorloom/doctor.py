@@ -19,8 +19,8 @@ def diagnose() -> list[Finding]:
         settings = read_settings()
     except SettingsError as error:
         wrong = [fail("settings", problem, "Correct it in the environment or in .env.") for problem in error.problems]
-        return [*machine.python(), *wrong]
-    return [*machine.python(), ok("settings", "complete"), *examine(settings)]
+        return [*machine.python(), *machine.libraries(), *wrong]
+    return [*machine.python(), *machine.libraries(), ok("settings", "complete"), *examine(settings)]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

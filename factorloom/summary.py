@@ -124,7 +124,7 @@ def _durations(results: Sequence[StageResult]) -> Table:
 
 
 def _where_next(settings: Settings) -> str:
-    ui, api = f"http://127.0.0.1:{settings.ui_port}", f"http://{settings.api_host}:{settings.api_port}"
+    ui, api = f"http://127.0.0.1:{settings.ui_port}", settings.public_address
     return (
         f"Next: `make up`, then look at {api} (rankings, instruments, backtests), {api}/docs (API) and {ui} (lineage, "
         "plots, checks).\n"

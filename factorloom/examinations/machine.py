@@ -1,5 +1,6 @@
 """The machine: Python, disk, home, ports, keys."""
 
+import ctypes
 import os
 import shutil
 import stat
@@ -17,6 +18,7 @@ from warehouse.embedded import MIN_FREE_BYTES
 from warehouse.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
+OPENMP = "libgomp.so.1"
 # The default market, its factors and Dagster's events take about 3 GB in the first year.
 COMFORTABLE_FREE_BYTES = 5 * 1024**3
 
@@ -28,6 +30,17 @@ def python() -> Iterator[Finding]:
         yield fail("Python", version, "Install Python 3.11 or newer, then `make install`.")
     else:
         yield ok("Python", version)
+
+
+def libraries() -> Iterator[Finding]:
+    """Look for the one library of the system that no package brings: LightGBM is compiled for it."""
+    try:
+        ctypes.CDLL(OPENMP)
+    except OSError:
+        what_to_do = "Install it: Debian's package `libgomp1`, Fedora's `libgomp`; it comes with gcc as well."
+        yield fail("libraries", f"{OPENMP} is not there: no model can be trained", what_to_do)
+    else:
+        yield ok("libraries", OPENMP)
 
 
 def home(settings: Settings) -> Iterator[Finding]:

@@ -29,10 +29,11 @@ def calendar(settings: Settings) -> Iterator[Finding]:
 
 
 def source(settings: Settings) -> Iterator[Finding]:
-    """Look whether the source can be reached and opened."""
+    """Look whether the source can be opened, and whether somebody answers at a vendor's address."""
     from orchestration.calendars import CalendarError, HomeCalendar
     from orchestration.sources.errors import SourceError
     from orchestration.sources.registry import create_source
+    from orchestration.sources.transport import Transport
 
     try:
         home_calendar = HomeCalendar(settings.calendar)
@@ -41,5 +42,13 @@ def source(settings: Settings) -> Iterator[Finding]:
     except (SourceError, CalendarError, OSError) as error:
         yield fail("source", str(error), "Correct FACTORLOOM_SOURCE and its settings.")
         return
+    transport = getattr(opened, "transport", None)
+    if isinstance(transport, Transport):
+        silent = transport.knock()
+        transport.close()
+        if silent is not None:
+            what_to_do = "Look whether this machine may reach it, and at the vendor's own page on its state."
+            yield fail("source", f"{opened.name}: nobody answers at {transport.host} ({silent})", what_to_do)
+            return
     end = f"to {last}" if last else "on, without an end"
     yield ok("source", f"{opened.name}, from {first} {end}. {opened.label}")

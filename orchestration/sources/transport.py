@@ -201,6 +201,18 @@ class Transport:
             is_ours = threading.current_thread().name.startswith(f"{self.vendor.name}_")
             pool.shutdown(wait=not is_ours, cancel_futures=True)
 
+    def knock(self) -> str | None:
+        """Say why nobody answers at the vendor's address, None where somebody does; without the key, and not counted.
+
+        Any answer will do: that of a proxy, or a refusal.
+        """
+        with self._client() as client:
+            try:
+                client.head(self._base, follow_redirects=False)
+            except httpx.HTTPError as error:
+                return type(error).__name__
+        return None
+
     def close(self) -> None:
         """Close the connections; those that are lent out as soon as they come back."""
         self._is_closed = True

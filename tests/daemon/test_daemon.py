@@ -64,7 +64,7 @@ def test_what_the_source_has_corrected_is_carried_downstream_in_one_range_run(up
 
 def test_a_failed_blocking_check_stops_what_lies_below_until_it_passes(up: Up) -> None:
     wait_for_ranking(up)
-    number = len(up.runs_of("ingest_market_data"))
+    number, before = len(up.runs_of("ingest_market_data")), runs_that_make(up, "staging", "stg_daily_bars")
     with up.installation.connect() as connection:
         connection.execute(
             "insert into raw.daily_bars (source, source_symbol, trade_date, open, high, low, close, volume,"
@@ -77,6 +77,7 @@ def test_a_failed_blocking_check_stops_what_lies_below_until_it_passes(up: Up) -
     failed_at, _ = up.newest("raw", "daily_bars")
     # When the second begins, the first has had its look.
     up.wait_for_ticks("automation", number=2)
+    assert runs_that_make(up, "staging", "stg_daily_bars") == before
     assert up.newest("staging", "stg_daily_bars")[0] < failed_at
     assert up.wait_for("the failure in the log", lambda: failures(up)) == [("run.failed", "ingest_market_data")]
 
@@ -85,6 +86,7 @@ def test_a_failed_blocking_check_stops_what_lies_below_until_it_passes(up: Up) -
     up.launch("ingest_market_data", NEWEST)
     up.ended_run_of("ingest_market_data", number + 1)
     up.wait_for("the staging view", lambda: up.newest("staging", "stg_daily_bars")[0] > failed_at)
+    assert runs_that_make(up, "staging", "stg_daily_bars") > before
 
 
 def test_a_quote_fires_a_rule_and_its_webhook_arrives_at_once_or_once_the_receiver_is_back(
@@ -227,6 +229,11 @@ def wait_for_ranking(up: Up) -> dict[str, str]:
         return tags if NEWEST in (tags.get("dagster/partition"), tags.get(RANGE[1])) else None
 
     return up.wait_for("a ranking of the session", look)
+
+
+def runs_that_make(up: Up, *path: str) -> int:
+    """Count the runs that automation has asked for to make a table."""
+    return sum({"path": list(path)} in (run["assetSelection"] or []) for run in up.runs_of("__ASSET_JOB"))
 
 
 def newest_ranking(up: Up) -> str:

@@ -16,6 +16,7 @@ from factorloom import doctor
 from factorloom.doctor import diagnose, table_of
 from factorloom.examinations import databases, machine, market, runs
 from factorloom.examinations.findings import Finding
+from factorloom.fake_vendors.server import FakeVendor, Reply
 from factorloom.home_lock import hold_home, note_services
 from factorloom.preparation import prepare_dagster
 from tests.ports import free_port
@@ -23,7 +24,7 @@ from warehouse.clock import machine_clock
 from warehouse.connect import connect, embedded_server
 from warehouse.dump import with_database
 from warehouse.migrate import prepare
-from warehouse.settings import Settings
+from warehouse.settings import Settings, VendorSettings
 
 IS_ROOT = os.geteuid() == 0
 
@@ -65,6 +66,13 @@ def test_python_is_new_enough_or_not(monkeypatch):
     finding = only(machine.python())
     assert finding.state == "fail"
     assert finding.what_to_do.startswith("Install Python")
+
+
+def test_the_library_that_no_package_brings_is_there_or_not(monkeypatch):
+    assert only(machine.libraries()).state == "ok"
+    monkeypatch.setattr(machine, "OPENMP", "libnobody.so.1")
+    finding = only(machine.libraries())
+    assert (finding.state, "libgomp1" in finding.what_to_do) == ("fail", True)
 
 
 def test_home_is_there_or_will_be_made_or_cannot_be(settings, tmp_path):
@@ -321,13 +329,28 @@ def test_a_folder_without_the_files_is_a_failure(tmp_path):
     assert finding.what_to_do == "Correct FACTORLOOM_SOURCE and its settings."
 
 
+def test_a_vendor_at_whose_address_nobody_answers_is_a_failure(tmp_path):
+    def examined(url: str) -> Finding:
+        vendor = VendorSettings(api_key="a-key-5f1e", base_url=url)
+        return only(market.source(Settings(home=tmp_path, source="eodhd", vendors={"eodhd": vendor})))
+
+    with FakeVendor(lambda asked: Reply(200, b"[]")) as server:
+        found = examined(server.url)
+        assert found.state == "ok"
+        assert server.asked == [], "nothing is asked that counts"
+    silent = examined(server.url)
+    assert (silent.state, silent.detail) == (
+        "fail", f"eodhd: nobody answers at {server.url.removeprefix('http://')} (ConnectError)",
+    )  # fmt: skip
+
+
 def test_settings_that_do_not_hold_are_the_only_findings(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FACTORLOOM_UI_PORT", "web")
     monkeypatch.setenv("FACTORLOOM_TYPO", "1")
     findings = diagnose()
-    assert [finding.subject for finding in findings] == ["Python", "settings", "settings"]
-    assert findings[1].detail == "FACTORLOOM_TYPO is not a setting of Factorloom; see .env.example for those that are"
+    assert [finding.subject for finding in findings] == ["Python", "libraries", "settings", "settings"]
+    assert findings[2].detail == "FACTORLOOM_TYPO is not a setting of Factorloom; see .env.example for those that are"
 
 
 def test_a_row_of_the_audit_log_that_was_changed_is_noticed(external):

@@ -123,6 +123,8 @@ class Market:
             columns = slice(start, stop)
             part = members.of(columns)
             is_emitted = part.ids // 2 < options.n_instruments
+            # One that is replaced goes to the end as well, where it is safe the longest.
+            self._cache.pop(slot, None)
             self._cache[slot] = Chunk(part, axis, reports.of(columns), paths.of(columns), is_emitted)
 
 
