@@ -60,7 +60,7 @@ test-fast: dev ## The tests that need neither a daemon nor a whole pipeline
 	$(BIN)/python -m pytest -q -m "not slow and not faults" -n $(WORKERS)
 
 fuzz: dev ## Send the API all that its document allows, and what it does not: EXAMPLES of each operation
-	FACTORLOOM_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -s tests/api/test_schema.py
+	FACTORLOOM_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/api/test_schema.py
 
 faults: dev ## Kill pipelines, API, database, worker and receiver at KILLS random moments each
 	FACTORLOOM_TEST_KILLS=$(KILLS) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m faults

@@ -28,6 +28,8 @@ gc.set_threshold(50_000, 50, 100)
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
+# A file system in memory, and what it has to have left.
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 * 1024**3
 # Under this name what tests measure travels from the workers to the end of the run.
 FIGURE = "figure"
 
@@ -97,11 +99,13 @@ class Database(NamedTuple):
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
     """A running PostgreSQL that ends with the test process."""
-    folder = Path(tempfile.mkdtemp(prefix="fl-"))
+    # A database is a thousand files, and tests make hundreds of them: in memory, where that has room.
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    folder = Path(tempfile.mkdtemp(prefix="fl-", dir=MEMORY if has_room else None))
     server = EmbeddedServer(folder / "postgres")
     server.start()
     with connect(server.url("postgres"), autocommit=True) as connection:
-        # Nobody wants these back after a power cut, and each database that goes waits for the disk.
+        # Nobody wants them back after a power cut, and each that goes waits for the disk.
         connection.execute("alter system set fsync = off")
         connection.execute("alter system set full_page_writes = off")
         connection.execute("select pg_reload_conf()")
@@ -138,7 +142,7 @@ def database(server: EmbeddedServer, template: str) -> Iterator[Database]:
     """A migrated database of this test's own."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template}")
+        connection.execute(f"create database {name} template {template} strategy file_copy")
         connection.execute(f"grant create, temporary on database {name} to factorloom_writer")
     owner = server.url(name)
     yield Database(owner, with_role(owner, WRITER), with_role(owner, API))
