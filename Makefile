@@ -74,6 +74,7 @@ soak: dev ## Ask the API at a constant rate for half an hour: SOAK_SECONDS, SOAK
 bench: dev ## Measure the pipeline and its kernels
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.simulated
 	$(BIN)/python -m benchmarks.vendors
 	$(BIN)/python -m benchmarks.alerts
 	$(BIN)/python -m benchmarks.deliveries
