@@ -62,12 +62,17 @@ def _counts(connection: "psycopg.Connection", sources: Sequence[str], results: S
     of = {"sources": list(sources)}
     intake = {table: counts for result in results for table, counts in result.intake.items()}
     shown = _figures("table", "received", "new", "changed", "quarantined", "stored in all", title="What came in")
+    n_repeated = 0
     for entity, stored in connection.execute(queries.COUNTS, of):
         counts = intake.get(f"raw.{entity}", Intake())
         numbers = (counts.received, counts.inserted, counts.updated, counts.quarantined, stored)
+        n_repeated += counts.received - counts.inserted - counts.updated - counts.quarantined
         shown.add_row(f"raw.{entity}", *(f"{number:,}" for number in numbers))
     suspect, cleared = connection.execute(queries.VERDICTS, of).fetchone() or (0, 0)
-    shown.caption = f"{suspect:,} bars are suspect and stay out of the factors; {cleared:,} were suspected and cleared."
+    shown.caption = (
+        f"{n_repeated:,} records repeat what was known. {suspect:,} bars are suspect and stay out of the factors; "
+        f"{cleared:,} were suspected and cleared."
+    )
     shown.caption_justify = "left"
     return shown
 

@@ -48,6 +48,8 @@ def up(settings: Settings, console: Console) -> None:
                 postgres.stop(timeout_seconds=60)
             raise
         keep(settings, services, console, stop)
+        if postgres is not None and not postgres.is_ours:
+            console.print("PostgreSQL ran before and goes on; `factorloom db stop` stops it.")
 
 
 def keep(

@@ -19,8 +19,8 @@ from warehouse.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 OPENMP = "libgomp.so.1"
-# The default market, its factors and Dagster's events take about 3 GB in the first year.
-COMFORTABLE_FREE_BYTES = 5 * 1024**3
+# The default market, its factors and Dagster's events take about 3 GB in the first year, PostgreSQL's log up to 4.
+COMFORTABLE_FREE_BYTES = 8 * 1024**3
 
 
 def python() -> Iterator[Finding]:
