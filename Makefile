@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
-# Test processes.
+# Test processes: on two cores a third one made it slower.
 WORKERS ?= 2
 # How often `make faults` kills each kind of process.
 KILLS ?= 20

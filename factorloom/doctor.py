@@ -15,12 +15,13 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 def diagnose() -> list[Finding]:
     """Examine this installation, as the environment describes it."""
+    machinery = [*machine.python(), *machine.libraries()]
     try:
         settings = read_settings()
     except SettingsError as error:
         wrong = [fail("settings", problem, "Correct it in the environment or in .env.") for problem in error.problems]
-        return [*machine.python(), *machine.libraries(), *wrong]
-    return [*machine.python(), *machine.libraries(), ok("settings", "complete"), *examine(settings)]
+        return [*machinery, *wrong]
+    return [*machinery, ok("settings", "complete"), *examine(settings)]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

@@ -209,7 +209,7 @@ class Transport:
         with self._client() as client:
             try:
                 client.head(self._base, follow_redirects=False)
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return type(error).__name__
         return None
 
